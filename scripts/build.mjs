@@ -1,0 +1,42 @@
+// Builds dist/: slipway in split chunks, the operator command in one file, the templates beside them. Rule: the same sources give the same bytes.
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { build } from 'esbuild';
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+const root = new URL('..', import.meta.url).pathname;
+const out = `${root}dist`;
+
+// Some dependencies are CommonJS and call require() for built-in modules.
+const REQUIRE = "import{createRequire as __slipwayRequire}from'node:module';const require=__slipwayRequire(import.meta.url);";
+
+const common = {
+  bundle: true,
+  platform: 'node',
+  target: 'node20.19',
+  format: 'esm',
+  minify: true,
+  keepNames: true,
+  legalComments: 'none',
+  logLevel: 'warning',
+  define: { SLIPWAY_VERSION: JSON.stringify(version) },
+};
+
+for (const old of ['chunks', 'slipway.mjs', 'operator.mjs', 'templates']) rmSync(`${out}/${old}`, { recursive: true, force: true });
+mkdirSync(out, { recursive: true });
+await build({
+  ...common,
+  entryPoints: { slipway: `${root}src/main.ts` },
+  outdir: out,
+  outExtension: { '.js': '.mjs' },
+  chunkNames: 'chunks/[name]-[hash]',
+  splitting: true,
+  banner: { js: REQUIRE },
+});
+await build({
+  ...common,
+  entryPoints: [`${root}src/operator.ts`],
+  outfile: `${out}/operator.mjs`,
+  banner: { js: `#!/usr/bin/env node\n${REQUIRE}` },
+});
+cpSync(`${root}templates`, `${out}/templates`, { recursive: true });
+writeFileSync(`${out}/package.json`, '{"type":"module"}\n');

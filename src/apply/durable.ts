@@ -1,0 +1,79 @@
+// Writes that survive a power cut. Rule: the file is synced before its name appears, and its folder after.
+import { constants } from 'node:fs';
+import { copyFile, link, mkdir, open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { systemCode } from '../model/error.ts';
+
+/** Writes text or bytes beside `path`, syncs, renames over `path` and syncs the folder. A reader sees the old or the new file, never part of one. */
+export async function writeDurably(path: string, content: string | Uint8Array, mode: number): Promise<void> {
+  const temporary = temporaryOf(path);
+  await rm(temporary, { force: true });
+  const file = await open(temporary, 'wx', mode);
+  try {
+    await file.chmod(mode); // whatever the umask says
+    await file.writeFile(content);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(temporary, path);
+  await syncFolder(dirname(path));
+}
+
+/** Puts a copy of the file `from` at `path` in the same way, with its own inode. */
+export async function copyDurably(from: string, path: string, mode: number): Promise<void> {
+  const temporary = temporaryOf(path);
+  await rm(temporary, { force: true });
+  await copyFile(from, temporary, constants.COPYFILE_EXCL);
+  const file = await open(temporary, 'r+');
+  try {
+    await file.chmod(mode);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(temporary, path);
+  await syncFolder(dirname(path));
+}
+
+/** Creates `path` with this content, or returns false when it exists already. `link()` decides, so two writers never both succeed. */
+export async function createDurably(path: string, content: string, nonce: string): Promise<boolean> {
+  const temporary = `${path}.${nonce}`;
+  const file = await open(temporary, 'w', 0o600);
+  try {
+    await file.writeFile(content);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  try {
+    await link(temporary, path);
+    await syncFolder(dirname(path));
+    return true;
+  } catch (error) {
+    if (systemCode(error) === 'EEXIST') return false;
+    throw error;
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+/** Makes a folder and its parents, and syncs the parent of the last one. */
+export async function makeFolder(path: string, mode: number): Promise<void> {
+  await mkdir(path, { recursive: true, mode });
+  await syncFolder(dirname(path));
+}
+
+/** Syncs a folder, so that the names in it survive a power cut. */
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+function temporaryOf(path: string): string {
+  return `${path}.slipway-new`;
+}

@@ -1,0 +1,30 @@
+// How one kind of step is carried out. Rule: a handler sees its step, its saved data and the world, never the plan around it.
+import type { Digest } from '../model/digest.ts';
+import type { Saved } from '../model/journal.ts';
+import type { Kind, Step } from '../model/plan.ts';
+import type { World } from '../model/seams.ts';
+
+/** Where a plan is carried out. */
+export interface Site {
+  /** The folder that all paths of the plan are relative to. Absolute. */
+  readonly root: string;
+  readonly planId: string;
+  readonly world: World;
+  /** True when a person asked to stop and going back is still possible: long waits end then. Never true on the way back. */
+  readonly interrupted: () => boolean;
+  /** The absolute path of the file that holds a content of the plan. */
+  readonly content: (digest: Digest) => string;
+}
+
+export interface Handler<K extends Kind> {
+  /** Is the world already as this step leaves it? Asked before every run; the journal is not believed about that. */
+  readonly done: (step: Step<K>, site: Site) => Promise<boolean>;
+  /** Collects what `undo` will need, before `run` changes anything. Data only; no secrets. */
+  readonly save?: (step: Step<K>, site: Site) => Promise<Saved>;
+  readonly run: (step: Step<K>, site: Site) => Promise<void>;
+  /** Puts the world back as it was before `run`, however far that came. Safe to repeat. */
+  readonly undo?: (step: Step<K>, saved: Saved, site: Site) => Promise<void>;
+}
+
+/** The table of all kinds. A kind without a handler does not compile. */
+export type Handlers = { readonly [K in Kind]: Handler<K> };

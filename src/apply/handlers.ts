@@ -1,0 +1,19 @@
+// The table of all kinds of steps. Rule: a kind without a handler does not compile.
+import type { Handlers } from './handler.ts';
+import { backupSteps } from './steps/backup.ts';
+import { bundleSteps } from './steps/bundle.ts';
+import { dataSteps } from './steps/data.ts';
+import { fileSteps } from './steps/files.ts';
+import { healthSteps } from './steps/health.ts';
+import { releaseSteps } from './steps/release.ts';
+import { serviceSteps } from './steps/services.ts';
+
+export const handlers: Handlers = {
+  ...bundleSteps,
+  ...releaseSteps,
+  ...fileSteps,
+  ...serviceSteps,
+  ...backupSteps,
+  ...dataSteps,
+  ...healthSteps,
+};

@@ -1,0 +1,127 @@
+// The journal on disk. Rule: a line counts once it is written and synced; the journal of an ended plan moves to history/.
+import { mkdir, open, readFile, rename, rm, truncate } from 'node:fs/promises';
+import { join } from 'node:path';
+import { hexOf } from '../model/digest.ts';
+import { systemCode, ToolError } from '../model/error.ts';
+import {
+  type JournalEnd,
+  type JournalHead,
+  type JournalLine,
+  type JournalState,
+  parseJournal,
+  printLine,
+  wholeLines,
+} from '../model/journal.ts';
+import { journalPath, operatorsFolder, stateFolder } from '../model/layout.ts';
+import { syncFolder, writeDurably } from './durable.ts';
+
+/** What applying needs of a journal. */
+export interface Journal {
+  readonly state: JournalState;
+  readonly append: (line: JournalLine) => Promise<void>;
+  /** Writes the last line and moves the journal to history/. */
+  readonly end: (how: JournalEnd) => Promise<void>;
+}
+
+/** Set aside at the beginning of each plan and given back when the disk is full, so that the way back can always be recorded. Bytes. */
+const RESERVE_BYTES = 256 * 1024;
+
+/** Begins the journal of a plan. Throws E_OPEN_OPERATION when another one is open. */
+export async function beginJournal(root: string, head: JournalHead): Promise<Journal> {
+  const open = await openJournal(root);
+  if (open !== undefined) throw openOperation(root, open.state.head);
+  await mkdir(stateFolder(root), { recursive: true, mode: 0o700 });
+  await writeDurably(reservePath(root), Buffer.alloc(RESERVE_BYTES, '\n'), 0o600);
+  await writeDurably(journalPath(root), printLine(head), 0o600);
+  return journalOf(root, { head, started: new Map(), done: new Set(), door: false, goingBack: false, end: undefined });
+}
+
+/**
+ * Opens the journal that was left behind, or undefined when there is none. A torn last line is cut off, or the next line would be
+ * glued to it; an ended journal is moved to history, as its own run had no time to.
+ */
+export async function openJournal(root: string): Promise<Journal | undefined> {
+  const path = journalPath(root);
+  const text = await readIfThere(path);
+  if (text === undefined) return undefined;
+  const whole = wholeLines(text);
+  const state = parseJournal(whole, path);
+  if (state === undefined) {
+    await rm(path, { force: true });
+    return undefined;
+  }
+  if (whole.length < text.length) await cutTo(path, Buffer.byteLength(whole));
+  const journal = journalOf(root, state);
+  if (state.end === undefined) return journal;
+  await archive(root, state.head.id);
+  return undefined;
+}
+
+/** The error of every command that finds an open journal. */
+export function openOperation(root: string, head: JournalHead): ToolError {
+  return new ToolError('E_OPEN_OPERATION', `an earlier ${head.command} (${head.id}) was cut off`, {
+    hint: `Run \`recover\`, or node ${join(operatorsFolder(root), hexOf(head.operator))} recover --dir ${root}: it ends at exactly the old or exactly the new state.`,
+    details: { operation: head.operation, command: head.command, since: head.at },
+  });
+}
+
+function journalOf(root: string, state: JournalState): Journal {
+  const append = async (line: JournalLine): Promise<void> => {
+    try {
+      await appendLine(journalPath(root), printLine(line));
+    } catch (error) {
+      if (systemCode(error) !== 'ENOSPC') throw error;
+      await rm(reservePath(root), { force: true }); // gives the disk 256 KiB back
+      const text = (await readIfThere(journalPath(root))) ?? '';
+      await cutTo(journalPath(root), Buffer.byteLength(wholeLines(text)));
+      await appendLine(journalPath(root), printLine(line));
+    }
+  };
+  const end = async (how: JournalEnd): Promise<void> => {
+    await append({ end: how });
+    await archive(root, state.head.id);
+  };
+  return { state, append, end };
+}
+
+async function appendLine(path: string, line: string): Promise<void> {
+  const file = await open(path, 'a', 0o600);
+  try {
+    await file.writeFile(line);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function archive(root: string, id: string): Promise<void> {
+  const history = join(stateFolder(root), 'history');
+  await mkdir(history, { recursive: true, mode: 0o700 });
+  await rename(journalPath(root), join(history, `${id}.ndjson`));
+  await syncFolder(history);
+  await syncFolder(stateFolder(root));
+  await rm(reservePath(root), { force: true });
+}
+
+async function cutTo(path: string, bytes: number): Promise<void> {
+  await truncate(path, bytes);
+  const file = await open(path, 'r+');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function reservePath(root: string): string {
+  return join(stateFolder(root), 'journal.reserve');
+}

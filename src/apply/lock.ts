@@ -1,0 +1,97 @@
+// One changing command at a time, per install and per compose project of an engine. Rule: `link()` decides who wins, and a lock is stale only
+// when its boot is over or its process is gone.
+import { mkdir, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { systemCode, ToolError } from '../model/error.ts';
+import { type LockRecord, printLock } from '../model/lock.ts';
+import { momentOf } from '../model/parse.ts';
+import type { World } from '../model/seams.ts';
+import { RUN_MARK } from '../world/docker.ts';
+import { bootId, endProcessesWith, processStart } from '../world/processes.ts';
+import { readLock } from '../world/state.ts';
+import { createDurably, writeDurably } from './durable.ts';
+
+export interface Lock {
+  readonly record: LockRecord;
+  readonly release: () => Promise<void>;
+}
+
+export interface LockWish {
+  readonly path: string;
+  readonly command: string;
+  /** The nonce of the lock of our parent, when this process was handed over to. */
+  readonly takeOver?: string;
+}
+
+/** Takes the lock, or throws E_LOCKED naming who holds it, since when. Children left behind by a killed holder are ended first. */
+export async function takeLock(wish: LockWish, world: World): Promise<Lock> {
+  const record = await recordOf(wish, world);
+  await mkdir(dirname(wish.path), { recursive: true, mode: 0o700 });
+  if (wish.takeOver !== undefined) return takeOver(wish, wish.takeOver, record);
+  for (let attempt = 0; attempt < 5; attempt += 1) {
+    if (await createDurably(wish.path, printLock(record), record.nonce)) {
+      await endProcessesWith(RUN_MARK, wish.path);
+      return lockOf(wish.path, record);
+    }
+    const holder = await readLock(wish.path);
+    if (holder === undefined) continue; // released between the two calls
+    if (!(await isStale(holder))) throw locked(holder);
+    await removeStale(wish.path, holder, record.nonce);
+  }
+  throw new ToolError('E_LOCKED', `the lock ${wish.path} changes hands too quickly`, { hint: 'Try again in a moment.' });
+}
+
+/** True when the holder's boot is over or its process is gone. */
+export async function isStale(holder: LockRecord): Promise<boolean> {
+  const boot = await bootId();
+  if (boot !== '' && holder.boot !== boot) return true;
+  return (await processStart(holder.pid)) !== holder.started;
+}
+
+/** Two processes may find the same stale lock: the rename moves whatever is there, so what was moved is looked at, and put back when it was alive. */
+async function removeStale(path: string, stale: LockRecord, nonce: string): Promise<void> {
+  const aside = `${path}.stale-${nonce}`;
+  try {
+    await rename(path, aside);
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return;
+    throw error;
+  }
+  const moved = await readLock(aside);
+  if (moved !== undefined && moved.nonce !== stale.nonce) await createDurably(path, printLock(moved), nonce);
+  await rm(aside, { force: true });
+}
+
+async function takeOver(wish: LockWish, nonce: string, record: LockRecord): Promise<Lock> {
+  const holder = await readLock(wish.path);
+  if (holder?.nonce !== nonce)
+    throw new ToolError('E_LOCKED', 'the lock to be taken over is not there any more', { hint: 'Run the command again.' });
+  await writeDurably(wish.path, printLock(record), 0o600);
+  return lockOf(wish.path, record);
+}
+
+function lockOf(path: string, record: LockRecord): Lock {
+  const release = async (): Promise<void> => {
+    const holder = await readLock(path);
+    if (holder?.nonce === record.nonce) await rm(path, { force: true });
+  };
+  return { record, release };
+}
+
+async function recordOf(wish: LockWish, world: World): Promise<LockRecord> {
+  return {
+    command: wish.command,
+    pid: process.pid,
+    started: (await processStart(process.pid)) ?? 'unknown',
+    boot: await bootId(),
+    nonce: world.random(16).toString('hex'),
+    since: momentOf(world.now()),
+  };
+}
+
+function locked(holder: LockRecord): ToolError {
+  return new ToolError('E_LOCKED', `${holder.command} is at work here (process ${holder.pid}, since ${holder.since})`, {
+    hint: 'Wait until it has ended; `status` shows how far it is.',
+    details: { pid: holder.pid, since: holder.since, command: holder.command },
+  });
+}

@@ -1,0 +1,128 @@
+// Data put back from a backup. Rule: never over existing data: the present volume goes aside or away, a new empty one takes the copy, and the two are compared.
+import { mkdir, rename, rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { ToolError } from '../../model/error.ts';
+import type { Saved } from '../../model/journal.ts';
+import { parseFields, parseMap, parseText } from '../../model/parse.ts';
+import type { DataToCopy, RescueWish } from '../../model/plan.ts';
+import { inspectVolume, type Volume } from '../../world/containers.ts';
+import { digestOfFile, statIfThere } from '../../world/disk.ts';
+import { docker, dockerIfThere } from '../../world/docker.ts';
+import { copyIn, copyOut, digestOfEntries } from '../../world/volume-copy.ts';
+import type { Handler, Handlers, Site } from '../handler.ts';
+import { undoFolder } from '../site.ts';
+import { backupFolder, backupSteps, fileOf, placeOf, readBackup } from './backup.ts';
+
+/** A gate: from here on the new release may write. Going back through it puts the data back as the backup has it. */
+const guardData: Handler<'guard-data'> = {
+  done: async () => false,
+  save: async (step, site) => saveVolumes(step.items, site),
+  run: async () => undefined,
+  undo: async (step, saved, site) => {
+    if (step.rescue !== null) await rescueData(step.rescue, step.items, site);
+    for (const item of step.items) await restoreItem(item, step.backup, volumesIn(saved), site);
+  },
+};
+
+const restoreData: Handler<'restore-data'> = {
+  done: async () => false,
+  save: async (step, site) => saveVolumes(step.items, site),
+  run: async (step, site) => {
+    const volumes = volumesIn(await saveVolumes(step.items, site));
+    for (const item of step.items) await restoreItem(item, step.backup, volumes, site);
+  },
+  undo: async (step, saved, site) => {
+    for (const item of step.items) await restoreItem(item, step.rescue, volumesIn(saved), site);
+  },
+};
+
+/** The handlers that put data back. */
+export const dataSteps = { 'guard-data': guardData, 'restore-data': restoreData } satisfies Partial<Handlers>;
+
+/** Keeps what is there now: people may have written it while the door was open. */
+async function rescueData(wish: RescueWish, items: readonly DataToCopy[], site: Site): Promise<void> {
+  const steps = { backup: wish.backup, items };
+  if (await backupSteps['close-backup'].done({ kind: 'close-backup', why: '', reason: '', rescue: true, ...wish, ...steps }, site)) return;
+  await backupSteps['open-backup'].run({ kind: 'open-backup', why: '', backup: wish.backup, files: [] }, site);
+  await backupSteps['copy-data'].run({ kind: 'copy-data', why: '', ...steps }, site);
+  const reason = 'present data, kept before going back';
+  await backupSteps['close-backup'].run({ kind: 'close-backup', why: '', reason, rescue: true, ...wish, ...steps }, site);
+}
+
+async function restoreItem(item: DataToCopy, backup: string, volumes: ReadonlyMap<string, Volume>, site: Site): Promise<void> {
+  const file = join(backupFolder(backup, site), fileOf(item, 'copy'));
+  await verifyItem(item, backup, file, site);
+  if (item.volume === undefined) await emptyFolder(item, site);
+  else await emptyVolume(item.volume, volumes.get(item.volume), site);
+  await copyIn(site, placeOf(item, site), file);
+  await compareWith(item, file, site);
+  if (item.volume === undefined) await rm(asideOf(item, site), { recursive: true, force: true });
+}
+
+async function verifyItem(item: DataToCopy, backup: string, file: string, site: Site): Promise<void> {
+  const described = (await readBackup(backup, site)).items.find((each) => each.name === item.name && each.kind === 'copy');
+  if (described !== undefined && (await digestOfFile(file)) === described.sha256) return;
+  throw new ToolError('E_BACKUP', `the backup of ${item.name} at ${file} is not what was written there`, {
+    hint: 'The present data was left alone. Check the disk.',
+  });
+}
+
+/** Containers that still hold the volume are this project's own, half-started; they go first. */
+async function emptyVolume(name: string, before: Volume | undefined, site: Site): Promise<void> {
+  const users = (await docker(site, ['ps', '--all', '--quiet', '--filter', `volume=${name}`])).split('\n').filter(Boolean);
+  for (const id of users) await dockerIfThere(site, ['rm', '--force', id]);
+  const volume = before ?? (await inspectVolume(site, name));
+  await dockerIfThere(site, ['volume', 'rm', name]);
+  const labels = Object.entries(volume?.labels ?? {}).flatMap(([key, value]) => ['--label', `${key}=${value}`]);
+  const options = Object.entries(volume?.options ?? {}).flatMap(([key, value]) => ['--opt', `${key}=${value}`]);
+  await docker(site, ['volume', 'create', '--driver', volume?.driver ?? 'local', ...labels, ...options, name]);
+}
+
+/** When the aside folder exists already, an earlier try was cut off: what lies in place is its half-unpacked copy. */
+async function emptyFolder(item: DataToCopy, site: Site): Promise<void> {
+  const path = resolve(site.root, item.path ?? '');
+  const aside = asideOf(item, site);
+  if ((await statIfThere(aside)) !== undefined) await rm(path, { recursive: true, force: true });
+  else if ((await statIfThere(path)) !== undefined) await rename(path, aside);
+  await mkdir(path, { recursive: true });
+}
+
+async function compareWith(item: DataToCopy, file: string, site: Site): Promise<void> {
+  const folder = undoFolder(site, 'compare');
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const now = join(folder, `${item.name}.tar.gz`);
+  await copyOut(site, placeOf(item, site), now);
+  const [wanted, found] = [await digestOfEntries(file), await digestOfEntries(now)];
+  await rm(now, { force: true });
+  if (wanted !== found)
+    throw new ToolError('E_BACKUP', `${item.name} was unpacked, but is not equal to the backup`, {
+      hint: 'Check the disk, then run `recover`.',
+    });
+}
+
+async function saveVolumes(items: readonly DataToCopy[], site: Site): Promise<Saved> {
+  const volumes: Record<string, Volume> = {};
+  for (const item of items) {
+    const volume = item.volume === undefined ? undefined : await inspectVolume(site, item.volume);
+    if (volume !== undefined) volumes[volume.name] = volume;
+  }
+  return { volumes };
+}
+
+function volumesIn(saved: Saved): ReadonlyMap<string, Volume> {
+  return new Map(Object.entries(parseMap(saved.volumes, 'saved.volumes', parseVolume)));
+}
+
+function parseVolume(value: unknown, where: string): Volume {
+  const f = parseFields(value, where);
+  return {
+    name: parseText(f.name, `${where}.name`),
+    driver: parseText(f.driver, `${where}.driver`),
+    labels: parseMap(f.labels, `${where}.labels`, parseText),
+    options: parseMap(f.options, `${where}.options`, parseText),
+  };
+}
+
+function asideOf(item: DataToCopy, site: Site): string {
+  return `${resolve(site.root, item.path ?? '')}.slipway-aside`;
+}

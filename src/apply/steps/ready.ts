@@ -1,0 +1,57 @@
+// Waiting for services, by the engine's own word. Rule: a service with a health check must be healthy, one without must run; nothing waits for ever.
+import { ToolError } from '../../model/error.ts';
+import type { ContainerFact as Container } from '../../model/facts.ts';
+import { listContainers } from '../../world/containers.ts';
+import { docker } from '../../world/docker.ts';
+import type { Site } from '../handler.ts';
+
+/** How often the engine is asked. Milliseconds. */
+export const POLL_EVERY = 300;
+/** How long data services may take to answer. Seconds; a database may have a long log to replay. */
+const READY_WITHIN = 300;
+
+/** Waits until these services run and are healthy; throws E_UNHEALTHY naming the ones that are not. */
+export async function waitUntilReady(site: Site, project: string, services: readonly string[]): Promise<void> {
+  const deadline = site.world.now().getTime() + READY_WITHIN * 1000;
+  for (;;) {
+    const containers = await listContainers(site, project);
+    const waiting = services.filter((service) => troubleOf(service, containers) !== undefined);
+    if (waiting.length === 0) return;
+    const dead = waiting.find((service) => isDead(service, containers));
+    if (dead !== undefined || site.world.now().getTime() > deadline) throw await notReady(site, dead ?? waiting[0] ?? '', containers);
+    await site.world.sleep(POLL_EVERY);
+  }
+}
+
+/** What is wrong with a long-running service, or undefined when it is well. */
+export function troubleOf(service: string, containers: readonly Container[]): string | undefined {
+  const own = containers.filter((container) => container.service === service && !container.oneOff);
+  if (own.length === 0) return `${service} has no container`;
+  for (const container of own) {
+    if (container.state !== 'running')
+      return `${service} is ${container.state}${container.state === 'exited' ? ` with code ${container.exitCode}` : ''}`;
+    if (container.health !== undefined && container.health !== 'healthy' && container.health !== 'none')
+      return `${service} is ${container.health}`;
+  }
+  return undefined;
+}
+
+/** The last lines of a service's log, for an error's details. */
+export async function lastLog(site: Site, service: string, containers: readonly Container[]): Promise<string> {
+  const container = containers.find((each) => each.service === service);
+  if (container === undefined) return '';
+  const lines: string[] = [];
+  await docker(site, ['logs', '--tail', '20', container.id], { onLine: (line) => lines.push(line) });
+  return lines.join('\n');
+}
+
+function isDead(service: string, containers: readonly Container[]): boolean {
+  return containers.some((container) => container.service === service && (container.state === 'exited' || container.state === 'dead'));
+}
+
+async function notReady(site: Site, service: string, containers: readonly Container[]): Promise<ToolError> {
+  return new ToolError('E_UNHEALTHY', troubleOf(service, containers) ?? `${service} is not ready`, {
+    hint: `Its log: docker logs of service ${service}.`,
+    details: { service, log: await lastLog(site, service, containers) },
+  });
+}

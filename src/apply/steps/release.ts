@@ -1,0 +1,172 @@
+// Publishing: reserve, draft, upload, publish, check, channel, files at the root. Rule: what is published stays; only what no reader saw is taken back.
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CHANNEL_MAX_BYTES, type Channel, type ChannelRelease, parseChannel, parseSignedChannel } from '../../model/channel.ts';
+import { nextChannelFile } from '../../model/channel-change.ts';
+import { digestOf } from '../../model/digest.ts';
+import { isToolError, ToolError } from '../../model/error.ts';
+import { type HostAddress, MANIFEST_ASSET, type ReleaseHost } from '../../model/host.ts';
+import type { AssetToPublish, Step } from '../../model/plan.ts';
+import { assetDifferences, publishedDiffers, reservedElsewhere } from '../../model/published.ts';
+import { judgeReservation } from '../../model/reservation.ts';
+import { isChannelCopied, openHost, openSource, openView } from '../../world/hosts.ts';
+import { readSecretKey } from '../../world/secret-key.ts';
+import type { Handler, Handlers, Site } from '../handler.ts';
+import { workFolder } from '../site.ts';
+
+const reserveTag: Handler<'reserve-tag'> = {
+  done: async ({ host, reservation }, site) => {
+    const found = await hostOf(host, site).reservation(reservation.tag);
+    return found !== undefined && judgeReservation(reservation, found) !== 'elsewhere';
+  },
+  run: async ({ host, reservation }, site) => {
+    const found = await hostOf(host, site).reserve(reservation);
+    if (judgeReservation(reservation, found) === 'elsewhere') throw reservedElsewhere(reservation, found);
+  },
+  undo: async ({ host, reservation }, _saved, site) => hostOf(host, site).unreserve(reservation),
+};
+
+const draftRelease: Handler<'draft-release'> = {
+  done: async ({ host, draft }, site) => (await hostOf(host, site).listDraft(draft)) !== undefined,
+  run: async ({ host, draft }, site) => hostOf(host, site).openDraft(draft),
+  undo: async ({ host, draft }, _saved, site) => hostOf(host, site).dropDraft(draft),
+};
+
+const uploadAssets: Handler<'upload-assets'> = {
+  done: async ({ host, draft, assets }, site) => holds(await hostOf(host, site).listDraft(draft), assets),
+  run: async ({ host, draft, assets, from }, site) => {
+    for (const asset of assets) {
+      const onBytes = (done: number): void => {
+        site.world.report({ type: 'progress', text: asset.name, done, total: asset.size, unit: 'bytes' });
+      };
+      await hostOf(host, site).upload(draft, asset, { from: join(site.root, from, asset.name), onBytes });
+    }
+  },
+};
+
+const publishRelease: Handler<'publish-release'> = {
+  done: async ({ host, tag, draft, assets }, site) => {
+    const open = hostOf(host, site);
+    return (await open.listDraft(draft)) === undefined && manifestOf(await open.listRelease(tag)) === manifestOf(assets);
+  },
+  run: async ({ host, tag, draft, assets }, site) => {
+    const open = hostOf(host, site);
+    try {
+      await open.publish(tag, draft, assets);
+    } catch (error) {
+      await open.dropDraft(draft); // refused past the point of no return: nothing of ours stays behind
+      throw error;
+    }
+  },
+};
+
+const checkPublished: Handler<'check-published'> = {
+  done: async () => false, // reading again is all it does
+  run: async ({ host, tag, assets }, site) => {
+    const found = await hostOf(host, site).listRelease(tag);
+    if (manifestOf(found) !== manifestOf(assets)) throw publishedDiffers(tag, manifestOf(found), manifestOf(assets));
+    const differences = assetDifferences(found ?? [], assets);
+    if (differences.length > 0) throw otherPacking(tag, differences);
+    if (host.url !== undefined) await checkShown(host.url, { tag, assets }, site);
+  },
+};
+
+const putChannel: Handler<'put-channel'> = {
+  done: async ({ host, addition }) => {
+    const { version, manifest } = addition.release;
+    const channel = await readChannel(host, addition.channel);
+    const joined = channel?.releases.some((release) => release.version === version && release.manifest === manifest) === true;
+    return joined && (await isChannelCopied(openView(host), addition.channel));
+  },
+  run: async ({ host, addition, signing }, site) => {
+    const key = { publicKey: signing.publicKey, secretKey: await readSecretKey(signing, site.world.env) };
+    await hostOf(host, site).changeChannel(addition.channel, (current) => nextChannelFile(current, addition, key));
+  },
+};
+
+const putFiles: Handler<'put-files'> = {
+  done: async (step) => {
+    const release = await latestOf(step);
+    for (const asset of assetsAt(step, release)) {
+      const there = await openView(step.host).read(asset.name, asset.size).catch(ifTooLarge);
+      if (there === undefined || digestOf(there) !== asset.sha256) return false;
+    }
+    return true;
+  },
+  run: async (step, site) => {
+    for (let release = await latestOf(step); release !== undefined; ) {
+      for (const asset of assetsAt(step, release)) await hostOf(step.host, site).putAsset(release.tag, asset, asset.name);
+      const now = await latestOf(step);
+      if (now?.tag === release.tag) return;
+      release = now; // a later release came meanwhile, and its publisher may have written before us
+    }
+  },
+};
+
+/** The handlers of publishing. */
+export const releaseSteps = {
+  'reserve-tag': reserveTag,
+  'draft-release': draftRelease,
+  'upload-assets': uploadAssets,
+  'publish-release': publishRelease,
+  'check-published': checkPublished,
+  'put-channel': putChannel,
+  'put-files': putFiles,
+} satisfies Pick<
+  Handlers,
+  'reserve-tag' | 'draft-release' | 'upload-assets' | 'publish-release' | 'check-published' | 'put-channel' | 'put-files'
+>;
+
+function hostOf(address: HostAddress, site: Site): ReleaseHost {
+  return openHost(address, site.world);
+}
+
+function holds(found: readonly AssetToPublish[] | undefined, wanted: readonly AssetToPublish[]): boolean {
+  return found !== undefined && assetDifferences(found, wanted).length === 0;
+}
+
+function manifestOf(assets: readonly AssetToPublish[] | undefined): AssetToPublish['sha256'] | undefined {
+  return assets?.find(({ name }) => name === MANIFEST_ASSET)?.sha256;
+}
+
+/** Reads the release as installs will. A server that does not show the folder yet is said, not failed: it may be copied there later. */
+async function checkShown(url: string, { tag, assets }: Pick<Step<'check-published'>, 'tag' | 'assets'>, site: Site): Promise<void> {
+  const folder = join(workFolder(site.root, site.planId), 'shown');
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const source = openSource(url, site.world);
+  try {
+    for (const { name, size, sha256 } of assets) await source.download(tag, name, { to: join(folder, name), maxBytes: size, sha256 });
+  } catch (error) {
+    if (!isToolError(error, 'E_NETWORK') && !isToolError(error, 'E_NOT_FOUND')) throw error;
+    site.world.report({
+      type: 'warning',
+      text: `${tag} is not shown at ${url}: ${error.message}`,
+      ...(error.hint ? { hint: error.hint } : {}),
+    });
+  }
+}
+
+async function readChannel(host: HostAddress, name: string): Promise<Channel | undefined> {
+  const where = `channels/${name}.signed.json`;
+  const bytes = await openView(host).read(where, CHANNEL_MAX_BYTES);
+  return bytes === undefined ? undefined : parseChannel(parseSignedChannel(bytes.toString(), where).payload, where);
+}
+
+async function latestOf({ host, channel }: Step<'put-files'>): Promise<ChannelRelease | undefined> {
+  const found = await readChannel(host, channel);
+  return found?.releases.find(({ version }) => version === found.latest);
+}
+
+function assetsAt({ names }: Step<'put-files'>, release: ChannelRelease | undefined): readonly AssetToPublish[] {
+  return release?.assets.filter(({ name }) => names.includes(name)) ?? [];
+}
+
+function ifTooLarge(error: unknown): undefined {
+  if (!isToolError(error, 'E_TOO_LARGE')) throw error;
+}
+
+function otherPacking(tag: string, differences: readonly string[]): ToolError {
+  return new ToolError('E_PLAN_STALE', `${tag} was published at the same time, packed to other bytes: ${differences.join(', ')}`, {
+    hint: 'The contents are the same. Run the same command again: it goes on with what is published.',
+  });
+}

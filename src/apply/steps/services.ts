@@ -1,0 +1,249 @@
+// Services of a compose project: pull, stop, start, run once. Rule: what is taken away is found by the engine's labels, not by a compose file that
+// may be half-way between two releases.
+import { ToolError } from '../../model/error.ts';
+import type { ContainerFact as Container } from '../../model/facts.ts';
+import { parseFlag, parseMap } from '../../model/parse.ts';
+import type { ComposeProject, ImageToPull, Step } from '../../model/plan.ts';
+import { readComposeConfig } from '../../world/compose-config.ts';
+import { imageId, listContainers, listNetworks, listVolumes } from '../../world/containers.ts';
+import { compose, docker, dockerIfThere, runCompose } from '../../world/docker.ts';
+import type { Handler, Handlers, Site } from '../handler.ts';
+import { nameOf, textsOf } from './files.ts';
+import { waitUntilReady } from './ready.ts';
+
+/** Images pulled at the same time: more than this slows most registries down. */
+const PULLS_AT_ONCE = 3;
+
+const pullImages: Handler<'pull-images'> = {
+  done: async (step, site) => (await missingImages(step, site)).length === 0,
+  save: async (step, site) => {
+    const present: Record<string, boolean> = {};
+    for (const image of step.images) {
+      present[image.pinned] = (await imageId(site, image.pinned)) !== undefined;
+      present[image.local] = (await imageId(site, image.local)) !== undefined;
+    }
+    return { present };
+  },
+  run: async (step, site) => {
+    const missing = await missingImages(step, site);
+    let pulled = 0;
+    const next = async (): Promise<void> => {
+      for (let image = missing.shift(); image !== undefined; image = missing.shift()) {
+        await pullImage(image, site);
+        pulled += 1;
+        site.world.report({ type: 'progress', text: 'images', done: pulled, total: step.images.length, unit: 'items' });
+      }
+    };
+    await Promise.all(Array.from({ length: PULLS_AT_ONCE }, next));
+  },
+  undo: async (step, saved, site) => {
+    const present = parseMap(saved.present, 'saved.present', parseFlag);
+    for (const image of step.images) {
+      if (present[image.local] === false) await removeImage(image.local, site);
+      if (present[image.pinned] === false) await removeImage(image.pinned, site);
+    }
+  },
+};
+
+const stopServices: Handler<'stop-services'> = {
+  done: async (step, site) => (await serviceContainers(site, step.project, step.services)).length === 0,
+  save: async (step, site) => {
+    const found = await serviceContainers(site, step.project, step.services);
+    const running = new Set(
+      found.filter((container) => container.state === 'running' || container.state === 'restarting').map((container) => container.service),
+    );
+    return {
+      running: [...running].sort(),
+      stopped: [...new Set(found.map((container) => container.service))].filter((service) => !running.has(service)).sort(),
+    };
+  },
+  run: async (step, site) => removeContainers(site, await serviceContainers(site, step.project, step.services)),
+  undo: async (step, saved, site) => {
+    const stopped = textsOf(saved, 'stopped');
+    if (stopped.length > 0)
+      await compose(site, step.project, ['up', '--no-start', '--no-deps', '--no-build', '--pull', 'never', ...stopped]);
+    await startNow(site, step.project, textsOf(saved, 'running'));
+  },
+};
+
+const startServices: Handler<'start-services'> = {
+  done: async (step, site) => {
+    if (step.recreate.length > 0 || step.services.length === 0) return step.services.length === 0;
+    const [containers, config] = await Promise.all([
+      serviceContainers(site, step.project, step.services),
+      readComposeConfig(site, step.project),
+    ]);
+    return step.services.every((service) =>
+      containers.some((each) => each.service === service && each.state === 'running' && each.configHash === config.hashes[service]),
+    );
+  },
+  save: async (step, site) => ({
+    volumes: await listVolumes(site, step.project.name),
+    networks: await listNetworks(site, step.project.name),
+  }),
+  run: async (step, site) => {
+    const recreate = new Set(step.recreate);
+    await startNow(
+      site,
+      step.project,
+      step.services.filter((service) => recreate.has(service)),
+      ['--force-recreate'],
+    );
+    await startNow(
+      site,
+      step.project,
+      step.services.filter((service) => !recreate.has(service)),
+    );
+  },
+  undo: async (step, saved, site) => {
+    await removeContainers(site, await serviceContainers(site, step.project, step.services));
+    await removeNewVolumes(site, step.project.name, textsOf(saved, 'volumes'));
+    await removeNewNetworks(site, step.project.name, textsOf(saved, 'networks'));
+  },
+};
+
+/** Runs once, never twice by itself: rule 5 restores what a half-done one touched. */
+const runJob: Handler<'run-job'> = {
+  done: async () => false,
+  save: async (step, site) => ({
+    volumes: await listVolumes(site, step.project.name),
+    networks: await listNetworks(site, step.project.name),
+  }),
+  run: async (step, site) => {
+    await waitUntilReady(site, step.project.name, step.needs);
+    await removeJob(step, site);
+    const argv = ['run', '--rm', '--no-deps', '-T', '--name', jobName(step), step.service, ...step.command];
+    const onLine = (line: string): void => site.world.report({ type: 'output', source: step.service, line });
+    const result = await runCompose(site, step.project, argv, { onLine, ...(step.timeout === null ? {} : { timeout: step.timeout }) });
+    if (result.code === 0) return;
+    throw new ToolError('E_STEP_FAILED', `${step.service}: ${step.command.join(' ')} ended with exit code ${result.code}`, {
+      hint: 'Its output above says why; the release may be broken, report it to its maintainer.',
+      details: { output: result.stderr.split('\n').slice(-20).join('\n') },
+    });
+  },
+  undo: async (step, saved, site) => {
+    await removeJob(step, site);
+    await removeNewVolumes(site, step.project.name, textsOf(saved, 'volumes'));
+    await removeNewNetworks(site, step.project.name, textsOf(saved, 'networks'));
+  },
+};
+
+/** Runs a vendor's check on the staged files, in the new image, under a project of its own that is gone afterwards. */
+const validateFiles: Handler<'validate-files'> = {
+  done: async () => false,
+  run: async (step, site) => {
+    try {
+      const result = await runCompose(site, step.project, ['run', '--rm', '--no-deps', '-T', step.service, ...step.command], {
+        timeout: 120,
+      });
+      if (result.code !== 0) throw refusedFiles(step, result.stderr || result.stdout);
+    } finally {
+      await removeScratch(step.project, site);
+    }
+  },
+  undo: async (step, _saved, site) => removeScratch(step.project, site),
+};
+
+const removeProject: Handler<'remove-project'> = {
+  done: async (step, site) => (await listContainers(site, step.project.name)).length === 0,
+  run: async (step, site) => {
+    await removeContainers(site, await listContainers(site, step.project.name));
+    await removeNewNetworks(site, step.project.name, []);
+    for (const volume of step.volumes) await dockerIfThere(site, ['volume', 'rm', volume]);
+  },
+};
+
+const removeImages: Handler<'remove-images'> = {
+  done: async (step, site) => {
+    for (const local of step.local) if ((await imageId(site, local)) !== undefined) return false;
+    return true;
+  },
+  run: async (step, site) => {
+    for (const local of step.local) await removeImage(local, site);
+  },
+};
+
+/** The handlers of everything that changes containers and images. */
+export const serviceSteps = {
+  'pull-images': pullImages,
+  'stop-services': stopServices,
+  'start-services': startServices,
+  'run-job': runJob,
+  'validate-files': validateFiles,
+  'remove-project': removeProject,
+  'remove-images': removeImages,
+} satisfies Partial<Handlers>;
+
+/** The containers of these services, one-off ones left out. */
+export async function serviceContainers(site: Site, project: ComposeProject, services: readonly string[]): Promise<Container[]> {
+  const wanted = new Set(services);
+  return (await listContainers(site, project.name)).filter((container) => wanted.has(container.service) && !container.oneOff);
+}
+
+/** Stops containers with their own grace time, then removes them; volumes stay. */
+export async function removeContainers(site: Site, containers: readonly Container[]): Promise<void> {
+  const ids = containers.map((container) => container.id);
+  if (ids.length === 0) return;
+  await dockerIfThere(site, ['stop', ...ids]);
+  for (const id of ids) await dockerIfThere(site, ['rm', '--force', id]);
+}
+
+async function startNow(site: Site, project: ComposeProject, services: readonly string[], extra: readonly string[] = []): Promise<void> {
+  if (services.length === 0) return;
+  await compose(site, project, ['up', '--detach', '--no-deps', '--no-build', '--pull', 'never', ...extra, ...services]);
+}
+
+/** An image is present when it is there by digest and its local tag names the same one. */
+async function missingImages(step: Step<'pull-images'>, site: Site): Promise<ImageToPull[]> {
+  const missing: ImageToPull[] = [];
+  for (const image of step.images) {
+    const id = await imageId(site, image.pinned);
+    if (id === undefined || id !== (await imageId(site, image.local))) missing.push(image);
+  }
+  return missing;
+}
+
+async function pullImage(image: ImageToPull, site: Site): Promise<void> {
+  site.world.report({ type: 'note', text: `pulling ${image.name}` });
+  if ((await imageId(site, image.pinned)) === undefined) await docker(site, ['pull', '--quiet', image.pinned]);
+  await docker(site, ['tag', image.pinned, image.local]);
+}
+
+/** An image that a container uses stays: somebody else may rely on it. */
+async function removeImage(reference: string, site: Site): Promise<void> {
+  try {
+    await dockerIfThere(site, ['image', 'rm', reference]);
+  } catch (error) {
+    if (!(error instanceof ToolError) || !/conflict|being used|in use/i.test(error.message)) throw error;
+  }
+}
+
+async function removeNewVolumes(site: Site, project: string, before: readonly string[]): Promise<void> {
+  for (const volume of await listVolumes(site, project)) if (!before.includes(volume)) await dockerIfThere(site, ['volume', 'rm', volume]);
+}
+
+async function removeNewNetworks(site: Site, project: string, before: readonly string[]): Promise<void> {
+  for (const network of await listNetworks(site, project))
+    if (!before.includes(network)) await dockerIfThere(site, ['network', 'rm', network]);
+}
+
+/** A name of its own, so that a job whose starter was killed is found again. */
+function jobName(step: Step<'run-job'>): string {
+  return `${step.project.name}-${nameOf(step)}`;
+}
+
+async function removeJob(step: Step<'run-job'>, site: Site): Promise<void> {
+  await dockerIfThere(site, ['rm', '--force', '--volumes', jobName(step)]);
+}
+
+async function removeScratch(project: ComposeProject, site: Site): Promise<void> {
+  for (const container of await listContainers(site, project.name)) await dockerIfThere(site, ['rm', '--force', '--volumes', container.id]);
+  await removeNewVolumes(site, project.name, []);
+  await removeNewNetworks(site, project.name, []);
+}
+
+function refusedFiles(step: Step<'validate-files'>, output: string): ToolError {
+  return new ToolError('E_STEP_FAILED', `${step.service} refuses the new files: ${output.trim().split('\n').slice(-3).join(' | ')}`, {
+    hint: 'Nothing was stopped. Mend the file it names (your edit, or the release), then try again.',
+  });
+}

@@ -1,0 +1,70 @@
+// Answers that were given beforehand, gathered from their sources. Rule: flag beats environment beats file, and every problem is told at once.
+import { checkAnswer, FEATURES_NAME, normaliseAnswer } from '../model/answer.ts';
+import type { Feature, Variable } from '../model/description.ts';
+import { type EnvFile, envValues } from '../model/env-file.ts';
+import { didYouMean } from '../model/near.ts';
+
+export interface AnswerSources {
+  /** `--set NAME=VALUE`. */
+  readonly flags: ReadonlyMap<string, string>;
+  /** The process's environment; only `SLIPWAY_SET_<NAME>` counts, for a host's own LOG_LEVEL is no answer. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** `--answers FILE`. */
+  readonly file?: EnvFile;
+}
+
+export interface GivenAnswers {
+  readonly values: ReadonlyMap<string, string>;
+  /** Undefined when nobody chose. */
+  readonly features: readonly string[] | undefined;
+  readonly problems: readonly string[];
+}
+
+interface Product {
+  readonly env: Readonly<Record<string, Variable>>;
+  readonly features: Readonly<Record<string, Feature>>;
+}
+
+const PREFIX = 'SLIPWAY_SET_';
+
+/** The given values, normalised, with what is wrong about them: unknown names and values that do not fit. */
+export function gatherGiven({ flags, environment, file }: AnswerSources, { env, features }: Product): GivenAnswers {
+  const given = new Map([...fromFile(file), ...fromEnvironment(environment), ...flags]);
+  const chosen = given.get(FEATURES_NAME);
+  given.delete(FEATURES_NAME);
+  const problems = [...given].flatMap(([name, value]) => valueProblem(name, value, env));
+  const known = [...given].filter(([name, value]) => Object.hasOwn(env, name) && (value !== '' || env[name]?.secret === undefined));
+  return {
+    values: new Map(known.map(([name, value]) => [name, normaliseAnswer(env[name] ?? {}, value)])),
+    features: chosen === undefined ? undefined : listOf(chosen),
+    problems: [...problems, ...listOf(chosen ?? '').flatMap((name) => featureProblem(name, features))],
+  };
+}
+
+/** A file may be a copy of `.env.example` with empty lines left, or of an install's `.env` with Compose's own settings. */
+function fromFile(file: EnvFile | undefined): [string, string][] {
+  const values = file === undefined ? [] : [...envValues(file)];
+  return values.filter(([name, value]) => value !== '' && !name.startsWith('COMPOSE_'));
+}
+
+function fromEnvironment(environment: AnswerSources['environment']): [string, string][] {
+  return Object.entries(environment).flatMap(([name, value]): [string, string][] =>
+    name.startsWith(PREFIX) && value !== undefined ? [[name.slice(PREFIX.length), value]] : [],
+  );
+}
+
+function valueProblem(name: string, value: string, env: Product['env']): string[] {
+  const variable = Object.hasOwn(env, name) ? env[name] : undefined;
+  if (variable === undefined) return [`${name} is not a variable of this product. ${didYouMean(name, Object.keys(env), 'Variables')}`];
+  return [checkAnswer(name, variable, value)].filter((problem) => problem !== undefined);
+}
+
+function featureProblem(name: string, features: Product['features']): string[] {
+  if (Object.hasOwn(features, name)) return [];
+  return [`${name} is not a feature of this product. ${didYouMean(name, Object.keys(features), 'Features')}`];
+}
+
+function listOf(text: string): string[] {
+  const names = text.split(/[\s,]+/).filter((name) => name !== '');
+  return [...new Set(names)];
+}

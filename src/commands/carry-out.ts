@@ -1,0 +1,182 @@
+// The one way from a plan to a changed world: show, confirm, lock, look again, apply. Rule: every command that changes something ends here.
+import { copyFile, link, mkdir, rm, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Applied, applyPlan, reasonOf, recoverPlan, wasInterrupted } from '../apply/apply.ts';
+import { copyDurably, makeFolder, writeDurably } from '../apply/durable.ts';
+import { handlers } from '../apply/handlers.ts';
+import { beginJournal, type Journal, openJournal, openOperation } from '../apply/journal.ts';
+import { type Lock, takeLock } from '../apply/lock.ts';
+import { contentsFolder, siteOf, workFolder } from '../apply/site.ts';
+import { type Digest, hexOf } from '../model/digest.ts';
+import { systemCode, ToolError } from '../model/error.ts';
+import { JOURNAL_TYPE, type JournalHead } from '../model/journal.ts';
+import { lockPath, operatorsFolder, stateFolder } from '../model/layout.ts';
+import { momentOf } from '../model/parse.ts';
+import type { Content, Plan, Planned } from '../model/plan.ts';
+import { planToText } from '../show/plan.ts';
+import { type Context, isSet } from './command.ts';
+
+export interface Carrying {
+  readonly root: string;
+  /** Looks again under the lock: the digest that the decisions rest on. */
+  readonly recheck?: () => Promise<Digest>;
+  /** The digest of the program that a recovery must run; this one's. */
+  readonly operator: Digest;
+  /** The file of this program, kept so that whoever finds the plan cut off can run it. Programs in one file only. */
+  readonly program?: string;
+  /** A lock held already; otherwise one is taken for this call. */
+  readonly lock?: Lock;
+  /** What else tells a person before being asked, for example release notes. */
+  readonly preface?: string;
+}
+
+export type Carried =
+  | { readonly outcome: 'planned' | 'nothing'; readonly plan: Plan }
+  | { readonly outcome: 'done' | 'undone' | 'failed'; readonly plan: Plan; readonly cause?: unknown };
+
+/** Shows the plan; with `--plan` that is all. Otherwise asks, takes the lock, looks again and applies. A plan without steps is `nothing`. */
+export async function carryOut(planned: Planned, context: Context, carrying: Carrying): Promise<Carried> {
+  const { plan } = planned;
+  if (isPlanOnly(context)) return { outcome: 'planned', plan };
+  if (plan.steps.length === 0) return { outcome: 'nothing', plan };
+  await confirm(plan, context, carrying.preface ?? '');
+  const lock = carrying.lock ?? (await takeLock({ path: lockPath(carrying.root), command: plan.command }, context.world));
+  try {
+    return await applyUnderLock(planned, context, carrying);
+  } finally {
+    if (carrying.lock === undefined) await lock.release();
+    await removeIfEmpty(stateFolder(carrying.root));
+  }
+}
+
+/** True when the command must only show. */
+export function isPlanOnly(context: Context): boolean {
+  return isSet(context.flags, 'plan') || isSet(context.flags, 'dry-run');
+}
+
+/** Throws E_OPEN_OPERATION when an earlier command was cut off. */
+export async function refuseOpenJournal(root: string): Promise<void> {
+  const open = await openJournal(root);
+  if (open !== undefined) throw openOperation(root, open.state.head);
+}
+
+/** Ends the plan of an open journal; the caller holds the lock. */
+export async function recoverOpen(journal: Journal, root: string, context: Context): Promise<Applied> {
+  const { plan } = journal.state.head;
+  const applied = await recoverPlan({ journal, handlers, site: siteOf(root, plan.id, context.world) });
+  await clearWork(root, plan, applied);
+  return applied;
+}
+
+/** Turns what happened into the error the caller ends with; returns when the plan was carried out. */
+export function throwUnlessDone(carried: Carried, details: Readonly<Record<string, unknown>> = {}): void {
+  if (carried.outcome === 'undone') {
+    const interrupted = wasInterrupted({ outcome: 'undone', cause: carried.cause });
+    throw new ToolError(
+      interrupted ? 'E_INTERRUPTED' : 'E_STEP_FAILED',
+      `${carried.plan.command} ${interrupted ? 'was interrupted' : 'failed'}; everything is as before`,
+      {
+        cause: carried.cause,
+        ...hintOf(carried.cause),
+        details: { ...details, reason: reasonOf(carried.cause) },
+      },
+    );
+  }
+  if (carried.outcome === 'failed') {
+    throw new ToolError(
+      'E_UNHEALTHY',
+      `${carried.plan.command}: past the point of no return something is not well; nothing was thrown away`,
+      {
+        cause: carried.cause,
+        hint: 'Look at `status` and `logs`; `restore` goes back on purpose.',
+        details: { ...details, reason: reasonOf(carried.cause) },
+      },
+    );
+  }
+}
+
+async function confirm(plan: Plan, context: Context, preface: string): Promise<void> {
+  const { world, flags } = context;
+  world.terminal.err(preface);
+  world.terminal.err(planToText(plan));
+  if (isSet(flags, 'yes') || world.env.SLIPWAY_YES === '1') return;
+  if (!world.terminal.interactive) {
+    throw new ToolError('E_NOT_CONFIRMED', 'there is no terminal to confirm the plan', {
+      hint: 'Look at it with --plan, then give --yes.',
+    });
+  }
+  const answer = await world.terminal.ask('Go on? [y/N] ');
+  if (!/^y(es)?$/i.test(answer.trim())) throw new ToolError('E_NOT_CONFIRMED', 'not confirmed; nothing was changed');
+}
+
+/** Applies a plan that nobody needs to see first, such as writing down what happened. The caller holds the lock. */
+export async function applyUnderLock(planned: Planned, context: Context, carrying: Carrying): Promise<Carried> {
+  const { plan } = planned;
+  const { root } = carrying;
+  await refuseOpenJournal(root);
+  if (carrying.recheck !== undefined && (await carrying.recheck()) !== plan.basedOn) {
+    throw new ToolError('E_PLAN_STALE', 'something changed while the plan was looked at; nothing was done', {
+      hint: 'Run the command again and look at the new plan.',
+    });
+  }
+  if (carrying.program !== undefined) await keepProgram(root, carrying.program, carrying.operator);
+  await placeContents(planned, root);
+  const head: JournalHead = {
+    type: JOURNAL_TYPE,
+    id: plan.id,
+    operation: plan.operation,
+    command: plan.command,
+    operator: carrying.operator,
+    at: momentOf(context.world.now()),
+    plan,
+  };
+  const journal = await beginJournal(root, head);
+  const applied = await applyPlan({ journal, handlers, site: siteOf(root, plan.id, context.world) });
+  await clearWork(root, plan, applied);
+  return { plan, ...applied };
+}
+
+async function keepProgram(root: string, program: string, digest: Digest): Promise<void> {
+  await mkdir(operatorsFolder(root), { recursive: true, mode: 0o700 });
+  const path = join(operatorsFolder(root), hexOf(digest));
+  if (path !== program) await copyDurably(program, path, 0o600);
+}
+
+/** The contents are on disk before the journal begins, so that whoever recovers finds them. Private: `.env` is among them. */
+async function placeContents(planned: Planned, root: string): Promise<void> {
+  const folder = contentsFolder(root, planned.plan.id);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  for (const [digest, content] of planned.contents) await placeContent(content, join(folder, hexOf(digest)));
+  await makeFolder(folder, 0o700);
+}
+
+async function placeContent(content: Content, path: string): Promise<void> {
+  if ('text' in content) return writeDurably(path, content.text, 0o600);
+  try {
+    await link(content.file, path);
+  } catch (error) {
+    if (systemCode(error) === 'EEXIST') return;
+    await copyFile(content.file, path); // another file system, or one without links
+  }
+}
+
+/** A fresh install that was undone leaves nothing, not even our own folder. */
+async function clearWork(root: string, plan: Plan, applied: Applied): Promise<void> {
+  await rm(workFolder(root, plan.id), { recursive: true, force: true });
+  if (applied.outcome !== 'undone' || plan.fresh === undefined) return;
+  await rm(stateFolder(root), { recursive: true, force: true });
+  if (plan.fresh === 'root') await removeIfEmpty(root);
+}
+
+async function removeIfEmpty(folder: string): Promise<void> {
+  try {
+    await rmdir(folder);
+  } catch (error) {
+    const code = systemCode(error);
+    if (code !== 'ENOTEMPTY' && code !== 'ENOENT' && code !== 'EEXIST') throw error;
+  }
+}
+
+function hintOf(cause: unknown): { hint?: string } {
+  return cause instanceof ToolError && cause.hint !== undefined ? { hint: cause.hint } : {};
+}

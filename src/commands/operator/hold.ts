@@ -1,0 +1,52 @@
+// A version that failed here is held. Rule: written down through a plan of its own, for install.json is the install's too.
+import { digestOf } from '../../model/digest.ts';
+import { type InstallRecord, printInstall, withOperation } from '../../model/install.ts';
+import { momentOf } from '../../model/parse.ts';
+import type { Plan } from '../../model/plan.ts';
+import { readRecord } from '../../observe/install.ts';
+import { observeSelf } from '../../observe/self.ts';
+import { applyUnderLock } from '../carry-out.ts';
+import type { Context } from '../command.ts';
+
+export interface HoldWish {
+  readonly root: string;
+  readonly version: string;
+  readonly from: string;
+  readonly operation: string;
+}
+
+/** Writes down that the upgrade to this version was taken back. The caller holds the lock. */
+export async function holdVersion(context: Context, wish: HoldWish): Promise<void> {
+  const record = await readRecord(wish.root);
+  if (record === undefined) return;
+  const at = momentOf(context.world.now());
+  const operation = { id: wish.operation, command: 'upgrade', from: wish.from, to: wish.version, outcome: 'rolled-back', at };
+  await writeRecord(context, wish.root, withOperation({ ...record, held: [...new Set([...record.held, wish.version])] }, operation));
+}
+
+/** Replaces install.json. The caller holds the lock. */
+export async function writeRecord(context: Context, root: string, record: InstallRecord): Promise<void> {
+  const text = printInstall(record);
+  const content = digestOf(text);
+  const id = `record-${context.world.random(8).toString('hex')}`;
+  const tree = `.slipway/staged/${id}/tree`;
+  const file = { path: '.slipway/install.json', content, mode: 0o600 };
+  const plan: Plan = {
+    schema: 1,
+    id,
+    operation: id,
+    command: 'record',
+    basedOn: content,
+    steps: [
+      { kind: 'stage-files', why: 'the new record', to: tree, files: [file] },
+      { kind: 'swap-files', why: 'what happened is written down', from: tree, files: [file] },
+    ],
+    commitAfter: 1,
+    notes: [],
+  };
+  await applyUnderLock({ plan, contents: new Map([[content, { text }]]) }, context, {
+    root,
+    operator: await observeSelf(context.file),
+    program: context.file,
+  });
+}

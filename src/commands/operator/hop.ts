@@ -1,0 +1,182 @@
+// One hop, prepared: fetched, verified, merged, checked and planned. Rule: nothing of the install is touched; the plan says all that will be.
+
+import type { ChannelRelease } from '../../model/channel.ts';
+import { type Digest, digestOf } from '../../model/digest.ts';
+import { type EnvFile, envText, envValues } from '../../model/env-file.ts';
+import { mergeEnv, secretsToGenerate } from '../../model/env-merge.ts';
+import { setCompose } from '../../model/env-render.ts';
+import { ToolError } from '../../model/error.ts';
+import type { InstallFacts } from '../../model/facts.ts';
+import { profilesOf } from '../../model/feature.ts';
+import { fingerprintInstall } from '../../model/fingerprint.ts';
+import { printInstall } from '../../model/install.ts';
+import { cacheFolder } from '../../model/layout.ts';
+import type { Manifest } from '../../model/manifest.ts';
+import { momentOf } from '../../model/parse.ts';
+import type { Content, Planned } from '../../model/plan.ts';
+import type { FetchedChannel } from '../../observe/channel.ts';
+import { observeCandidate, observeContainers, observeEngine } from '../../observe/engine.ts';
+import { observeInstall, pathsOf } from '../../observe/install.ts';
+import { observeBackups, observeLocalImages, observeReleases } from '../../observe/kept.ts';
+import { type FetchedRelease, fetchRelease, readReleaseText } from '../../observe/release.ts';
+import { observeSelf } from '../../observe/self.ts';
+import { backupsFolder } from '../../plan/data.ts';
+import { planUpgrade } from '../../plan/upgrade.ts';
+import { type Context, isSet } from '../command.ts';
+import { answersFor, generateSecrets, givenNames } from './answers.ts';
+import { refuseUnfit, refuseUnset } from './preflight.ts';
+import { nextRecord, refuseOtherSecrets } from './record.ts';
+import { releaseContents, releaseExtras } from './release-files.ts';
+
+export interface Hop {
+  readonly root: string;
+  readonly from: string;
+  readonly to: string;
+  readonly planned: Planned;
+  readonly operator: Digest;
+  readonly recheck: () => Promise<Digest>;
+}
+
+export interface HopRequest {
+  readonly root: string;
+  readonly fetched: FetchedChannel;
+  readonly release: ChannelRelease;
+}
+
+/** Fetches and verifies the release, merges the person's settings with it, and plans. Throws before anything has changed. */
+export async function prepareHop(context: Context, { root, fetched, release }: HopRequest): Promise<Hop> {
+  const { world } = context;
+  const before = await observeInstall(root);
+  const { record } = before;
+  const cache = cacheFolder(root);
+  const onBytes = (done: number, total: number): void => world.report({ type: 'progress', text: 'bundle', done, total, unit: 'bytes' });
+  const bundle = await fetchRelease({ source: fetched.source, release, product: record.product, trust: record.trust, cache, onBytes });
+  const { manifest } = bundle;
+  const install = await observeInstall(root, pathsOf(manifest));
+  const start = !isSet(context.flags, 'no-start');
+  if (start) await refuseUnfit(context, { manifest, root, project: record.project, ports: [], dataBytes: 0 });
+  const env = await mergeSettings(context, install, bundle);
+  const values = envValues(env.file);
+  refuseOtherSecrets(record, values);
+  const next = await observeCandidate(world, root, {
+    project: install.project,
+    texts: await candidateTexts(install, bundle, cache, env.file),
+  });
+  refuseUnset(next.unset);
+  const engine = start
+    ? await observeEngine(world, root, install.project)
+    : { containers: [], volumes: Object.values(record.volumes), config: next };
+  const operation = `upgrade-${world.random(8).toString('hex')}`;
+  const at = momentOf(world.now());
+  const recordText = printInstall(
+    nextRecord(
+      record,
+      {
+        manifest,
+        manifestDigest: release.manifest,
+        trust: fetched.trust,
+        config: next,
+        features: env.features,
+        values,
+        operation: { id: operation, command: 'upgrade', from: record.version, to: manifest.version, outcome: 'upgraded', at },
+      },
+      world,
+    ),
+  );
+  const extras = releaseExtras(bundle);
+  const basedOn = fingerprintInstall(install, engine.containers);
+  const backups = await observeBackups(root, backupsFolder(install.manifest, values));
+  const wish = {
+    command: 'upgrade' as const,
+    id: operation,
+    operation,
+    at,
+    basedOn,
+    target: manifest,
+    targetDigest: release.manifest,
+    extra: extras.files,
+    environment: digestOf(envText(env.file)),
+    values,
+    record: digestOf(recordText),
+    features: env.features,
+    start,
+  };
+  const plan = planUpgrade(wish, {
+    install,
+    engine,
+    next,
+    backups,
+    releases: await observeReleases(root),
+    localImages: start ? await observeLocalImages(world, root, record.product) : [],
+  });
+  const contents = new Map<Digest, Content>([
+    ...keptContents(install),
+    ...releaseContents(cache, manifest),
+    ...extras.contents,
+    [wish.environment, { text: envText(env.file) }],
+    [wish.record, { text: recordText }],
+  ]);
+  const recheck = async (): Promise<Digest> =>
+    fingerprintInstall(await observeInstall(root, pathsOf(manifest)), start ? await observeContainers(world, root, record.project) : []);
+  return {
+    root,
+    from: record.version,
+    to: manifest.version,
+    planned: { plan, contents },
+    operator: await observeSelf(context.file),
+    recheck,
+  };
+}
+
+/** The person's own versions of files are contents of the plan too: they are staged beside the new ones. */
+export function keptContents(install: InstallFacts): [Digest, Content][] {
+  return [...install.files].map(([path, fact]) => [fact.digest, { file: `${install.root}/${path}` }]);
+}
+
+interface Settings {
+  readonly file: EnvFile;
+  readonly features: readonly string[];
+}
+
+/** Keeps what the person wrote; asks only for what this release newly requires. */
+async function mergeSettings(context: Context, install: InstallFacts, bundle: FetchedRelease): Promise<Settings> {
+  const { manifest } = bundle;
+  const variables = { current: install.env, oldVariables: install.manifest.env, newVariables: manifest.env };
+  const today = envValues(install.env);
+  const isNew = (name: string): boolean => !today.has(name) && !today.has(manifest.env[name]?.renamedFrom ?? name);
+  const said = await givenNames(context);
+  const answers = await answersFor(context, { manifest, today: todaysAnswers(install, manifest) });
+  const given = new Map([...answers.values].filter(([name]) => isNew(name) || said.has(name)));
+  const generated = generateSecrets(manifest.env, secretsToGenerate({ ...variables, answers: given }), context.world);
+  const merged = mergeEnv({ ...variables, answers: given, generated, features: answers.features, version: manifest.version });
+  if (merged.missing.length > 0)
+    throw new ToolError('E_ANSWER', `${merged.missing.join(', ')}: this release needs a value`, {
+      hint: 'Give it with --set NAME=VALUE, or write it into .env.',
+    });
+  const known = profilesOf({ ...install.manifest.features, ...manifest.features }, [
+    ...Object.keys(install.manifest.features),
+    ...Object.keys(manifest.features),
+  ]);
+  return {
+    file: setCompose(merged.file, { project: install.record.project, profiles: profilesOf(manifest.features, answers.features), known }),
+    features: answers.features,
+  };
+}
+
+/** What is set already counts as given, so that nobody is asked for it again; a feature that is new is on when it is on by default. */
+function todaysAnswers(install: InstallFacts, manifest: Manifest): Map<string, string> {
+  const features = Object.entries(manifest.features).filter(([name, feature]) =>
+    install.manifest.features[name] === undefined ? feature.default : install.record.features.includes(name),
+  );
+  const values = [...envValues(install.env)].filter(([name]) => manifest.env[name] !== undefined);
+  return new Map([...values, ['FEATURES', features.map(([name]) => name).join(',')]]);
+}
+
+/** Compose files of the release; a compose file that the person changed, and the release did not, stays theirs. */
+async function candidateTexts(install: InstallFacts, bundle: FetchedRelease, cache: string, env: EnvFile): Promise<Map<string, string>> {
+  const path = 'docker-compose.yml';
+  const shipped = (manifest: typeof bundle.manifest): Digest | undefined => manifest.files.find((file) => file.path === path)?.sha256;
+  const texts = new Map([['.env', envText(env)]]);
+  if (shipped(install.manifest) !== shipped(bundle.manifest)) texts.set(path, await readReleaseText(bundle, cache, path));
+  return texts;
+}

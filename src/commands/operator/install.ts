@@ -1,0 +1,281 @@
+// install: from a channel to a running product. Rule: verified before unpacked, shown before done, and a failed install leaves what was there before.
+import { join } from 'node:path';
+import type { ChannelRelease } from '../../model/channel.ts';
+import { type Digest, digestOf } from '../../model/digest.ts';
+import { type EnvFile, envText, envValues, parseEnvFile } from '../../model/env-file.ts';
+import { mergeEnv } from '../../model/env-merge.ts';
+import { renderEnv, setCompose } from '../../model/env-render.ts';
+import { ToolError } from '../../model/error.ts';
+import { profilesOf } from '../../model/feature.ts';
+import { fingerprintSite } from '../../model/fingerprint.ts';
+import { type InstallRecord, printInstall } from '../../model/install.ts';
+import { type Manifest, parseProductName } from '../../model/manifest.ts';
+import { parsePublicKey } from '../../model/minisign.ts';
+import { momentOf } from '../../model/parse.ts';
+import type { Content } from '../../model/plan.ts';
+import type { FetchedChannel } from '../../observe/channel.ts';
+import { observeCandidate, observeContainers, observeVolumes } from '../../observe/engine.ts';
+import { observeFiles, observeProject, pathsOf, readEnvironment, readRecord } from '../../observe/install.ts';
+import { type FetchedRelease, fetchRelease, readReleaseText } from '../../observe/release.ts';
+import { chooseRelease, observeChannel } from '../../observe/remote.ts';
+import { makeScratch } from '../../observe/scratch.ts';
+import { observeSelf } from '../../observe/self.ts';
+import { planInstall } from '../../plan/install.ts';
+import { planToJson } from '../../show/plan.ts';
+import { carryOut, refuseOpenJournal, throwUnlessDone } from '../carry-out.ts';
+import {
+  CHANGING_FLAGS,
+  type Command,
+  type CommandResult,
+  type Context,
+  type FlagTable,
+  isSet,
+  refusePositionals,
+  textFlag,
+  textFlags,
+} from '../command.ts';
+import { ANSWER_FLAGS, answersFor, generateSecrets, openSecrets } from './answers.ts';
+import { defaultFolder, FOLDER_FLAG } from './folder.ts';
+import { handOver } from './hand-over.ts';
+import { portsOf, refuseUnfit, refuseUnset } from './preflight.ts';
+import { newRecord } from './record.ts';
+import { releaseContents, releaseExtras } from './release-files.ts';
+
+const FLAGS = {
+  ...FOLDER_FLAG,
+  ...ANSWER_FLAGS,
+  ...CHANGING_FLAGS,
+  releases: { type: 'string', value: 'PLACE', multiple: true, help: 'where releases are: a URL or a folder; several are tried in order' },
+  product: { type: 'string', value: 'NAME', help: 'the product' },
+  channel: { type: 'string', value: 'NAME', help: 'the channel to follow (stable)' },
+  'release-version': { type: 'string', value: 'V', help: 'this version instead of the latest' },
+  key: { type: 'string', value: 'KEY', help: 'the minisign public key of the product' },
+  project: { type: 'string', value: 'NAME', help: 'the compose project name, for a second install on one machine' },
+  cli: { type: 'string', value: 'NAME', help: 'what this command is called' },
+  title: { type: 'string', value: 'TEXT', help: 'what the product is called' },
+  'no-start': { type: 'boolean', help: 'write the files, and touch no container' },
+  'accept-expired': { type: 'boolean', help: 'take a channel file that has expired' },
+} as const satisfies FlagTable;
+
+export const install: Command = { name: 'install', summary: 'Installs a release on this machine.', flags: FLAGS, run };
+
+interface Site {
+  readonly context: Context;
+  readonly root: string;
+  readonly fetched: FetchedChannel;
+  readonly release: ChannelRelease;
+  readonly bundle: FetchedRelease;
+  readonly cache: string;
+  readonly start: boolean;
+  readonly project: string;
+}
+
+async function run(context: Context): Promise<CommandResult> {
+  refusePositionals(context);
+  const { flags, world } = context;
+  const product = parseProductName(required(context, 'product'), '--product');
+  const root = defaultFolder(context, product);
+  const known = await readRecord(root);
+  if (known !== undefined) return installedAlready(context, root, known);
+  await refuseOpenJournal(root);
+  const key = textFlag(flags, 'key') ?? '';
+  const locations = textFlags(flags, 'releases');
+  if (locations.length === 0) throw missingFlag('releases');
+  const channel = textFlag(flags, 'channel') ?? 'stable';
+  world.report({ type: 'phase', text: `Looking for ${textFlag(flags, 'title') ?? product}` });
+  const trust = { key: key === '' ? null : parsePublicKey(key, '--key').text, signed: key !== '', sequences: {} };
+  if (trust.key === null)
+    world.report({
+      type: 'warning',
+      text: 'this product is not signed: nobody can tell who made it',
+      hint: 'Ask its maintainer for a key.',
+    });
+  const fetched = await observeChannel(world, { locations, product, channel, trust, acceptExpired: isSet(flags, 'accept-expired') });
+  const release = chooseRelease(fetched, textFlag(flags, 'release-version'));
+  const scratch = await makeScratch();
+  const handed = await handOver(context, {
+    root: join(scratch, 'hand-over'),
+    source: fetched.source,
+    release,
+    argv: process.argv.slice(2),
+  });
+  if (handed !== undefined) return handed;
+  const onBytes = (done: number, total: number): void => world.report({ type: 'progress', text: 'bundle', done, total, unit: 'bytes' });
+  const bundle = await fetchRelease({ source: fetched.source, release, product, trust, cache: scratch, onBytes });
+  const project = parseProductName(textFlag(flags, 'project') ?? bundle.manifest.project, '--project');
+  return installRelease({ context, root, fetched, release, bundle, cache: scratch, start: !isSet(flags, 'no-start'), project });
+}
+
+async function installRelease(site: Site): Promise<CommandResult> {
+  const { context, root, bundle, start, project, release } = site;
+  const { world } = context;
+  const { manifest } = bundle;
+  if (start) await refuseUnfit(context, { manifest, root, project, ports: [], dataBytes: 0 });
+  const env = await makeEnvironment(site);
+  const values = envValues(env.file);
+  if (start) await refuseUnfit(context, { manifest, root, project, ports: portsOf(manifest, values, env.features), dataBytes: 0 });
+  const compose = await observeProject(root, project, env.file);
+  const next = await observeCandidate(world, root, { project: compose, texts: await composeTexts(site, env.file) });
+  refuseUnset(next.unset);
+  const found = await observeFiles(root, pathsOf(manifest));
+  const containers = start ? await observeContainers(world, root, project) : [];
+  const at = momentOf(world.now());
+  const id = `install-${world.random(8).toString('hex')}`;
+  const operation = { id, command: 'install', from: null, to: manifest.version, outcome: 'installed', at };
+  const recordText = printInstall(
+    newRecord(
+      {
+        manifest,
+        manifestDigest: release.manifest,
+        folder: root,
+        project,
+        channel: site.fetched.channel.channel,
+        hosts: hostsOf(site),
+        trust: site.fetched.trust,
+        config: next,
+        features: env.features,
+        values,
+        at,
+        operation,
+      },
+      world,
+    ),
+  );
+  const basedOn = fingerprintSite(found, containers);
+  const extras = releaseExtras(bundle);
+  const wish = {
+    id,
+    at,
+    basedOn,
+    target: manifest,
+    extra: extras.files,
+    environment: digestOf(envText(env.file)),
+    record: digestOf(recordText),
+    features: env.features,
+    start,
+  };
+  const plan = planInstall(wish, { root, rootExists: env.rootExists, project: compose, found, containers, next });
+  const contents = new Map<Digest, Content>([
+    ...releaseContents(site.cache, manifest),
+    ...extras.contents,
+    [wish.environment, { text: envText(env.file) }],
+    [wish.record, { text: recordText }],
+  ]);
+  const recheck = async (): Promise<Digest> =>
+    fingerprintSite(await observeFiles(root, pathsOf(manifest)), start ? await observeContainers(world, root, project) : []);
+  const carried = await carryOut({ plan, contents }, context, {
+    root,
+    recheck,
+    operator: await observeSelf(context.file),
+    program: context.file,
+  });
+  if (carried.outcome === 'planned')
+    return { fields: { plan: planToJson(plan) }, text: '', ...(isSet(context.flags, 'exit-code') ? { exit: 4 } : {}) };
+  throwUnlessDone(carried);
+  return {
+    fields: { product: manifest.product, version: manifest.version, folder: root, outcome: 'installed' },
+    text: welcome(manifest, root, start),
+  };
+}
+
+interface Environment {
+  readonly file: EnvFile;
+  readonly features: readonly string[];
+  readonly rootExists: boolean;
+}
+
+/** A `.env` that lies there from an earlier install keeps its values: the data was made with its secrets. */
+async function makeEnvironment(site: Site): Promise<Environment> {
+  const { context, root, bundle, project } = site;
+  const { manifest } = bundle;
+  const { world } = context;
+  const existing = await readEnvironment(root);
+  const current = parseEnvFile(existing.text ?? '', join(root, '.env'));
+  const today = envValues(current);
+  const answers = await answersFor(context, { manifest, defaults: today });
+  const values = new Map([...answers.values, ...[...today].filter(([name]) => manifest.env[name]?.secret !== undefined)]);
+  const open = openSecrets(manifest, values);
+  if (site.start) await refuseLostSecrets(site, open);
+  const generated = generateSecrets(manifest.env, open, world);
+  const settings = {
+    project,
+    profiles: profilesOf(manifest.features, answers.features),
+    known: profilesOf(manifest.features, Object.keys(manifest.features)),
+  };
+  if (existing.text === undefined) {
+    const header = `Settings of ${manifest.title}. Yours to edit; upgrades keep what you write here.`;
+    return {
+      file: setCompose(renderEnv({ variables: manifest.env, values: new Map([...values, ...generated]), header }), settings),
+      features: answers.features,
+      rootExists: existing.rootExists,
+    };
+  }
+  const merged = mergeEnv({
+    current,
+    oldVariables: {},
+    newVariables: manifest.env,
+    answers: values,
+    generated,
+    features: answers.features,
+    version: manifest.version,
+  });
+  return { file: setCompose(merged.file, settings), features: answers.features, rootExists: existing.rootExists };
+}
+
+/** Data without its key is lost data: a new secret beside an old volume would make it unreadable. */
+async function refuseLostSecrets(site: Site, open: readonly string[]): Promise<void> {
+  const { manifest } = site.bundle;
+  const lost = open.filter((name) => manifest.env[name]?.immutable === true);
+  if (lost.length === 0) return;
+  const volumes = await observeVolumes(site.context.world, site.root, site.project);
+  if (volumes.length === 0) return;
+  throw new ToolError(
+    'E_POLICY',
+    `data of an earlier install is here (${volumes.join(', ')}), but ${lost.join(', ')} ${lost.length === 1 ? 'is' : 'are'} not`,
+    {
+      hint: `Put the old .env at ${join(site.root, '.env')}, or remove the volumes if the data is not needed.`,
+    },
+  );
+}
+
+async function composeTexts(site: Site, env: EnvFile): Promise<Map<string, string>> {
+  const compose = await readReleaseText(site.bundle, site.cache, 'docker-compose.yml');
+  return new Map([
+    ['docker-compose.yml', compose],
+    ['.env', envText(env)],
+  ]);
+}
+
+function hostsOf(site: Site): readonly string[] {
+  const given = textFlags(site.context.flags, 'releases');
+  return [...new Set([...given, ...site.bundle.manifest.hosts])];
+}
+
+async function installedAlready(context: Context, root: string, record: InstallRecord): Promise<CommandResult> {
+  const wanted = textFlag(context.flags, 'release-version');
+  await refuseOpenJournal(root);
+  if (wanted === undefined || wanted === record.version) {
+    return {
+      fields: { product: record.product, version: record.version, folder: root, outcome: 'installed-already' },
+      text: `${record.product} ${record.version} is installed at ${root}\n`,
+    };
+  }
+  throw new ToolError('E_POLICY', `${record.product} ${record.version} is installed at ${root} already`, {
+    hint: `To go to ${wanted}: ${join(root, context.program)} upgrade --to ${wanted}`,
+  });
+}
+
+function welcome(manifest: Manifest, root: string, start: boolean): string {
+  const next = start ? `${join(root, manifest.cli)} status` : `docker compose up -d (in ${root})`;
+  return `${manifest.title} ${manifest.version} is installed at ${root}\nNext: ${next}\nKeep a copy of ${join(root, '.env')} elsewhere: without its secrets the data cannot be read.\n`;
+}
+
+function required(context: Context, name: string): string {
+  const value = textFlag(context.flags, name);
+  if (value === undefined) throw missingFlag(name);
+  return value;
+}
+
+function missingFlag(name: string): ToolError {
+  return new ToolError('E_USAGE', `install: --${name} is missing`, { hint: 'Use the install.sh of the product: it knows them all.' });
+}

@@ -1,0 +1,56 @@
+// Preflight before anything is asked or changed. Rule: what blocks is told all at once; warnings are told and the work goes on.
+
+import { ToolError } from '../../model/error.ts';
+import { isActive } from '../../model/feature.ts';
+import type { Manifest } from '../../model/manifest.ts';
+import { fillPlaceholders } from '../../model/placeholder.ts';
+import { observeMachine } from '../../observe/machine.ts';
+import { type PreflightFinding, preflight } from '../../plan/preflight.ts';
+import type { Context } from '../command.ts';
+
+export interface FitWish {
+  readonly manifest: Manifest;
+  readonly root: string;
+  readonly project: string;
+  readonly ports: readonly { readonly port: number; readonly protocol: 'tcp' | 'udp' }[];
+  readonly dataBytes: number;
+}
+
+/** Throws E_PREFLIGHT, or E_PROJECT_ELSEWHERE, naming everything that stands in the way. */
+export async function refuseUnfit(context: Context, wish: FitWish): Promise<void> {
+  const { world } = context;
+  const findings = await findUnfit(context, wish);
+  for (const finding of findings)
+    if (finding.severity === 'warn') world.report({ type: 'warning', text: finding.message, hint: finding.hint });
+  const blocks = findings.filter((finding) => finding.severity === 'block');
+  const [first] = blocks;
+  if (first === undefined) return;
+  const code = blocks.length === 1 && first.code === 'project-elsewhere' ? 'E_PROJECT_ELSEWHERE' : 'E_PREFLIGHT';
+  throw new ToolError(code, blocks.map((block) => block.message).join('; '), {
+    hint: blocks.map((block) => block.hint).join(' '),
+    details: { findings },
+  });
+}
+
+/** All findings, for `doctor`. */
+export async function findUnfit(context: Context, wish: FitWish): Promise<readonly PreflightFinding[]> {
+  const { manifest, root, project, ports, dataBytes } = wish;
+  const machine = await observeMachine(context.world, { root, project, ports });
+  const imageBytes = manifest.images.reduce((sum, image) => sum + image.size, 0);
+  return preflight({ manifest, root, project, dataBytes, imageBytes }, machine);
+}
+
+/** The ports that a release needs on this machine, with these answers and features. */
+export function portsOf(manifest: Manifest, values: ReadonlyMap<string, string>, features: readonly string[]): FitWish['ports'] {
+  return manifest.requires.ports
+    .filter((need) => isActive(need.when, features))
+    .map((need) => ({ port: Number(fillPlaceholders(need.port, values, 'requires.ports')), protocol: need.protocol }));
+}
+
+/** A variable that would come out blank in the compose file is an error, not a warning. */
+export function refuseUnset(names: readonly string[]): void {
+  if (names.length === 0) return;
+  throw new ToolError('E_PREFLIGHT', `${names.join(', ')} would be blank in the compose file`, {
+    hint: 'Give a value in .env or with --set; report it to the maintainer.',
+  });
+}

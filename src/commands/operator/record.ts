@@ -1,0 +1,109 @@
+// install.json as it will be. Rule: made once, from what was verified and chosen; secrets only as salted fingerprints.
+
+import type { Digest } from '../../model/digest.ts';
+import { ToolError } from '../../model/error.ts';
+import type { ComposeFact } from '../../model/facts.ts';
+import { INSTALL_TYPE, type InstallRecord, type OperationRecord, type SecretPrint, withOperation } from '../../model/install.ts';
+import type { Manifest } from '../../model/manifest.ts';
+import type { World } from '../../model/seams.ts';
+import { matchesFingerprint, takeFingerprint } from '../../model/secret.ts';
+import type { Trust } from '../../model/trust.ts';
+
+export interface NewRecord {
+  readonly manifest: Manifest;
+  readonly manifestDigest: Digest;
+  readonly folder: string;
+  readonly project: string;
+  readonly channel: string;
+  readonly hosts: readonly string[];
+  readonly trust: Trust;
+  readonly config: ComposeFact;
+  readonly features: readonly string[];
+  readonly values: ReadonlyMap<string, string>;
+  readonly at: string;
+  readonly operation: OperationRecord;
+}
+
+/** The record of a first install. */
+export function newRecord(wish: NewRecord, world: World): InstallRecord {
+  const { manifest, folder, project, channel, hosts, trust, config, features, at, operation } = wish;
+  return {
+    type: INSTALL_TYPE,
+    product: manifest.product,
+    folder,
+    project,
+    version: manifest.version,
+    manifest: wish.manifestDigest,
+    channel,
+    hosts,
+    registry: null,
+    trust,
+    volumes: dataVolumes(manifest, config),
+    features,
+    secrets: fingerprints(manifest, wish.values, {}, world),
+    held: [],
+    installed: at,
+    operations: [operation],
+  };
+}
+
+export interface NextRecord
+  extends Pick<NewRecord, 'manifest' | 'manifestDigest' | 'trust' | 'config' | 'features' | 'values' | 'operation'> {}
+
+/** The record after an upgrade or a change of answers. */
+export function nextRecord(before: InstallRecord, wish: NextRecord, world: World): InstallRecord {
+  const { manifest, manifestDigest, trust, config, features, values, operation } = wish;
+  const changed = {
+    ...before,
+    version: manifest.version,
+    manifest: manifestDigest,
+    trust,
+    volumes: { ...before.volumes, ...dataVolumes(manifest, config) },
+    features,
+    secrets: fingerprints(manifest, values, before.secrets, world),
+    held: before.held.filter((version) => version !== manifest.version),
+  };
+  return withOperation(changed, operation);
+}
+
+/** Refuses when an immutable secret is not the one that the data was made with. */
+export function refuseOtherSecrets(record: InstallRecord, values: ReadonlyMap<string, string>): void {
+  const wrong = secretTroubles(record, values);
+  if (wrong.length === 0) return;
+  throw new ToolError(
+    'E_POLICY',
+    `${wrong.join(', ')} in .env ${wrong.length === 1 ? 'is' : 'are'} missing or not what the data was made with`,
+    {
+      hint: `Put the old value back; copies of .env are in the backups (${record.folder}/.slipway/backups/*/env).`,
+    },
+  );
+}
+
+/** The immutable secrets that are missing or different. */
+export function secretTroubles(record: InstallRecord, values: ReadonlyMap<string, string>): string[] {
+  return Object.entries(record.secrets)
+    .filter(([name, print]) => !matchesFingerprint(values.get(name) ?? '', print))
+    .map(([name]) => name);
+}
+
+function dataVolumes(manifest: Manifest, config: ComposeFact): Record<string, string> {
+  const names = Object.entries(manifest.data).filter(
+    ([name, item]) => item.path === undefined && item.ephemeral !== true && config.volumes[name] !== undefined,
+  );
+  return Object.fromEntries(names.map(([name]) => [name, config.volumes[name] ?? '']));
+}
+
+function fingerprints(
+  manifest: Manifest,
+  values: ReadonlyMap<string, string>,
+  before: InstallRecord['secrets'],
+  world: World,
+): Record<string, SecretPrint> {
+  const prints: Record<string, SecretPrint> = {};
+  for (const [name, variable] of Object.entries(manifest.env)) {
+    const value = values.get(name) ?? '';
+    const known = before[name];
+    if (variable.immutable === true && value !== '') prints[name] = known ?? takeFingerprint(value, world.random);
+  }
+  return prints;
+}

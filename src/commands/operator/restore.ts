@@ -1,0 +1,161 @@
+// restore: back to a backup, on purpose. Rule: what is there now is kept as a rescue backup before anything is exchanged.
+import { join } from 'node:path';
+import { type Digest, digestOf } from '../../model/digest.ts';
+import { envValues } from '../../model/env-file.ts';
+import { ToolError } from '../../model/error.ts';
+import type { InstallFacts } from '../../model/facts.ts';
+import { fingerprintInstall } from '../../model/fingerprint.ts';
+import { parseInstall, printInstall, withOperation } from '../../model/install.ts';
+import { pristineFolder } from '../../model/layout.ts';
+import { type Manifest, parseManifest } from '../../model/manifest.ts';
+import { momentOf } from '../../model/parse.ts';
+import type { Content, DataToCopy, FileToWrite } from '../../model/plan.ts';
+import { unpackBackupFiles } from '../../observe/backup-files.ts';
+import { observeCandidate, observeContainers, observeEngine } from '../../observe/engine.ts';
+import { observeInstall, readText } from '../../observe/install.ts';
+import type { KeptBackup } from '../../observe/kept.ts';
+import { observeBackups } from '../../observe/kept.ts';
+import { makeScratch } from '../../observe/scratch.ts';
+import { observeSelf } from '../../observe/self.ts';
+import { backupPath, backupsFolder, dataToCopy } from '../../plan/data.ts';
+import { imagesToPull } from '../../plan/release-steps.ts';
+import { planRestore } from '../../plan/restore.ts';
+import { planToJson } from '../../show/plan.ts';
+import { carryOut, refuseOpenJournal, throwUnlessDone } from '../carry-out.ts';
+import { CHANGING_FLAGS, type Command, type CommandResult, type Context, type FlagTable, isSet, textFlag } from '../command.ts';
+import { FOLDER_FLAG, findInstall } from './folder.ts';
+import { refuseUnset } from './preflight.ts';
+
+const FLAGS = {
+  ...FOLDER_FLAG,
+  ...CHANGING_FLAGS,
+  list: { type: 'boolean', help: 'the backups there are' },
+  backup: { type: 'string', value: 'NAME', help: 'this backup instead of the newest' },
+} as const satisfies FlagTable;
+
+export const restore: Command = {
+  name: 'restore',
+  summary: 'Goes back to a backup; what is there now is kept as a rescue backup.',
+  usage: '[BACKUP]',
+  flags: FLAGS,
+  run,
+};
+
+async function run(context: Context): Promise<CommandResult> {
+  const root = findInstall(context);
+  await refuseOpenJournal(root);
+  const install = await observeInstall(root);
+  const folder = backupsFolder(install.manifest, envValues(install.env));
+  const backups = await observeBackups(root, folder);
+  if (isSet(context.flags, 'list')) return listBackups(backups);
+  const backup = chooseBackup(backups, textFlag(context.flags, 'backup') ?? context.positionals[0]);
+  return restoreFrom(context, install, backup);
+}
+
+async function restoreFrom(context: Context, install: InstallFacts, backup: KeptBackup): Promise<CommandResult> {
+  const { world } = context;
+  const { root } = install;
+  const scratch = await makeScratch();
+  const files = await unpackBackupFiles(root, backup.path, join(scratch, 'files'));
+  const target = await manifestOf(root, backup, join(scratch, 'files'));
+  const engine = await observeEngine(world, root, install.project);
+  const at = momentOf(world.now());
+  const id = `restore-${world.random(8).toString('hex')}`;
+  const record = await recordAfter(install, join(scratch, 'files'), {
+    id,
+    command: 'restore',
+    from: install.record.version,
+    to: target.version,
+    outcome: 'restored',
+    at,
+  });
+  const texts = new Map<string, string>();
+  for (const name of ['.env', ...install.project.files])
+    if (files.some((file) => file.path === name)) texts.set(name, (await readText(join(scratch, 'files', name))) ?? '');
+  const next = await observeCandidate(world, root, { project: install.project, texts });
+  refuseUnset(next.unset);
+  const image = imagesToPull(target)[0]?.pinned ?? '';
+  const presentItems = dataToCopy({ manifest: install.manifest, config: engine.config, volumes: engine.volumes, image, forUpgrade: false });
+  const items: DataToCopy[] = backup.items
+    .filter((item) => item.kind === 'copy')
+    .map(({ name, volume, path }) => ({
+      name,
+      image,
+      ...(volume === undefined ? {} : { volume }),
+      ...(path === undefined ? {} : { path }),
+    }));
+  const plan = planRestore(
+    {
+      id,
+      basedOn: fingerprintInstall(install, engine.containers),
+      backup: backup.path,
+      target,
+      items,
+      rescue: `${backupPath(install.manifest, envValues(install.env), at, install.record.version)}-rescue`,
+      files: [...files.filter((file) => file.path !== '.slipway/install.json'), record.file],
+      features: record.features,
+    },
+    { install, present: presentServices(engine.containers), next, presentItems },
+  );
+  const contents = new Map<Digest, Content>([
+    ...files.map((file) => [file.content, { file: join(scratch, 'files', file.path) }] as const),
+    [record.file.content, { text: record.text }],
+  ]);
+  const recheck = async (): Promise<Digest> =>
+    fingerprintInstall(await observeInstall(root), await observeContainers(world, root, install.record.project));
+  const carried = await carryOut({ plan, contents }, context, {
+    root,
+    recheck,
+    operator: await observeSelf(context.file),
+    program: context.file,
+  });
+  if (carried.outcome === 'planned') return { fields: { plan: planToJson(plan) }, text: '' };
+  throwUnlessDone(carried);
+  return {
+    fields: { outcome: 'restored', from: install.record.version, version: target.version, backup: backup.path },
+    text: `${target.version} as of ${backup.at} is back; what was there is kept as a rescue backup\n`,
+  };
+}
+
+function presentServices(containers: readonly { readonly service: string; readonly oneOff: boolean }[]): string[] {
+  return [...new Set(containers.filter((each) => !each.oneOff).map((each) => each.service))].sort();
+}
+
+/** The record of that time with today's trust: going back in data never goes back in what was seen of channels. */
+async function recordAfter(
+  install: InstallFacts,
+  folder: string,
+  operation: Parameters<typeof withOperation>[1],
+): Promise<{ file: FileToWrite; text: string; features: readonly string[] }> {
+  const path = join(folder, '.slipway/install.json');
+  const then = parseInstall((await readText(path)) ?? '', 'install.json of the backup');
+  const { trust, operations, held } = install.record;
+  const text = printInstall(withOperation({ ...then, trust, operations, held }, operation));
+  return { file: { path: '.slipway/install.json', content: digestOf(text), mode: 0o600 }, text, features: then.features };
+}
+
+/** The backup's own manifest, as it lay in the install, or as it is kept among the releases. */
+async function manifestOf(root: string, backup: KeptBackup, folder: string): Promise<Manifest> {
+  for (const path of [join(folder, 'bundle.json'), join(root, pristineFolder(backup.version), 'bundle.json')]) {
+    const text = await readText(path);
+    if (text !== undefined && digestOf(text) === backup.manifest) return parseManifest(text, path);
+  }
+  throw new ToolError('E_BACKUP', `the manifest of ${backup.version} is neither in the backup nor among the kept releases`, {
+    hint: 'Take another backup.',
+  });
+}
+
+function chooseBackup(backups: readonly KeptBackup[], name: string | undefined): KeptBackup {
+  const found = name === undefined ? backups.findLast((each) => !each.rescue) : backups.find((each) => each.path.endsWith(`/${name}`));
+  if (found !== undefined) return found;
+  throw new ToolError('E_NOT_FOUND', name === undefined ? 'there is no backup' : `there is no backup ${name}`, {
+    hint: '`restore --list` names them.',
+  });
+}
+
+function listBackups(backups: readonly KeptBackup[]): CommandResult {
+  const lines = backups.map(
+    (each) => `${each.path.slice(each.path.lastIndexOf('/') + 1)}  ${each.version}${each.rescue ? '  rescue' : ''}  ${each.reason}`,
+  );
+  return { fields: { backups }, text: lines.length === 0 ? 'no backups\n' : `${lines.join('\n')}\n` };
+}

@@ -1,0 +1,71 @@
+// status: what runs here, and what is newer. Rule: only looks; a host that does not answer is a line, not a failure.
+import { ToolError } from '../../model/error.ts';
+import type { ContainerFact, InstallFacts } from '../../model/facts.ts';
+import type { Manifest } from '../../model/manifest.ts';
+import { parseVersion } from '../../model/version.ts';
+import { observeContainers } from '../../observe/engine.ts';
+import { observeInstall } from '../../observe/install.ts';
+import { newerThan, observeChannel } from '../../observe/remote.ts';
+import { localEdits } from '../../plan/files.ts';
+import { type ServiceLine, statusToText } from '../../show/status.ts';
+import { type Command, type CommandResult, type Context, type FlagTable, isSet, refusePositionals } from '../command.ts';
+import { FOLDER_FLAG, findInstall } from './folder.ts';
+
+const FLAGS = { ...FOLDER_FLAG, offline: { type: 'boolean', help: 'do not ask for newer releases' } } as const satisfies FlagTable;
+
+export const status: Command = { name: 'status', summary: 'What runs here, and what is newer.', flags: FLAGS, run };
+
+async function run(context: Context): Promise<CommandResult> {
+  refusePositionals(context);
+  const root = findInstall(context);
+  const install = await observeInstall(root);
+  const { record, manifest } = install;
+  const [containers, remote] = await Promise.all([observeContainers(context.world, root, record.project), lookForNewer(context, install)]);
+  const services = containers
+    .filter((each) => !each.oneOff)
+    .map((each) => serviceLine(each, manifest))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+  const open = install.openOperation;
+  const fields = {
+    product: record.product,
+    version: record.version,
+    channel: record.channel,
+    folder: root,
+    available: remote.available,
+    services,
+    openOperation: open === undefined ? null : { id: open.id, command: open.command, at: open.at },
+    localEdits: localEdits(manifest, install.files),
+    held: record.held,
+  };
+  return { fields, text: statusToText({ ...fields, title: manifest.title, remoteTrouble: remote.trouble }) };
+}
+
+async function lookForNewer(context: Context, { record }: InstallFacts): Promise<{ available: readonly string[]; trouble?: string }> {
+  if (isSet(context.flags, 'offline')) return { available: [] };
+  try {
+    const fetched = await observeChannel(context.world, {
+      locations: record.hosts,
+      product: record.product,
+      channel: record.channel,
+      trust: record.trust,
+      acceptExpired: true,
+    });
+    const trouble = fetched.expired ? { trouble: 'the channel file has expired' } : {};
+    return { available: newerThan(fetched, parseVersion(record.version)), ...trouble };
+  } catch (error) {
+    if (error instanceof ToolError) return { available: [], trouble: error.message };
+    throw error;
+  }
+}
+
+function serviceLine(container: ContainerFact, manifest: Manifest): ServiceLine {
+  const job = manifest.services[container.service]?.kind === 'job';
+  const health = job && container.state === 'exited' && container.exitCode === 0 ? 'done' : (container.health ?? '-');
+  return {
+    name: container.service,
+    state: container.state,
+    health,
+    image: container.image.replace(/@sha256:[0-9a-f]+$/, ''),
+    digest: /@(sha256:[0-9a-f]{64})$/.exec(container.image)?.[1] ?? null,
+  };
+}

@@ -1,0 +1,141 @@
+// upgrade: one hop to a newer release, or back by itself. Rule: the target's own operator does it, under one lock, and nothing of the person's is lost.
+
+import type { Applied } from '../../apply/apply.ts';
+import { type Lock, takeLock } from '../../apply/lock.ts';
+import type { ChannelRelease } from '../../model/channel.ts';
+import { ToolError } from '../../model/error.ts';
+import { lockPath } from '../../model/layout.ts';
+import { parseVersion } from '../../model/version.ts';
+import type { FetchedChannel } from '../../observe/channel.ts';
+import { observeInstall } from '../../observe/install.ts';
+import { chooseUpgrade, observeChannel } from '../../observe/remote.ts';
+import { planToJson } from '../../show/plan.ts';
+import { type Carried, carryOut, isPlanOnly, refuseOpenJournal, throwUnlessDone } from '../carry-out.ts';
+import {
+  CHANGING_FLAGS,
+  type Command,
+  type CommandResult,
+  type Context,
+  type FlagTable,
+  isSet,
+  refusePositionals,
+  textFlag,
+} from '../command.ts';
+import { ANSWER_FLAGS } from './answers.ts';
+import { watchDowntime } from './downtime.ts';
+import { FOLDER_FLAG, findInstall } from './folder.ts';
+import { handOver } from './hand-over.ts';
+import { holdVersion } from './hold.ts';
+import { type Hop, prepareHop } from './hop.ts';
+
+const FLAGS = {
+  ...FOLDER_FLAG,
+  ...ANSWER_FLAGS,
+  ...CHANGING_FLAGS,
+  to: { type: 'string', value: 'VERSION', help: 'this release instead of the latest' },
+  channel: { type: 'string', value: 'NAME', help: 'look in this channel' },
+  'no-start': { type: 'boolean', help: 'change the files, and touch no container' },
+  'accept-expired': { type: 'boolean', help: 'take a channel file that has expired' },
+} as const satisfies FlagTable;
+
+export const upgrade: Command = {
+  name: 'upgrade',
+  summary: 'Goes to a newer release; what fails before its door opens is undone by itself.',
+  flags: FLAGS,
+  run,
+};
+
+async function run(context: Context): Promise<CommandResult> {
+  refusePositionals(context);
+  const root = findInstall(context);
+  await refuseOpenJournal(root);
+  const nonce = context.world.env.SLIPWAY_LOCK_NONCE;
+  if (isPlanOnly(context)) return upgradeUnderLock(context, root, undefined);
+  const lock = await takeLock(
+    { path: lockPath(root), command: 'upgrade', ...(nonce === undefined ? {} : { takeOver: nonce }) },
+    context.world,
+  );
+  try {
+    return await upgradeUnderLock(context, root, lock);
+  } finally {
+    await lock.release();
+  }
+}
+
+async function upgradeUnderLock(context: Context, root: string, lock: Lock | undefined): Promise<CommandResult> {
+  const { world, flags } = context;
+  const { record } = await observeInstall(root);
+  const channel = textFlag(flags, 'channel') ?? record.channel;
+  world.report({ type: 'phase', text: `Looking for a newer release of ${record.product} (${record.version} is installed)` });
+  const fetched = await observeChannel(world, {
+    locations: record.hosts,
+    product: record.product,
+    channel,
+    trust: record.trust,
+    acceptExpired: isSet(flags, 'accept-expired'),
+  });
+  const to = textFlag(flags, 'to');
+  const release = chooseUpgrade(fetched, parseVersion(record.version), { held: record.held, ...(to === undefined ? {} : { to }) });
+  if (release === undefined) return upToDate(record.version);
+  const handed = await handOver(context, {
+    root,
+    source: fetched.source,
+    release,
+    argv: process.argv.slice(2),
+    ...(lock === undefined ? {} : { nonce: lock.record.nonce }),
+  });
+  if (handed !== undefined) return handed;
+  return takeHop(context, { root, fetched, release, lock });
+}
+
+interface HopWish {
+  readonly root: string;
+  readonly fetched: FetchedChannel;
+  readonly release: ChannelRelease;
+  readonly lock: Lock | undefined;
+}
+
+async function takeHop(context: Context, { root, fetched, release, lock }: HopWish): Promise<CommandResult> {
+  const hop = await prepareHop(context, { root, fetched, release });
+  const downtime = watchDowntime(hop.planned.plan, context.world);
+  const carried = await carryOut(
+    hop.planned,
+    { ...context, world: downtime.world },
+    { root, operator: hop.operator, program: context.file, recheck: hop.recheck, ...(lock === undefined ? {} : { lock }) },
+  );
+  if (carried.outcome === 'planned') {
+    return {
+      fields: { ...fieldsOf(hop), plan: planToJson(carried.plan) },
+      text: '',
+      ...(isSet(context.flags, 'exit-code') ? { exit: 4 } : {}),
+    };
+  }
+  const downtimeMs = downtime.total();
+  if (carried.outcome === 'undone') await endBack(context, hop, carried);
+  throwUnlessDone(carried, { ...fieldsOf(hop), ...(carried.outcome === 'failed' ? { outcome: 'upgraded' } : {}) });
+  return {
+    fields: { ...fieldsOf(hop), outcome: 'upgraded', downtimeMs },
+    text: `upgraded from ${hop.from} to ${hop.to}${downtimeMs > 0 ? `; the door was shut for ${(downtimeMs / 1000).toFixed(1)} s` : ''}\n`,
+  };
+}
+
+/** After the way back the version is held: only `--to` takes it again. A person's Ctrl-C holds nothing. */
+async function endBack(context: Context, hop: Hop, carried: Carried): Promise<never> {
+  const cause = 'cause' in carried ? carried.cause : undefined;
+  const applied: Applied = { outcome: 'undone', cause };
+  const interrupted = cause instanceof ToolError && cause.code === 'E_INTERRUPTED';
+  if (!interrupted) await holdVersion(context, { root: hop.root, version: hop.to, from: hop.from, operation: hop.planned.plan.operation });
+  throwUnlessDone({ plan: hop.planned.plan, ...applied, outcome: 'undone' }, { ...fieldsOf(hop), outcome: 'rolled-back' });
+  throw new ToolError('E_STEP_FAILED', 'the upgrade was undone');
+}
+
+function fieldsOf(hop: Hop): Record<string, unknown> {
+  return { from: hop.from, to: hop.to, path: [hop.to] };
+}
+
+function upToDate(version: string): CommandResult {
+  return {
+    fields: { from: version, to: version, path: [], outcome: 'up-to-date', downtimeMs: 0 },
+    text: `${version} is the latest release\n`,
+  };
+}

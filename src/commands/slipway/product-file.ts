@@ -1,0 +1,85 @@
+// Which product a maintainer's command means. Rule: --config, else slipway.yaml in the current folder; all relative paths in it start at its folder.
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { systemCode, ToolError } from '../../model/error.ts';
+import type { FolderAddress } from '../../model/host.ts';
+import { type Product, readProduct } from '../../model/product.ts';
+import { versionOfTag } from '../../model/tag.ts';
+import type { Version } from '../../model/version.ts';
+import type { Checkout } from '../../observe/checkout.ts';
+import { type Context, type FlagTable, textFlag, textFlags } from '../command.ts';
+
+export const PRODUCT_FLAGS = {
+  config: { type: 'string', value: 'FILE', help: 'the product file (default slipway.yaml)' },
+} as const satisfies FlagTable;
+
+export const HOST_FLAGS = {
+  to: { type: 'string', value: 'HOST', multiple: true, help: 'a host of release.hosts (default release.publishTo)' },
+} as const satisfies FlagTable;
+
+export interface ProductFile {
+  readonly product: Product;
+  /** The folder of the product file; absolute. */
+  readonly root: string;
+}
+
+export interface TagAndVersion {
+  readonly tag: string;
+  readonly version: Version;
+}
+
+/** Reads the product file. Throws E_CONFIG with all its problems. */
+export async function readProductFile(context: Context): Promise<ProductFile> {
+  const named = textFlag(context.flags, 'config') ?? 'slipway.yaml';
+  const file = resolve(named);
+  return { product: readProduct(await readText(file, named), named), root: dirname(file) };
+}
+
+/** The tag of --tag, else the one on HEAD that is of the product's grammar. Throws E_USAGE. */
+export function chooseTag(context: Context, product: Product, checkout: Checkout): TagAndVersion {
+  const pattern = product.release.tag;
+  const given = textFlag(context.flags, 'tag');
+  const tags = (given === undefined ? checkout.tags : [given]).flatMap((tag): TagAndVersion[] => {
+    const version = versionOfTag(pattern, tag);
+    return version === undefined ? [] : [{ tag, version }];
+  });
+  const [only, second] = tags;
+  if (only !== undefined && second === undefined) return only;
+  if (given !== undefined)
+    throw new ToolError('E_USAGE', `${given} is not a tag of the form ${pattern}`, { hint: 'See `release.tag` in the product file.' });
+  const why =
+    only === undefined
+      ? `there is no tag of the form ${pattern} on HEAD`
+      : `there are several tags on HEAD: ${tags.map(({ tag }) => tag).join(', ')}`;
+  throw new ToolError('E_USAGE', why, { hint: 'Name one with --tag.' });
+}
+
+/** The host that --to or `release.publishTo` names. Throws E_CONFIG for an unknown one and E_NOT_SUPPORTED for several. */
+export function chooseHost(context: Context, { product, root }: ProductFile): FolderAddress {
+  const { hosts, publishTo } = product.release;
+  const given = textFlags(context.flags, 'to');
+  const [name, second] = given.length > 0 ? given : publishTo;
+  if (name === undefined) throw new ToolError('E_CONFIG', 'the product has no release host', { hint: 'Add one under `release.hosts`.' });
+  if (second !== undefined) {
+    throw new ToolError('E_NOT_SUPPORTED', 'publishing to several hosts is not supported yet', { hint: 'Name one with --to.' });
+  }
+  const host = hosts.find((each) => each.name === name);
+  if (host === undefined) {
+    throw new ToolError('E_CONFIG', `there is no release host ${JSON.stringify(name)}`, {
+      hint: `Known: ${hosts.map((each) => each.name).join(', ') || 'none'}.`,
+    });
+  }
+  return { ...host, path: resolve(root, host.path) };
+}
+
+async function readText(file: string, named: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (cause) {
+    if (systemCode(cause) !== 'ENOENT') throw new ToolError('E_CONFIG', `cannot read ${named} (${systemCode(cause)})`, { cause });
+    throw new ToolError('E_CONFIG', `there is no ${named} here`, {
+      cause,
+      hint: 'Go to the product’s folder, or name its file with --config.',
+    });
+  }
+}

@@ -1,0 +1,125 @@
+// publish: a packed release onto a host, at once and for ever. Rule: run again after anything, it ends in the same state.
+import { join, relative, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { ToolError } from '../../model/error.ts';
+import type { FolderAddress } from '../../model/host.ts';
+import { momentOf } from '../../model/parse.ts';
+import type { Planned, Signing } from '../../model/plan.ts';
+import { type Checkout, observeCheckout } from '../../observe/checkout.ts';
+import { observeIdentity } from '../../observe/identity.ts';
+import { checkSecretKey, observeHost, observePacked, type PackedRelease, type PackedRequest } from '../../observe/published.ts';
+import { observeSelf } from '../../observe/self.ts';
+import { basisOf, type PublishWanted, planPublish } from '../../plan/publish.ts';
+import { planToJson } from '../../show/plan.ts';
+import { type Carried, carryOut, isPlanOnly, throwUnlessDone } from '../carry-out.ts';
+import { CHANGING_FLAGS, type Command, type CommandResult, type Context, isSet, refusePositionals, textFlag } from '../command.ts';
+import { endEarlier } from './earlier.ts';
+import { chooseHost, chooseTag, HOST_FLAGS, PRODUCT_FLAGS, type ProductFile, readProductFile, type TagAndVersion } from './product-file.ts';
+
+export const publish: Command = {
+  name: 'publish',
+  summary: 'publish a packed release',
+  flags: {
+    tag: { type: 'string', value: 'TAG', help: 'the release (default: the tag on HEAD)' },
+    ...HOST_FLAGS,
+    key: { type: 'string', value: 'FILE', help: 'the secret key file (default: $SLIPWAY_SECRET_KEY)' },
+    ...PRODUCT_FLAGS,
+    ...CHANGING_FLAGS,
+  },
+  run: async (context) => {
+    refusePositionals(context);
+    const file = await readProductFile(context);
+    const { root, product } = file;
+    const checkout = await observeCheckout(root, context.world);
+    const { tag, version } = chooseTag(context, product, checkout);
+    const host = chooseHost(context, file);
+    const signing = signingOf(context, file);
+    const request = { folder: join(root, 'dist', tag), tag, product: product.product, publicKey: signing.publicKey };
+    const packed = await requirePacked(request, checkout);
+    await checkSecretKey(signing, context.world.env);
+    await endEarlier(root, context, 'publish');
+    const planned = await planFor(context, { file, host, signing, packed });
+    const recheck = async (): Promise<PublishBasis> => basisOf(await requirePacked(request, checkout));
+    const carried = await carryOut(planned, context, { root, recheck, operator: await observeSelf(context.file) });
+    return resultOf(carried, context, { tag, version, host });
+  },
+};
+
+type PublishBasis = ReturnType<typeof basisOf>;
+
+interface Publishing {
+  readonly file: ProductFile;
+  readonly host: FolderAddress;
+  readonly signing: Signing;
+  readonly packed: PackedRelease;
+}
+
+function signingOf(context: Context, { product }: ProductFile): Signing {
+  const key = textFlag(context.flags, 'key');
+  return { publicKey: product.release.publicKey ?? null, keyFile: key === undefined ? null : resolve(key) };
+}
+
+async function requirePacked(request: PackedRequest, { commit }: Checkout): Promise<PackedRelease> {
+  const packed = await observePacked(request);
+  const hint = `Run \`slipway pack --tag ${request.tag}\`.`;
+  if (packed === undefined) throw new ToolError('E_NOT_PACKED', `${request.tag} is not packed: there is no ${request.folder}`, { hint });
+  if (packed.manifest.commit === commit) return packed;
+  throw new ToolError(
+    'E_NOT_PACKED',
+    `${request.folder} was packed from ${packed.manifest.commit ?? 'no commit'}, and HEAD is ${commit ?? 'no commit'}`,
+    {
+      hint: `Check out that commit, or remove the folder. ${hint}`,
+    },
+  );
+}
+
+async function planFor(context: Context, { file, host, signing, packed }: Publishing): Promise<Planned> {
+  const { product, root } = file;
+  const { manifest } = packed;
+  const facts = await observeHost({
+    host,
+    product: manifest.product,
+    tag: manifest.tag,
+    channel: manifest.channel,
+    publicKey: signing.publicKey,
+  });
+  const nonce = context.world.random(16).toString('hex');
+  const wanted: PublishWanted = {
+    id: nonce,
+    at: momentOf(context.world.now()),
+    host,
+    draft: `${manifest.tag}-${nonce}`,
+    reserver: { by: await observeIdentity(root, context.world, isPlanOnly(context)), nonce },
+    signing,
+    expires: product.release.expires,
+    prereleases: product.release.channels[manifest.channel]?.prerelease !== undefined,
+    main: manifest.channel === mainChannel(file),
+  };
+  return planPublish(wanted, { ...packed, ...facts, from: relative(root, packed.folder) });
+}
+
+/** The channel whose latest install.sh lies at the root of a host. */
+function mainChannel({ product }: ProductFile): string | undefined {
+  const names = Object.entries(product.release.channels).flatMap(([name, { prerelease }]) => (prerelease === undefined ? [name] : []));
+  return names.includes('stable') ? 'stable' : names[0];
+}
+
+function resultOf(
+  carried: Carried,
+  context: Context,
+  { tag, version, host }: TagAndVersion & { readonly host: FolderAddress },
+): CommandResult {
+  const { plan } = carried;
+  if (carried.outcome === 'planned') {
+    const exit = isSet(context.flags, 'exit-code') && plan.steps.length > 0 ? { exit: 4 } : {};
+    return { fields: { version, tag, plan: planToJson(plan) }, text: '', ...exit };
+  }
+  // What stopped it is the answer: what another published, or what to mend before running it again.
+  if ('cause' in carried && carried.cause instanceof ToolError) throw carried.cause;
+  throwUnlessDone(carried, { version, tag });
+  const outcome = plan.steps.some(({ kind }) => kind === 'publish-release') ? 'published' : 'already-published';
+  const url =
+    host.url === undefined ? pathToFileURL(join(host.path, 'releases', tag)).href : `${host.url.replace(/\/+$/, '')}/releases/${tag}`;
+  const text = `${tag} is published${outcome === 'published' ? '' : ' already, with the same content'}: ${url}\n`;
+  return { fields: { version, tag, hosts: [{ name: host.name, outcome, url }] }, text };
+}

@@ -1,0 +1,43 @@
+// slipway's entry. Rule: small, for it is loaded at every start; commands are loaded when they are called.
+import { fileURLToPath } from 'node:url';
+import { type CommandEntry, runCli } from './cli.ts';
+import { openProcess } from './process.ts';
+
+declare const SLIPWAY_VERSION: string;
+
+const entries: readonly CommandEntry[] = [
+  {
+    name: 'check',
+    summary: 'everything that can be known of a product without side effects',
+    load: async () => (await import('./commands/slipway/check.ts')).check,
+  },
+  { name: 'schema', summary: 'the JSON Schema of slipway.yaml', load: async () => (await import('./commands/slipway/schema.ts')).schema },
+  { name: 'pack', summary: 'a signed bundle from a product', load: async () => (await import('./commands/slipway/pack.ts')).pack },
+  {
+    name: 'publish',
+    summary: 'a packed release onto its hosts',
+    load: async () => (await import('./commands/slipway/publish.ts')).publish,
+  },
+  {
+    name: 'reserve',
+    summary: 'a version, before anybody else takes it',
+    load: async () => (await import('./commands/slipway/reserve.ts')).reserve,
+  },
+  {
+    name: 'images',
+    summary: 'list and lock the images of a product',
+    load: async () => (await import('./commands/slipway/images.ts')).images,
+  },
+  { name: 'verify', summary: 'signatures and digests of files', load: async () => (await import('./commands/slipway/verify.ts')).verify },
+  { name: 'keys', summary: 'make and show signing keys', load: async () => (await import('./commands/slipway/keys.ts')).keys },
+];
+
+const program = {
+  name: 'slipway',
+  title: 'Slipway: Docker Compose products as signed releases that install and upgrade in place.',
+  version: SLIPWAY_VERSION,
+  file: fileURLToPath(import.meta.url),
+  entries,
+};
+
+process.exitCode = await runCli(program, process.argv.slice(2), openProcess);

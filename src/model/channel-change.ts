@@ -1,0 +1,126 @@
+// Changes of a channel file's payload. Rule: releases only join, `latest` only moves forward, and fields that this version does not know stay.
+import {
+  CHANNEL_MAX_BYTES,
+  CHANNEL_TYPE,
+  type Channel,
+  type ChannelRelease,
+  parseChannel,
+  parseSignedChannel,
+  printSignedChannel,
+} from './channel.ts';
+import { ToolError } from './error.ts';
+import type { NextChannel } from './host.ts';
+import { canonicalJson } from './json.ts';
+import type { SecretKey } from './minisign.ts';
+import { parseFields, parseJson } from './parse.ts';
+import { publishedDiffers } from './published.ts';
+import { verifyChannel } from './trust.ts';
+import { signStatement } from './trusted-comment.ts';
+import { compareVersions, isPrerelease, parseVersion } from './version.ts';
+
+/** A release that joins a channel, as data: the current file may be another one when it is carried out. */
+export interface ChannelAddition {
+  readonly product: string;
+  readonly channel: string;
+  readonly release: ChannelRelease;
+  /** Where releases are, for installs; takes the place of the former list. */
+  readonly hosts: readonly string[];
+  /** True for a channel of prereleases; elsewhere one never becomes `latest`. */
+  readonly prereleases: boolean;
+  readonly issued: string;
+  /** null = never. */
+  readonly expires: string | null;
+}
+
+export interface ChangedChannel {
+  readonly sequence: number;
+  /** Canonical JSON, to be signed. */
+  readonly payload: string;
+}
+
+/**
+ * The payload after the addition, or undefined when the release is in the channel already. Throws E_PUBLISHED_DIFFERS when its version is
+ * there with another manifest, and E_WRONG_PRODUCT for another product's or channel's file.
+ */
+export function addRelease(current: string | undefined, addition: ChannelAddition): ChangedChannel | undefined {
+  const where = `channel ${addition.channel}`;
+  const former = current === undefined ? undefined : parseChannel(current, where);
+  refuseOther(former, addition);
+  const same = former?.releases.find(({ version }) => version === addition.release.version);
+  if (same !== undefined && same.manifest !== addition.release.manifest) {
+    throw publishedDiffers(addition.release.tag, same.manifest, addition.release.manifest);
+  }
+  if (same !== undefined) return undefined;
+  const raw = current === undefined ? {} : parseFields(parseJson(current, where), where);
+  const sequence = (former?.sequence ?? 0) + 1;
+  const payload = canonicalJson({
+    moved: null,
+    runtimes: [],
+    ...raw,
+    type: CHANNEL_TYPE,
+    product: addition.product,
+    channel: addition.channel,
+    sequence,
+    issued: later(former?.issued, addition.issued),
+    expires: addition.expires === null ? null : later(former?.expires ?? undefined, addition.expires),
+    latest: latestAfter(former, addition),
+    hosts: addition.hosts,
+    releases: [addition.release, ...(Array.isArray(raw.releases) ? raw.releases : [])],
+  });
+  refuseTooLarge(payload, where);
+  return { sequence, payload };
+}
+
+/**
+ * The channel file after the addition, or undefined when the release is in it. The current file is verified with the product's own key first:
+ * nothing that somebody put there is ever signed along. Throws what `verifyChannel` and `addRelease` throw.
+ */
+export function nextChannelFile(
+  current: string | undefined,
+  addition: ChannelAddition,
+  key: { readonly publicKey: string | null; readonly secretKey: SecretKey | null },
+): NextChannel | undefined {
+  const former = current === undefined ? undefined : ownPayload(current, addition, key.publicKey);
+  const changed = addRelease(former, addition);
+  if (changed === undefined) return undefined;
+  const { product, channel } = addition;
+  const statement = { role: 'channel', product, subject: channel, content: Buffer.from(changed.payload) } as const;
+  const minisig = key.secretKey === null ? null : signStatement(statement, key.secretKey);
+  return { sequence: changed.sequence, text: printSignedChannel(changed.payload, minisig) };
+}
+
+function ownPayload(current: string, { product, channel }: ChannelAddition, publicKey: string | null): string {
+  const where = `channel ${channel}`;
+  if (publicKey === null && parseSignedChannel(current, where).minisig !== null) {
+    throw new ToolError('E_CONFIG', `${where} is signed, and this product has no release.publicKey`, {
+      hint: 'Installs would refuse an unsigned file. Set release.publicKey and give its secret key.',
+    });
+  }
+  const trust = { key: publicKey, signed: publicKey !== null, sequences: {} };
+  return verifyChannel(current, { product, channel, trust, now: new Date(0), where, acceptExpired: true }).payload;
+}
+
+/** The version that `latest` names after the addition. */
+export function latestAfter(former: Pick<Channel, 'latest'> | undefined, { release, prereleases }: ChannelAddition): string | null {
+  const latest = former?.latest ?? null;
+  const version = parseVersion(release.version, 'release');
+  if (isPrerelease(version) && !prereleases) return latest;
+  return latest === null || compareVersions(version, parseVersion(latest, 'latest')) > 0 ? version : latest;
+}
+
+function refuseOther(former: Channel | undefined, { product, channel }: ChannelAddition): void {
+  if (former === undefined || (former.product === product && former.channel === channel)) return;
+  throw new ToolError('E_WRONG_PRODUCT', `the host's channel file is ${former.product} ${former.channel}, not ${product} ${channel}`, {
+    hint: 'Publish each product to a host folder of its own.',
+  });
+}
+
+/** Moments in one form sort as text. */
+function later(former: string | undefined, wanted: string): string {
+  return former !== undefined && former > wanted ? former : wanted;
+}
+
+function refuseTooLarge(payload: string, where: string): void {
+  if (payload.length * 2 < CHANNEL_MAX_BYTES) return; // as a string inside JSON it grows
+  throw new ToolError('E_TOO_LARGE', `${where}: its file would be larger than installs read`, { hint: 'Begin a new channel.' });
+}

@@ -1,0 +1,25 @@
+// What happens while a command runs. Rule: code emits events, only show/ turns them into text.
+
+export type Event =
+  | { readonly type: 'phase'; readonly text: string }
+  | {
+      readonly type: 'step';
+      readonly index: number;
+      readonly of: number;
+      readonly kind: string;
+      readonly why: string;
+      readonly direction: 'forward' | 'back';
+    }
+  | { readonly type: 'step-done'; readonly index: number; readonly direction: 'forward' | 'back' }
+  | {
+      readonly type: 'progress';
+      readonly text: string;
+      readonly done: number;
+      readonly total?: number;
+      readonly unit: 'bytes' | 'items' | 'seconds';
+    }
+  | { readonly type: 'note'; readonly text: string }
+  | { readonly type: 'warning'; readonly text: string; readonly hint?: string }
+  | { readonly type: 'output'; readonly source: string; readonly line: string };
+
+export type Report = (event: Event) => void;

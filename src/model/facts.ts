@@ -1,0 +1,108 @@
+// What observing finds and planning decides from. Rule: plain data; nothing here knows how it was found.
+import type { Digest } from './digest.ts';
+import type { EnvFile } from './env-file.ts';
+import type { InstallRecord } from './install.ts';
+import type { JournalHead } from './journal.ts';
+import type { LockRecord } from './lock.ts';
+import type { Manifest } from './manifest.ts';
+import type { ComposeProject } from './plan.ts';
+
+/** A file on disk as it can be compared with a manifest. A link is its target's text, mode 0. */
+export interface FileFact {
+  readonly digest: Digest;
+  readonly mode: number;
+  readonly size: number;
+}
+
+/** One mount of a service: a volume's key, or the absolute path of a bind mount. */
+export interface MountFact {
+  readonly type: string;
+  readonly source: string;
+  readonly target: string;
+  readonly readOnly: boolean;
+}
+
+export interface ServiceFact {
+  readonly image: string;
+  readonly profiles: readonly string[];
+  /** `8080/tcp` for each published port. */
+  readonly publishes: readonly string[];
+  readonly mounts: readonly MountFact[];
+}
+
+/** A compose project as Compose reads it: only the services that are switched on. */
+export interface ComposeFact {
+  readonly name: string;
+  readonly services: Readonly<Record<string, ServiceFact>>;
+  /** Volume key → the engine's volume name. */
+  readonly volumes: Readonly<Record<string, string>>;
+  /** Variables that came out blank because nothing sets them. */
+  readonly unset: readonly string[];
+  /** Config hash by service, as the containers' label has it. */
+  readonly hashes: Readonly<Record<string, string>>;
+}
+
+export interface ContainerFact {
+  readonly id: string;
+  readonly name: string;
+  readonly project: string;
+  readonly service: string;
+  readonly oneOff: boolean;
+  /** created, running, restarting, exited, dead, paused. */
+  readonly state: string;
+  /** starting, healthy, unhealthy; undefined when the container has no health check. */
+  readonly health: string | undefined;
+  readonly exitCode: number;
+  readonly restarts: number;
+  readonly startedAt: string;
+  /** The image as the compose file names it. */
+  readonly image: string;
+  /** The id of the image that runs. */
+  readonly imageId: string;
+  readonly configHash: string;
+  readonly workingFolder: string;
+  readonly volumes: readonly string[];
+}
+
+/** An install as it was found. */
+export interface InstallFacts {
+  readonly root: string;
+  readonly record: InstallRecord;
+  readonly manifest: Manifest;
+  readonly manifestText: string;
+  readonly project: ComposeProject;
+  readonly env: EnvFile;
+  /** By path, for every path asked for; absent files are not in it. */
+  readonly files: ReadonlyMap<string, FileFact>;
+  readonly openOperation: JournalHead | undefined;
+  readonly lock: LockRecord | undefined;
+}
+
+/** The engine's side of an install. */
+export interface EngineFacts {
+  readonly containers: readonly ContainerFact[];
+  /** Volumes that exist, by the engine's name. */
+  readonly volumes: readonly string[];
+  /** The project as its present files describe it. */
+  readonly config: ComposeFact;
+}
+
+export interface PortFact {
+  readonly port: number;
+  readonly protocol: 'tcp' | 'udp';
+  readonly taken: boolean;
+}
+
+/** The machine as preflight sees it; undefined = could not be known. Sizes in bytes. */
+export interface MachineFacts {
+  readonly docker: string | undefined;
+  readonly engineTrouble: string | undefined;
+  readonly compose: string | undefined;
+  /** Such as `linux/amd64`. */
+  readonly platform: string | undefined;
+  readonly memory: number;
+  readonly freeForInstall: number | undefined;
+  readonly freeForImages: number | undefined;
+  readonly ports: readonly PortFact[];
+  readonly projectContainers: readonly ContainerFact[];
+}

@@ -1,0 +1,41 @@
+// The product's images in one table: build, lock and bundle read the same one. Rule: references as text, without digests; those come from the lock and the registry.
+import type { OwnImage, Product, ThirdPartyImage } from './product.ts';
+import { VERSION_PLACE } from './tag.ts';
+import type { Version } from './version.ts';
+
+export interface TableImage {
+  readonly name: string;
+  readonly kind: 'own' | 'third-party';
+  /** What the bundle pulls, `registry/repository:tag`. */
+  readonly reference: string;
+  /** Where a third-party image comes from upstream. */
+  readonly source?: string;
+  /** The platforms that must be there; empty when none are declared. */
+  readonly platforms: readonly string[];
+}
+
+/** Own images first, each part in the order written. */
+export function imageTable(product: Pick<Product, 'images'>, version: Version): TableImage[] {
+  const { registry, own, thirdParty } = product.images;
+  return [
+    ...Object.entries(own).map(([name, image]) => ownImage(name, image, { registry, version })),
+    ...thirdParty.map((image) => thirdPartyImage(image, registry)),
+  ];
+}
+
+function ownImage(name: string, image: OwnImage, { registry, version }: { registry: string | undefined; version: Version }): TableImage {
+  const tag = image.tag.replaceAll(VERSION_PLACE, () => version);
+  return { name, kind: 'own', reference: inRegistry(registry, `${image.repository}:${tag}`), platforms: image.platforms };
+}
+
+/** With a registry of the product's own it is pulled from there, under its name and the source's tag. */
+function thirdPartyImage({ name, source }: ThirdPartyImage, registry: string | undefined): TableImage {
+  const last = source.slice(source.lastIndexOf('/') + 1);
+  const tag = last.includes(':') ? last.slice(last.indexOf(':')) : '';
+  const reference = registry === undefined ? source : inRegistry(registry, `${name}${tag}`);
+  return { name, kind: 'third-party', reference, source, platforms: [] };
+}
+
+function inRegistry(registry: string | undefined, rest: string): string {
+  return registry === undefined ? rest : `${registry}/${rest}`;
+}

@@ -1,0 +1,117 @@
+// .slipway/install.json: what is installed here, and whom it trusts (contract: slipway/install@1). Rule: fields this program does not know are kept.
+import { type Digest, parseDigest } from './digest.ts';
+import { prettyJson } from './json.ts';
+import { parseProductName } from './manifest.ts';
+import {
+  type Fields,
+  parseCount,
+  parseFields,
+  parseFlag,
+  parseJson,
+  parseList,
+  parseMap,
+  parseOptional,
+  parseText,
+  parseType,
+} from './parse.ts';
+import type { Trust } from './trust.ts';
+
+export const INSTALL_TYPE = 'slipway/install@1';
+
+export interface SecretPrint {
+  readonly salt: string;
+  readonly fingerprint: string;
+}
+
+export interface OperationRecord {
+  readonly id: string;
+  readonly command: string;
+  readonly from: string | null;
+  readonly to: string;
+  readonly outcome: string;
+  readonly at: string;
+}
+
+export interface InstallRecord {
+  readonly type: typeof INSTALL_TYPE;
+  readonly product: string;
+  readonly folder: string;
+  /** The compose project's name; it never changes, for volumes are named after it. */
+  readonly project: string;
+  readonly version: string;
+  readonly manifest: Digest;
+  readonly channel: string;
+  readonly hosts: readonly string[];
+  readonly registry: string | null;
+  readonly trust: Trust;
+  /** Data item → the engine's volume. */
+  readonly volumes: Readonly<Record<string, string>>;
+  readonly features: readonly string[];
+  readonly secrets: Readonly<Record<string, SecretPrint>>;
+  /** Versions that failed here; only `--to` takes them again. */
+  readonly held: readonly string[];
+  readonly installed: string;
+  readonly operations: readonly OperationRecord[];
+}
+
+export function parseInstall(text: string, where: string): InstallRecord {
+  const f = parseFields(parseJson(text, where), where);
+  parseType(f, INSTALL_TYPE, where);
+  const at = (key: string): string => `${where}: ${key}`;
+  return {
+    ...f,
+    type: INSTALL_TYPE,
+    product: parseProductName(f.product, at('product')),
+    folder: parseText(f.folder, at('folder')),
+    project: parseText(f.project, at('project')),
+    version: parseText(f.version, at('version')),
+    manifest: parseDigest(f.manifest, at('manifest')),
+    channel: parseText(f.channel, at('channel')),
+    hosts: parseList(f.hosts, at('hosts'), parseText),
+    registry: parseOptional(f.registry, at('registry'), parseText) ?? null,
+    trust: parseTrust(f.trust, at('trust')),
+    volumes: parseMap(f.volumes, at('volumes'), parseText),
+    features: parseList(f.features, at('features'), parseText),
+    secrets: parseMap(f.secrets, at('secrets'), parseSecretPrint),
+    held: parseList(f.held ?? [], at('held'), parseText),
+    installed: parseText(f.installed, at('installed')),
+    operations: parseList(f.operations ?? [], at('operations'), parseOperation),
+  };
+}
+
+export function printInstall(record: InstallRecord): string {
+  return prettyJson(record);
+}
+
+/** Only the last ones are kept; history/ has them all. */
+export function withOperation(record: InstallRecord, operation: OperationRecord): InstallRecord {
+  return { ...record, operations: [...record.operations, operation].slice(-50) };
+}
+
+function parseTrust(value: unknown, where: string): Trust {
+  const f = parseFields(value, where);
+  return {
+    ...f,
+    key: parseOptional(f.key, `${where}.key`, parseText) ?? null,
+    sequences: parseMap(f.sequences ?? {}, `${where}.sequences`, parseCount),
+    signed: parseFlag(f.signed, `${where}.signed`),
+    payloads: parseMap(f.payloads ?? {}, `${where}.payloads`, parseDigest),
+  };
+}
+
+function parseSecretPrint(value: unknown, where: string): SecretPrint {
+  const f = parseFields(value, where);
+  return { salt: parseText(f.salt, `${where}.salt`), fingerprint: parseText(f.fingerprint, `${where}.fingerprint`) };
+}
+
+function parseOperation(value: unknown, where: string): OperationRecord {
+  const f: Fields = parseFields(value, where);
+  return {
+    id: parseText(f.id, `${where}.id`),
+    command: parseText(f.command, `${where}.command`),
+    from: parseOptional(f.from, `${where}.from`, parseText) ?? null,
+    to: parseText(f.to, `${where}.to`),
+    outcome: parseText(f.outcome, `${where}.outcome`),
+    at: parseText(f.at, `${where}.at`),
+  };
+}

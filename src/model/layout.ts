@@ -1,0 +1,34 @@
+// The layout of `.slipway` below an install or a workspace. Rule: every path in it is made here.
+import { join } from 'node:path';
+
+/** The folder `.slipway` of an install or a workspace. */
+export function stateFolder(root: string): string {
+  return join(root, '.slipway');
+}
+
+export function journalPath(root: string): string {
+  return join(stateFolder(root), 'journal.ndjson');
+}
+
+export function lockPath(root: string): string {
+  return join(stateFolder(root), 'lock');
+}
+
+export function recordPath(root: string): string {
+  return join(stateFolder(root), 'install.json');
+}
+
+/** The pristine files of a release, relative to the install: the base of every comparison. */
+export function pristineFolder(version: string): string {
+  return `.slipway/releases/${version}`;
+}
+
+/** The operator programs of releases, by digest. */
+export function operatorsFolder(root: string): string {
+  return join(stateFolder(root), 'operators');
+}
+
+/** Content-addressed downloads. */
+export function cacheFolder(root: string): string {
+  return join(stateFolder(root), 'cache');
+}

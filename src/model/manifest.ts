@@ -1,0 +1,170 @@
+// bundle.json: what a release holds and needs (contract: slipway/bundle@1). Rule: signed, so canonical; unknown fields are kept by whoever stores it.
+import {
+  type BackupPolicy,
+  type DataItem,
+  type Feature,
+  keep,
+  parseBackupPolicy,
+  parseDataItem,
+  parseFeature,
+  parseRequirements,
+  parseServiceTraits,
+  parseTexts,
+  parseUpgradeRules,
+  parseValidation,
+  parseVariable,
+  type Requirements,
+  type ServiceTraits,
+  type UpgradeRules,
+  type Validation,
+  type Variable,
+} from './description.ts';
+import { type Digest, parseDigest } from './digest.ts';
+import { ToolError } from './error.ts';
+import {
+  parseCount,
+  parseFields,
+  parseJson,
+  parseList,
+  parseMap,
+  parseMoment,
+  parseOptional,
+  parseRelativePath,
+  parseText,
+  parseType,
+} from './parse.ts';
+
+export const MANIFEST_TYPE = 'slipway/bundle@1';
+
+/** One file of the bundle. `vendor` files are replaced and merged, `user` files are never touched after the first install. */
+export interface ManifestFile {
+  readonly path: string;
+  /** Four octal digits, `0644` or `0755`. */
+  readonly mode: string;
+  readonly size: number;
+  readonly sha256: Digest;
+  readonly owner: 'vendor' | 'user';
+}
+
+export interface ManifestImage {
+  readonly name: string;
+  /** `registry/repository:tag`, without the digest. */
+  readonly reference: string;
+  readonly digest: Digest;
+  readonly platforms: readonly string[];
+  /** Compressed bytes of the largest platform. */
+  readonly size: number;
+}
+
+export interface Manifest {
+  readonly type: typeof MANIFEST_TYPE;
+  readonly product: string;
+  readonly title: string;
+  readonly cli: string;
+  readonly version: string;
+  readonly tag: string;
+  readonly channel: string;
+  readonly commit: string | null;
+  readonly made: string;
+  /** The compose project name. */
+  readonly project: string;
+  readonly hosts: readonly string[];
+  readonly operator: Digest;
+  readonly artifact: { readonly name: string; readonly tarSha256: Digest };
+  readonly requires: Requirements;
+  readonly files: readonly ManifestFile[];
+  readonly folders: readonly string[];
+  readonly userOwned: readonly string[];
+  readonly hostPaths: readonly string[];
+  readonly images: readonly ManifestImage[];
+  readonly features: Readonly<Record<string, Feature>>;
+  readonly env: Readonly<Record<string, Variable>>;
+  readonly services: Readonly<Record<string, ServiceTraits>>;
+  readonly data: Readonly<Record<string, DataItem>>;
+  readonly backup: BackupPolicy;
+  readonly upgrade: UpgradeRules;
+  readonly validate: readonly Validation[];
+}
+
+/** Parses the text of a bundle.json; throws E_WRONG_TYPE or E_FORMAT naming the field. */
+export function parseManifest(text: string, where = 'bundle.json'): Manifest {
+  const f = parseFields(parseJson(text, where), where);
+  parseType(f, MANIFEST_TYPE, where);
+  const artifact = parseFields(f.artifact, `${where}: artifact`);
+  const at = (key: string): string => `${where}: ${key}`;
+  return {
+    type: MANIFEST_TYPE,
+    product: parseProductName(f.product, at('product')),
+    title: parseText(f.title, at('title')),
+    cli: parseFileName(f.cli, at('cli')),
+    version: parseText(f.version, at('version')),
+    tag: parseText(f.tag, at('tag')),
+    channel: parseText(f.channel, at('channel')),
+    commit: parseOptional(f.commit, at('commit'), parseText) ?? null,
+    made: parseMoment(f.made, at('made')),
+    project: parseProductName(f.project, at('project')),
+    hosts: parseTexts(f.hosts, at('hosts')),
+    operator: parseDigest(f.operator, at('operator')),
+    artifact: {
+      name: parseFileName(artifact.name, at('artifact.name')),
+      tarSha256: parseDigest(artifact.tarSha256, at('artifact.tarSha256')),
+    },
+    requires: parseRequirements(f.requires, at('requires')),
+    files: parseList(f.files, at('files'), parseManifestFile),
+    folders: parseList(f.folders, at('folders'), parseRelativePath),
+    userOwned: parseList(f.userOwned, at('userOwned'), parseRelativePath),
+    hostPaths: parseTexts(f.hostPaths, at('hostPaths')),
+    images: parseList(f.images, at('images'), parseManifestImage),
+    features: parseMap(f.features, at('features'), parseFeature),
+    env: parseMap(f.env, at('env'), parseVariable),
+    services: parseMap(f.services, at('services'), parseServiceTraits),
+    data: parseMap(f.data, at('data'), parseDataItem),
+    backup: parseBackupPolicy(f.backup, at('backup')),
+    upgrade: parseUpgradeRules(f.upgrade, at('upgrade')),
+    validate: parseList(f.validate, at('validate'), parseValidation),
+  };
+}
+
+/** A product name: `[a-z][a-z0-9-]*`, at most 63 characters; it names folders and the compose project. */
+export function parseProductName(value: unknown, where: string): string {
+  const text = parseText(value, where);
+  if (/^[a-z][a-z0-9-]{0,62}$/.test(text)) return text;
+  throw new ToolError('E_FORMAT', `${where}: ${JSON.stringify(text)} is not a product name ([a-z][a-z0-9-]*)`);
+}
+
+/** A plain file name: no folder, not hidden, nothing a shell or a person could misread. */
+export function parseFileName(value: unknown, where: string): string {
+  const text = parseText(value, where);
+  if (/^[A-Za-z0-9][A-Za-z0-9._+-]{0,200}$/.test(text)) return text;
+  throw new ToolError('E_FORMAT', `${where}: ${JSON.stringify(text)} is not a plain file name`);
+}
+
+function parseManifestFile(value: unknown, where: string): ManifestFile {
+  const f = parseFields(value, where);
+  const mode = parseText(f.mode, `${where}.mode`);
+  if (mode !== '0644' && mode !== '0755') throw new ToolError('E_FORMAT', `${where}.mode: expected 0644 or 0755`);
+  const owner = f.owner ?? 'vendor';
+  if (owner !== 'vendor' && owner !== 'user') {
+    throw new ToolError('E_FORMAT', `${where}.owner: expected vendor or user`, {
+      hint: 'Files rendered on the host need a newer operator.',
+    });
+  }
+  return {
+    path: parseRelativePath(f.path, `${where}.path`),
+    mode,
+    size: parseCount(f.size, `${where}.size`),
+    sha256: parseDigest(f.sha256, `${where}.sha256`),
+    owner,
+  };
+}
+
+function parseManifestImage(value: unknown, where: string): ManifestImage {
+  const f = parseFields(value, where);
+  return keep({
+    name: parseText(f.name, `${where}.name`),
+    reference: parseText(f.reference, `${where}.reference`),
+    digest: parseDigest(f.digest, `${where}.digest`),
+    platforms: parseTexts(f.platforms, `${where}.platforms`),
+    size: parseCount(f.size, `${where}.size`),
+  });
+}

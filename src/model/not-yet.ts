@@ -1,0 +1,81 @@
+// Keys of slipway.yaml whose capability is not built yet. Rule: they are refused with their line, never ignored; to build one, delete its row.
+import type { Path } from './problem.ts';
+
+interface NotYet {
+  /** Keys from the top; `*` stands for any key or list item. */
+  readonly path: string;
+  readonly reason: string;
+  /** Only these values are refused; any value where absent. */
+  readonly values?: readonly unknown[];
+  /** Only a map is refused: the short form is built. */
+  readonly mapOnly?: true;
+}
+
+const NOT_YET: readonly NotYet[] = [
+  { path: 'release.versions', values: ['dated'], reason: 'dated versions' },
+  { path: 'release.base', reason: 'finding the next version by itself; give --tag' },
+  { path: 'release.formerTags', reason: 'reading tags of an earlier grammar' },
+  { path: 'release.repositories', reason: 'one tag on several repositories' },
+  { path: 'release.notes', reason: 'release notes' },
+  { path: 'release.channels.*.float', reason: 'floating image tags' },
+  { path: 'release.channels.*.promoteFrom', reason: 'promotion between channels' },
+  { path: 'release.channels.*.includes', reason: 'a channel that includes another' },
+  { path: 'release.channels.*.versions', reason: 'maintenance lines' },
+  { path: 'release.nextPublicKey', reason: 'key rotation' },
+  { path: 'release.hosts.*.type', values: ['github', 'gitea', 'oci'], reason: 'this kind of host; folder is' },
+  { path: 'release.allowReplace', values: [true], reason: 'replacing a published version' },
+  { path: 'bundle.hostFiles', reason: 'files rendered on the host' },
+  { path: 'images.registryVariable', reason: 'a registry chosen by the site' },
+  { path: 'images.login', values: ['ask'], reason: 'registry login in the wizard' },
+  { path: 'images.own.*.context', reason: 'building images' },
+  { path: 'images.own.*.dockerfile', reason: 'building images' },
+  { path: 'images.own.*.target', reason: 'building images' },
+  { path: 'images.own.*.args', reason: 'building images' },
+  { path: 'images.own.*.paths', reason: 'building images' },
+  { path: 'images.own.*.needs', reason: 'building images' },
+  { path: 'images.own.*.cache', reason: 'building images' },
+  { path: 'images.own.*.release', reason: 'tags of single images' },
+  { path: 'images.own.*.optIn', reason: 'building images' },
+  { path: 'images.thirdParty.*.*.tags', reason: 'mirroring by tag list' },
+  { path: 'images.thirdParty.*.*.to', reason: 'mirroring to further destinations' },
+  { path: 'images.tags', reason: 'building and pushing images' },
+  { path: 'images.branchNamespace', reason: 'building and pushing images' },
+  { path: 'features.*.requires', reason: 'features that need another' },
+  { path: 'features.*.choices', reason: 'features with several choices' },
+  { path: 'env.*.secret', mapOnly: true, reason: 'derived secrets' },
+  { path: 'env.*.reveal', reason: 'showing a secret once' },
+  { path: 'env.*.file', reason: 'variables of another env file' },
+  { path: 'env.*.rotate', reason: 'rotating a secret' },
+  { path: 'services.*.external', reason: 'services replaced by the site’s own' },
+  { path: 'data.*.migrate', reason: 'a declared major change' },
+  { path: 'data.*.renamedFrom', reason: 'a declared volume rename' },
+  { path: 'backup.schedule', reason: 'scheduled backups' },
+];
+
+export interface NotYetUse {
+  readonly path: Path;
+  readonly reason: string;
+}
+
+/** Every place in the value that uses a capability of the table. */
+export function findNotYet(value: unknown): NotYetUse[] {
+  return NOT_YET.flatMap((row) => {
+    const found = findPaths(value, row.path.split('.'), []);
+    return found.filter((use) => isRefusedValue(row, use.value)).map(({ path }) => ({ path, reason: row.reason }));
+  });
+}
+
+function isRefusedValue(row: NotYet, value: unknown): boolean {
+  if (row.mapOnly) return typeof value === 'object' && value !== null;
+  return row.values === undefined || row.values.includes(value);
+}
+
+function findPaths(value: unknown, keys: readonly string[], path: Path): { path: Path; value: unknown }[] {
+  const [key, ...rest] = keys;
+  if (key === undefined) return [{ path, value }];
+  if (typeof value !== 'object' || value === null) return [];
+  if (Array.isArray(value)) return key === '*' ? value.flatMap((item, index) => findPaths(item, rest, [...path, index])) : [];
+  const fields = value as Record<string, unknown>;
+  const names = key === '*' ? Object.keys(fields) : Object.hasOwn(fields, key) ? [key] : [];
+  return names.flatMap((name) => findPaths(fields[name], rest, [...path, name]));
+}

@@ -1,0 +1,190 @@
+// A plan: the list of steps a command will carry out. Rule: data only; secrets travel by name, contents by digest, and every step says why.
+import type { ChannelAsset } from './channel.ts';
+import type { ChannelAddition } from './channel-change.ts';
+import type { DumpRecipe, Probe } from './description.ts';
+import type { Digest } from './digest.ts';
+import type { HostAddress } from './host.ts';
+import type { Reservation } from './reservation.ts';
+
+/** A file to be written: its content is found by digest among the plan's contents. Paths are relative to the plan's root. */
+export interface FileToWrite {
+  readonly path: string;
+  readonly content: Digest;
+  readonly mode: number;
+}
+
+/** A file after a swap: `content` null = it is gone. */
+export interface FileAfter {
+  readonly path: string;
+  readonly content: Digest | null;
+  readonly mode: number;
+}
+
+/** A compose project: its folder and files, relative to the root, first to last. */
+export interface ComposeProject {
+  readonly name: string;
+  readonly folder: string;
+  /** Relative to the folder. */
+  readonly files: readonly string[];
+  /** The `.env` to read, relative to the folder; by default the folder's own. */
+  readonly environment?: string;
+}
+
+/** An image to be present: by digest, and under the local tag that keeps `docker image prune` away from it. */
+export interface ImageToPull {
+  readonly name: string;
+  readonly pinned: string;
+  readonly local: string;
+}
+
+/** A data item to copy: a named volume, or a folder of the install. `image` is any image that is present; nothing in it is run. */
+export interface DataToCopy {
+  readonly name: string;
+  readonly volume?: string;
+  readonly path?: string;
+  readonly image: string;
+  readonly recipe?: DumpRecipe;
+}
+
+/** The backup of present data that is made before an older one replaces it. */
+export interface RescueWish {
+  readonly backup: string;
+  readonly product: string;
+  readonly version: string;
+  readonly manifest: Digest;
+}
+
+export interface BundleEntry {
+  readonly path: string;
+  readonly mode: number;
+  readonly size: number;
+  readonly sha256: Digest;
+  /** A file of the workspace, relative to the root; otherwise the content is found by its digest. */
+  readonly file?: string;
+}
+
+export type AssetToPublish = ChannelAsset;
+
+/** How a channel file is signed: the key's name, never the key. Null public key = an unsigned product. */
+export interface Signing {
+  readonly publicKey: string | null;
+  /** An absolute path; null = the contents of $SLIPWAY_SECRET_KEY. */
+  readonly keyFile: string | null;
+}
+
+/** What each kind of step needs to know. One line a kind; the journal stores it, so old kinds stay readable. */
+export interface StepArgs {
+  'write-bundle': {
+    readonly tag: string;
+    readonly out: string;
+    readonly entries: readonly BundleEntry[];
+    readonly manifest: Digest;
+    readonly aliases: readonly string[];
+    readonly signed: boolean;
+    readonly extra: readonly FileToWrite[];
+  };
+  'reserve-tag': { readonly host: HostAddress; readonly reservation: Reservation };
+  'draft-release': { readonly host: HostAddress; readonly tag: string; readonly draft: string };
+  'upload-assets': {
+    readonly host: HostAddress;
+    readonly tag: string;
+    readonly draft: string;
+    readonly from: string;
+    readonly assets: readonly AssetToPublish[];
+  };
+  'publish-release': {
+    readonly host: HostAddress;
+    readonly tag: string;
+    readonly draft: string;
+    readonly assets: readonly AssetToPublish[];
+  };
+  'check-published': { readonly host: HostAddress; readonly tag: string; readonly assets: readonly AssetToPublish[] };
+  /** Joins the release to the channel file as it is by then, signs it, and claims the next sequence. */
+  'put-channel': { readonly host: HostAddress; readonly addition: ChannelAddition; readonly signing: Signing };
+  /** Puts these assets of the channel's latest release at the root of the host. */
+  'put-files': { readonly host: HostAddress; readonly channel: string; readonly names: readonly string[] };
+
+  'make-folders': { readonly folders: readonly { readonly path: string; readonly mode: number }[] };
+  'stage-files': { readonly to: string; readonly files: readonly FileToWrite[]; readonly links?: readonly string[] };
+  'validate-files': { readonly project: ComposeProject; readonly service: string; readonly command: readonly string[] };
+  'pull-images': { readonly images: readonly ImageToPull[] };
+  'stop-services': { readonly project: ComposeProject; readonly services: readonly string[] };
+  'open-backup': { readonly backup: string; readonly files: readonly string[] };
+  'dump-data': { readonly backup: string; readonly project: ComposeProject; readonly items: readonly DataToCopy[] };
+  'copy-data': { readonly backup: string; readonly items: readonly DataToCopy[] };
+  'close-backup': {
+    readonly backup: string;
+    readonly product: string;
+    readonly version: string;
+    readonly manifest: Digest;
+    readonly reason: string;
+    readonly rescue: boolean;
+    readonly items: readonly DataToCopy[];
+  };
+  'guard-data': {
+    readonly backup: string;
+    readonly project: ComposeProject;
+    readonly items: readonly DataToCopy[];
+    readonly rescue: RescueWish | null;
+  };
+  'restore-data': {
+    readonly backup: string;
+    readonly rescue: string;
+    readonly project: ComposeProject;
+    readonly items: readonly DataToCopy[];
+  };
+  'swap-files': { readonly from: string; readonly files: readonly FileAfter[] };
+  'start-services': { readonly project: ComposeProject; readonly services: readonly string[]; readonly recreate: readonly string[] };
+  'run-job': {
+    readonly project: ComposeProject;
+    readonly service: string;
+    readonly command: readonly string[];
+    readonly needs: readonly string[];
+    readonly timeout: number | null;
+    readonly restoredBy?: number;
+  };
+  'check-health': {
+    readonly project: ComposeProject;
+    readonly services: readonly string[];
+    readonly jobs: readonly string[];
+    readonly optional: readonly string[];
+    readonly probes: readonly Probe[];
+    readonly timeout: number;
+    readonly probation: number;
+  };
+  /** Does nothing on the way forward; on the way back it demands that what was well before is well again, with the same images. */
+  'guard-health': { readonly project: ComposeProject; readonly probes: readonly Probe[]; readonly timeout: number };
+  'remove-project': { readonly project: ComposeProject; readonly volumes: readonly string[] };
+  'remove-images': { readonly local: readonly string[] };
+  'remove-paths': { readonly paths: readonly string[] };
+}
+
+export type Kind = keyof StepArgs;
+
+/** One step: its kind, why it is there, and its arguments. A union over all kinds, and generic in one. */
+export type Step<K extends Kind = Kind> = { [P in K]: { readonly kind: P; readonly why: string } & StepArgs[P] }[K];
+
+export interface Plan {
+  readonly schema: 1;
+  readonly id: string;
+  /** Shared by the hops of one upgrade. */
+  readonly operation: string;
+  readonly command: string;
+  /** What the decisions rest on; compared again under the lock. */
+  readonly basedOn: Digest;
+  readonly steps: readonly Step[];
+  /** The index of the last step that can be undone; right after it lies the point of no return. -1: none can. */
+  readonly commitAfter: number;
+  /** What was not there before this plan, and goes when it was undone: our `.slipway` folder, or the whole root. */
+  readonly fresh?: 'state' | 'root';
+  readonly notes: readonly string[];
+}
+
+/** A text, or a file whose bytes are the content. */
+export type Content = { readonly text: string } | { readonly file: string };
+
+/** What planning returns: the plan, and the contents that its steps name by digest. */
+export interface Planned {
+  readonly plan: Plan;
+  readonly contents: ReadonlyMap<Digest, Content>;
+}

@@ -1,0 +1,157 @@
+// From the shorthand of slipway.yaml to the types of the manifest. Rule: only what is built is read; the rest was refused before.
+import {
+  type DataItem,
+  type Feature,
+  keep,
+  type Migration,
+  type PortNeed,
+  type Probe,
+  type Requirements,
+  type UpgradeRules,
+  type Variable,
+} from './description.ts';
+import type { Source } from './problem.ts';
+import type { BundleRules, ImageRules, Product, ProductHost, ReleaseRules, ThirdPartyImage } from './product.ts';
+import type { RawProduct } from './product-schema.ts';
+import { plainPath } from './schema-parts.ts';
+import { VERSION_PLACE } from './tag.ts';
+import { parseDuration, parseSize } from './units.ts';
+
+type Raw<K extends keyof RawProduct> = NonNullable<RawProduct[K]>;
+type RawThirdParty = Raw<'images'>['thirdParty'][string][number];
+
+/** The product that the schema accepted, with every default filled in. */
+export function normaliseProduct(raw: RawProduct, source: Source): Product {
+  return {
+    product: raw.product,
+    title: raw.title ?? raw.product,
+    cli: raw.cli ?? `${raw.product}ctl`,
+    release: normaliseRelease(raw.release, raw.product),
+    bundle: raw.bundle === undefined ? undefined : normaliseBundle(raw.bundle),
+    images: normaliseImages(raw.images),
+    features: mapValues(raw.features, normaliseFeature),
+    env: mapValues(raw.env, normaliseVariable),
+    requires: normaliseRequirements(raw.requires),
+    services: mapValues(raw.services, ({ kind, optional, writer }) => keep({ kind, optional, writer })),
+    data: mapValues(raw.data, normaliseDataItem),
+    backup: keep({ keep: raw.backup.keep, to: raw.backup.to }),
+    upgrade: normaliseUpgrade(raw.upgrade),
+    ignore: raw.check.ignore,
+    source,
+  };
+}
+
+function normaliseRelease(raw: Raw<'release'>, product: string): ReleaseRules {
+  const publishTo = raw.publishTo ?? Object.keys(raw.hosts);
+  return {
+    tag: raw.tag,
+    artifact: raw.artifact ?? `${product}-bundle-${VERSION_PLACE}.tar.gz`,
+    aliases: raw.aliases,
+    channels: mapValues(raw.channels, ({ branch, prerelease }) => keep({ branch, prerelease })),
+    expires: raw.expires === 'never' ? null : seconds(raw.expires),
+    publicKey: raw.publicKey,
+    hosts: Object.entries(raw.hosts).flatMap(([name, host]): ProductHost[] =>
+      host.type === 'folder' ? [keep({ name, type: host.type, path: host.path, url: host.url })] : [],
+    ),
+    publishTo,
+    authority: raw.authority ?? publishTo[0] ?? '',
+  };
+}
+
+function normaliseBundle(raw: Raw<'bundle'>): BundleRules {
+  const compose = typeof raw.compose === 'string' ? [raw.compose] : raw.compose;
+  return {
+    compose: compose.map(plainPath),
+    env: raw.env === undefined ? undefined : plainPath(raw.env),
+    files: raw.files.map(({ from, to, exclude }) => ({ from: plainPath(from), to: plainPath(to), exclude })),
+    validate: raw.validate,
+    folders: raw.folders.map(plainPath),
+    userOwned: raw.userOwned.map(plainPath),
+    hostPaths: raw.hostPaths,
+    shims: Object.fromEntries(Object.entries(raw.shims).map(([path, command]) => [plainPath(path), command])),
+    values: raw.values,
+  };
+}
+
+function normaliseImages(raw: Raw<'images'>): ImageRules {
+  return {
+    registry: raw.registry?.replace(/\/+$/, ''),
+    own: Object.fromEntries(
+      Object.entries(raw.own).map(([name, { repository = name, tag, platforms }]) => [name, { repository, tag, platforms }]),
+    ),
+    thirdParty: Object.entries(raw.thirdParty).flatMap(([group, images]) =>
+      images.map((image, index) => normaliseThirdParty(image, group, index)),
+    ),
+  };
+}
+
+function normaliseThirdParty(raw: RawThirdParty, group: string, index: number): ThirdPartyImage {
+  const source = typeof raw === 'string' ? raw : raw.source;
+  const last = source.slice(source.lastIndexOf('/') + 1);
+  const name = (typeof raw === 'string' ? undefined : raw.as) ?? last.replace(/:.*$/, '');
+  return { name, source, group, index };
+}
+
+function normaliseFeature(raw: Raw<'features'>[string], name: string): Feature {
+  return keep({
+    ask: raw.ask,
+    profiles: raw.profiles ?? [name],
+    default: raw.default === true,
+    memory: raw.memory === undefined ? undefined : bytes(raw.memory),
+  });
+}
+
+function normaliseVariable(raw: Raw<'env'>[string]): Variable {
+  const { group, ask, help, type, required, pattern, sensitive, length, immutable, when, deprecated, renamedFrom } = raw;
+  const secret = typeof raw.secret === 'string' ? raw.secret : undefined;
+  const choices = raw.choices?.map(String);
+  const known = { group, ask, help, type, required, default: raw.default, choices, pattern, sensitive };
+  return keep({ ...known, secret, length, immutable, when, deprecated, renamedFrom });
+}
+
+function normaliseRequirements(raw: Raw<'requires'>): Requirements {
+  return keep({
+    docker: raw.docker,
+    compose: raw.compose,
+    memory: raw.memory === undefined ? undefined : bytes(raw.memory),
+    disk: raw.disk === undefined ? undefined : bytes(raw.disk),
+    ports: raw.ports.map(normalisePort),
+    platforms: raw.platforms,
+  });
+}
+
+function normalisePort(raw: Raw<'requires'>['ports'][number]): PortNeed {
+  if (typeof raw !== 'object') return { port: String(raw), protocol: 'tcp' };
+  return keep({ port: String(raw.port), protocol: raw.protocol, when: raw.when });
+}
+
+function normaliseDataItem(raw: Raw<'data'>[string]): DataItem {
+  const { engine, major, backup, onUpgrade, ephemeral } = raw;
+  return keep({ path: raw.path === undefined ? undefined : plainPath(raw.path), engine, major, ephemeral, onUpgrade, backup });
+}
+
+function normaliseUpgrade(raw: Raw<'upgrade'>): UpgradeRules {
+  return {
+    from: raw.from,
+    stop: raw.stop,
+    migrate: raw.migrate.map((step): Migration => ({ ...step, timeout: step.timeout === 'none' ? null : seconds(step.timeout) })),
+    entry: raw.entry,
+    health: raw.health.map((probe): Probe => keep(probe)),
+    timeout: seconds(raw.timeout),
+    probation: seconds(raw.probation),
+  };
+}
+
+function mapValues<T, R>(record: Readonly<Record<string, T>>, change: (value: T, key: string) => R): Record<string, R> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value, key)]));
+}
+
+/** The schema let only durations through. */
+function seconds(value: string | number): number {
+  return parseDuration(value) ?? 0;
+}
+
+/** The schema let only sizes through. */
+function bytes(value: string | number): number {
+  return parseSize(value) ?? 0;
+}

@@ -1,0 +1,235 @@
+// The schema of slipway.yaml, the whole of it. Rule: this is the one truth about names and shapes; it changes nothing (units and lists are normalised later).
+import * as z from 'zod';
+import { SECRET_KINDS, VARIABLE_TYPES } from './description.ts';
+import * as part from './schema-parts.ts';
+import { TAG_PATTERN } from './tag.ts';
+
+const { either, text, texts } = part;
+const flag = z.boolean();
+
+const host = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('folder'), path: text, url: part.url.optional() }),
+  z.strictObject({ type: z.literal('github'), repository: text, token: part.variableName.optional(), url: part.url.optional() }),
+  z.strictObject({ type: z.literal('gitea'), url: part.url, repository: text, token: part.variableName.optional() }),
+  z.strictObject({ type: z.literal('oci'), repository: text, token: part.variableName.optional() }),
+]);
+
+const channel = z.strictObject({
+  branch: text.optional(),
+  prerelease: part.prereleaseName.optional().describe('Takes X.Y.Z-<name>.N'),
+  float: texts.optional(),
+  promoteFrom: text.optional(),
+  includes: texts.optional(),
+  versions: part.range.optional(),
+});
+
+const grammar = z.enum(['semver', 'dated']);
+const tagPattern = z.string().regex(TAG_PATTERN, 'a tag with one {version} in it, such as v{version}, of letters, digits, ., - and _');
+
+const release = z
+  .strictObject({
+    tag: tagPattern.describe('The git tag of a release, such as bundle-v{version}'),
+    versions: grammar.default('semver'),
+    base: text.optional(),
+    formerTags: z
+      .array(z.strictObject({ tag: tagPattern, versions: grammar.default('semver'), artifact: part.assetName.optional() }))
+      .optional(),
+    artifact: part.assetName.optional().describe('The bundle’s file name; default <product>-bundle-{version}.tar.gz'),
+    aliases: z.array(part.assetName).default([]),
+    repositories: texts.optional(),
+    notes: text.optional(),
+    channels: z.record(part.channelName, channel).default({ stable: {} }),
+    expires: either('a duration such as 365d, or never', [z.literal('never'), part.duration]).default('365d'),
+    publicKey: text.optional().describe('The minisign public key that signs releases'),
+    nextPublicKey: text.optional(),
+    hosts: z.record(part.keyName, host).default({ local: { type: 'folder', path: 'dist/releases' } }),
+    publishTo: texts.min(1).optional().describe('Default: all hosts in the order written'),
+    authority: text.optional().describe('The host that decides versions; default the first of publishTo'),
+    allowReplace: flag.default(false),
+  })
+  .superRefine(({ hosts, publishTo, authority }, context) => {
+    const deciding = authority ?? publishTo?.[0] ?? Object.keys(hosts)[0] ?? '';
+    if (!Object.hasOwn(hosts, deciding) || hosts[deciding]?.type !== 'oci') return;
+    const message = 'a host that can refuse a second writer (an oci registry cannot)';
+    context.addIssue({ code: 'custom', path: [authority === undefined ? 'publishTo' : 'authority'], message });
+  });
+
+const serviceCommand = z.strictObject({ service: text, command: part.command });
+
+const bundle = z.strictObject({
+  compose: either('a path or a list of paths', [part.pathInside, z.array(part.pathInside).min(1)]).default('docker-compose.yml'),
+  env: part.pathInside.optional(),
+  files: z.array(z.strictObject({ from: part.pathOrHere, to: part.pathOrHere.default('.'), exclude: texts.default([]) })).default([]),
+  hostFiles: z.array(z.strictObject({ from: part.pathInside, to: part.pathInside })).optional(),
+  validate: z.array(serviceCommand).default([]),
+  folders: z.array(part.pathInside).default([]),
+  userOwned: z.array(part.pathInside).default([]),
+  hostPaths: z.array(part.absolutePath).default([]),
+  shims: z.record(part.pathInside, text).default({}),
+  values: z.record(z.string(), z.unknown()).default({}),
+});
+
+const ownImage = z.strictObject({
+  repository: part.repositoryPath.optional(),
+  context: text.optional(),
+  dockerfile: text.optional(),
+  target: text.optional(),
+  args: z.record(text, part.scalar).optional(),
+  platforms: z.array(part.platform).default([]),
+  tag: part.imageTag.default('{version}'),
+  paths: texts.optional(),
+  needs: texts.optional(),
+  cache: text.optional(),
+  release: text.optional(),
+  optIn: flag.optional(),
+});
+
+const thirdPartyImage = either('an image such as docker.io/library/postgres:16, or { source, as }', [
+  part.imageSource,
+  z.strictObject({ source: part.imageSource, as: part.imageName.optional(), tags: texts.optional(), to: texts.optional() }),
+]);
+
+const images = z.strictObject({
+  registry: part.registryPath.optional(),
+  registryVariable: part.variableName.optional(),
+  login: z.enum(['none', 'ask']).default('none'),
+  own: z.record(part.imageName, ownImage).default({}),
+  thirdParty: z.record(part.keyName, z.array(thirdPartyImage)).default({}),
+  tags: z.record(text, texts).optional(),
+  branchNamespace: text.optional(),
+});
+
+const feature = z.strictObject({
+  profiles: z.array(part.composeName).optional(),
+  ask: text.optional(),
+  default: either('true, false or one of the choices', [flag, text]).default(false),
+  memory: part.size.optional(),
+  requires: texts.optional(),
+  choices: z.record(text, texts).optional(),
+});
+
+const secret = either(`one of ${SECRET_KINDS.join(', ')}`, [
+  z.enum(SECRET_KINDS),
+  z.strictObject({ jwt: part.variableName, claims: z.record(text, part.scalar), expires: part.duration.optional() }),
+  z.strictObject({ bcrypt: part.variableName }),
+]);
+
+const variable = z.strictObject({
+  group: text.optional(),
+  ask: text.optional(),
+  help: text.optional(),
+  type: z.enum(VARIABLE_TYPES).optional(),
+  required: flag.optional(),
+  default: part.scalar.optional(),
+  choices: z.array(part.scalar).min(1).optional(),
+  pattern: text.optional(),
+  sensitive: flag.optional(),
+  secret: secret.optional(),
+  length: z.int().min(8).max(1024).optional(),
+  immutable: flag.optional(),
+  when: part.when.optional(),
+  deprecated: text.optional(),
+  renamedFrom: part.variableName.optional(),
+  reveal: z.literal('once').optional(),
+  file: part.pathInside.optional(),
+  rotate: serviceCommand.optional(),
+});
+
+const port = either('a port number or "{{VARIABLE}}"', [part.portNumber, part.portText]);
+
+const requires = z.strictObject({
+  docker: part.range.optional(),
+  compose: part.range.optional(),
+  memory: part.size.optional(),
+  disk: part.size.optional(),
+  ports: z
+    .array(
+      either('a port number, "{{VARIABLE}}" or { port, protocol, when }', [
+        part.portNumber,
+        part.portText,
+        z.strictObject({ port, protocol: z.enum(['tcp', 'udp']).default('tcp'), when: part.when.optional() }),
+      ]),
+    )
+    .default([]),
+  platforms: z.array(part.platform).default([]),
+});
+
+const service = z.strictObject({
+  kind: z.enum(['job']).optional(),
+  optional: flag.optional(),
+  writer: flag.optional(),
+  external: z.strictObject({ ask: text.optional(), variables: z.array(part.variableName) }).optional(),
+});
+
+const dataItem = z.strictObject({
+  engine: text.optional(),
+  major: z.int().min(0).optional(),
+  backup: z.strictObject({ service: text, dump: text, restore: text }).optional(),
+  migrate: z.strictObject({ from: text, majors: z.array(z.int()), how: text, keepOld: flag.optional() }).optional(),
+  onUpgrade: z.enum(['copy', 'skip']).optional(),
+  path: part.pathInside.optional(),
+  renamedFrom: part.composeName.optional(),
+  ephemeral: flag.optional(),
+});
+
+const migration = z.strictObject({
+  service: text,
+  command: part.command,
+  needs: texts.default([]),
+  on: z.array(z.enum(['install', 'upgrade'])).default(['install', 'upgrade']),
+  timeout: either('a duration such as 10m, or none', [z.literal('none'), part.duration]).default('none'),
+});
+
+const probe = z.strictObject({
+  http: part.probeUrl.optional(),
+  status: z.int().min(100).max(599).optional(),
+  json: z.record(text, part.scalar).optional(),
+  tcp: text.optional(),
+  service: text.optional(),
+  command: part.command.optional(),
+  refused: flag.optional(),
+  after: z.literal('entry').optional(),
+  when: part.when.optional(),
+});
+
+const upgrade = z.strictObject({
+  from: part.range.default('*').describe('Versions that may upgrade to this one directly'),
+  stop: flag.default(false),
+  migrate: z.array(migration).default([]),
+  entry: texts.default([]).describe('The services that open the door, started last'),
+  health: z.array(probe).default([]),
+  timeout: part.duration.default('120s'),
+  probation: part.duration.default('30s'),
+});
+
+const ignored = z.strictObject({
+  code: z.string().regex(/^[EW]_[A-Z_]+$/, 'a problem code such as W_OPEN_BESIDE_DOOR'),
+  path: text,
+  reason: text,
+});
+
+export const productSchema = z.strictObject({
+  schema: z.literal(1),
+  product: part.productName.describe('Names the bundle’s top folder, the compose project and the default install folder'),
+  title: text.optional(),
+  cli: part.fileName.optional().describe('The operator command; default <product>ctl'),
+  release,
+  bundle: bundle.optional(),
+  images: images.prefault({}),
+  features: z.record(part.keyName, feature).default({}),
+  env: z.record(part.variableName, variable).default({}),
+  requires: requires.prefault({}),
+  services: z.record(part.composeName, service).default({}),
+  data: z.record(part.composeName, dataItem).default({}),
+  backup: z.strictObject({ keep: z.int().min(1).default(5), to: text.optional(), schedule: text.optional() }).prefault({}),
+  upgrade: upgrade.prefault({}),
+  check: z.strictObject({ ignore: z.array(ignored).default([]) }).prefault({}),
+});
+
+/** A product file that fits the schema, with its defaults, before anything is normalised. */
+export type RawProduct = z.infer<typeof productSchema>;
+
+/** The JSON Schema of slipway.yaml, for editors. */
+export function productJsonSchema(): object {
+  return { ...z.toJSONSchema(productSchema, { io: 'input' }), title: 'slipway.yaml' };
+}

@@ -1,0 +1,176 @@
+// slipway.yaml as a typed value. Rule: everything is normalised here (seconds, bytes, lists), so nobody past this point knows the file's shorthand.
+import type { BackupPolicy, DataItem, Feature, Requirements, ServiceTraits, UpgradeRules, Validation, Variable } from './description.ts';
+import { findNotYet } from './not-yet.ts';
+import {
+  type Ignored,
+  isWithin,
+  type Path,
+  type Problem,
+  pathText,
+  problemAt,
+  refuseProblems,
+  type Source,
+  sortProblems,
+} from './problem.ts';
+import { normaliseProduct } from './product-normal.ts';
+import { refusalsOf } from './product-problems.ts';
+import { productSchema, type RawProduct } from './product-schema.ts';
+import { readYaml } from './yaml-file.ts';
+
+export interface Product {
+  readonly product: string;
+  readonly title: string;
+  readonly cli: string;
+  readonly release: ReleaseRules;
+  /** Undefined when there is nothing to pack. */
+  readonly bundle: BundleRules | undefined;
+  readonly images: ImageRules;
+  readonly features: Readonly<Record<string, Feature>>;
+  readonly env: Readonly<Record<string, Variable>>;
+  readonly requires: Requirements;
+  readonly services: Readonly<Record<string, ServiceTraits>>;
+  readonly data: Readonly<Record<string, DataItem>>;
+  readonly backup: BackupPolicy;
+  readonly upgrade: UpgradeRules;
+  readonly ignore: readonly Ignored[];
+  readonly source: Source;
+}
+
+export interface ReleaseRules {
+  /** The tag pattern, with one `{version}`. */
+  readonly tag: string;
+  /** The bundle's file name, with `{version}`. */
+  readonly artifact: string;
+  readonly aliases: readonly string[];
+  readonly channels: Readonly<Record<string, ChannelRules>>;
+  /** Seconds that a channel file stays fresh; null = for ever. */
+  readonly expires: number | null;
+  /** The minisign public key; undefined for an unsigned product. */
+  readonly publicKey: string | undefined;
+  readonly hosts: readonly ProductHost[];
+  /** Names of hosts, in the order in which they are published to. */
+  readonly publishTo: readonly string[];
+  readonly authority: string;
+}
+
+export interface ChannelRules {
+  readonly branch?: string;
+  readonly prerelease?: string;
+}
+
+/** A release host as written: a relative `path` starts at the product file's folder. */
+export interface ProductHost {
+  readonly name: string;
+  readonly type: 'folder';
+  readonly path: string;
+  readonly url?: string;
+}
+
+/** What the bundle is made of; paths start at the product file's folder. */
+export interface BundleRules {
+  readonly compose: readonly string[];
+  readonly env: string | undefined;
+  readonly files: readonly { readonly from: string; readonly to: string; readonly exclude: readonly string[] }[];
+  readonly validate: readonly Validation[];
+  readonly folders: readonly string[];
+  readonly userOwned: readonly string[];
+  readonly hostPaths: readonly string[];
+  /** Path in the bundle → operator command. */
+  readonly shims: Readonly<Record<string, string>>;
+  readonly values: Readonly<Record<string, unknown>>;
+}
+
+export interface ImageRules {
+  /** `registry/path` that the bundle pulls from; undefined = third-party images come from upstream. */
+  readonly registry: string | undefined;
+  readonly own: Readonly<Record<string, OwnImage>>;
+  readonly thirdParty: readonly ThirdPartyImage[];
+}
+
+export interface OwnImage {
+  readonly repository: string;
+  /** A tag in which `{version}` stands for the version. */
+  readonly tag: string;
+  readonly platforms: readonly string[];
+}
+
+export interface ThirdPartyImage {
+  readonly name: string;
+  readonly source: string;
+  readonly group: string;
+  /** Its place in the list of the group. */
+  readonly index: number;
+}
+
+export interface ParsedProduct {
+  /** There even with errors wherever the rest could be read, so that cross checks report at once; only `readProduct` may be packed from. */
+  readonly product: Product | undefined;
+  readonly problems: readonly Problem[];
+}
+
+/** Parses slipway.yaml; all problems at once, each with its line. `file` is only named in them. */
+export function parseProduct(text: string, file: string): ParsedProduct {
+  const yaml = readYaml(text, file);
+  const problems = [...yaml.problems];
+  if (yaml.value === undefined) return { product: undefined, problems };
+  const notYet = findNotYet(yaml.value);
+  for (const { path, reason } of notYet) problems.push(notSupported(yaml.source, path, reason));
+  const { raw, refused, refusals } = readSchema(yaml.value, yaml.source);
+  const unsupported = notYet.map((use) => pathText(use.path));
+  problems.push(...refusals.filter(({ path = '' }) => !unsupported.some((key) => isWithin(path, key))));
+  const source = { ...yaml.source, refused: new Set([...unsupported, ...refused.map(pathText)]) };
+  return { product: raw === undefined ? undefined : normaliseProduct(raw, source), problems: sortProblems(problems) };
+}
+
+/** Parses slipway.yaml; throws E_CONFIG (E_NOT_SUPPORTED) with all problems in the details when there is any error. */
+export function readProduct(text: string, file: string): Product {
+  const { product, problems } = parseProduct(text, file);
+  refuseProblems(problems);
+  if (product === undefined) throw new Error(`${file} gave neither a product nor a problem`);
+  return product;
+}
+
+function notSupported(source: Source, path: Path, reason: string): Problem {
+  const message = `${pathText(path)} is not supported yet: ${reason}`;
+  return problemAt(source, {
+    code: 'E_NOT_SUPPORTED',
+    path,
+    message,
+    hint: 'Leave it out for now, or use a newer slipway that supports it.',
+  });
+}
+
+interface SchemaReading {
+  readonly raw: RawProduct | undefined;
+  readonly refused: readonly Path[];
+  readonly refusals: readonly Problem[];
+}
+
+/** Parses by the schema; what it refuses is left out and the rest read again, so that nothing hides behind the first problem. */
+function readSchema(value: unknown, source: Source): SchemaReading {
+  const rest: unknown = structuredClone(value);
+  const refused: Path[] = [];
+  let refusals: readonly Problem[] | undefined;
+  for (let round = 0; round < 10; round++) {
+    const parsed = productSchema.safeParse(rest);
+    if (parsed.success) return { raw: parsed.data, refused, refusals: refusals ?? [] };
+    const found = refusalsOf(parsed.error.issues, productSchema, { value: rest, source });
+    refusals ??= found.map(({ problem }) => problem);
+    const removed = found.map(({ problem, remove }) => (problem.code === 'E_UNKNOWN_KEY' ? remove : wholeList(remove)));
+    if (removed.some((path) => path.length === 0)) break;
+    for (const path of removed) removeAt(rest, path);
+    refused.push(...removed);
+  }
+  return { raw: undefined, refused, refusals: refusals ?? [] };
+}
+
+/** The path up to its first list: an item taken out would shift the lines of the others. */
+function wholeList(path: Path): Path {
+  const index = path.findIndex((part) => typeof part === 'number');
+  return index < 0 ? path : path.slice(0, index);
+}
+
+function removeAt(value: unknown, path: Path): void {
+  const holder = path.slice(0, -1).reduce<unknown>((inner, key) => (inner as Record<string | number, unknown> | undefined)?.[key], value);
+  if (typeof holder === 'object' && holder !== null) delete (holder as Record<string | number, unknown>)[path.at(-1) ?? ''];
+}

@@ -1,0 +1,49 @@
+// What this process touches of its surroundings, as interfaces. Rule: eight seams, none for files; src/world/world.ts holds the real ones.
+import type { Report } from './event.ts';
+
+export interface RunOptions {
+  readonly cwd?: string;
+  /** The whole environment of the child; by default this process's own. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** What the child reads: text, or the bytes of a file, unpacked on the way when it is gzipped. By default nothing. */
+  readonly input?: string | { readonly file: string; readonly gunzip?: boolean };
+  /** Where the child's stdout goes instead of into `stdout`: a file created with mode 0600, synced at the end. */
+  readonly output?: { readonly file: string; readonly gzip?: boolean };
+  /** Called with every whole line of stdout and stderr as it comes. */
+  readonly onLine?: (line: string) => void;
+  /** Seconds until the child is ended; none by default. */
+  readonly timeout?: number;
+}
+
+export interface RunResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a program without a shell. Never throws for an exit code; throws ToolError E_COMMAND when the program cannot be started. */
+export type Run = (argv: readonly string[], options?: RunOptions) => Promise<RunResult>;
+
+export interface Terminal {
+  /** True when a person can be asked: input and output are terminals. */
+  readonly interactive: boolean;
+  readonly colour: boolean;
+  readonly columns: number;
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+  /** Asks for one line; `hidden` does not echo. Throws ToolError E_INTERRUPTED on Ctrl-C or end of input. */
+  readonly ask: (question: string, options?: { readonly hidden?: boolean }) => Promise<string>;
+}
+
+export interface World {
+  readonly now: () => Date;
+  readonly random: (bytes: number) => Buffer;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly run: Run;
+  readonly terminal: Terminal;
+  readonly report: Report;
+  /** Resolves after so many milliseconds, sooner when `stop` is aborted. */
+  readonly sleep: (milliseconds: number) => Promise<void>;
+  /** Aborted when a person or the system asks this process to stop. */
+  readonly stop: AbortSignal;
+}

@@ -1,0 +1,53 @@
+// Fetches the channel file that an install follows. Rule: the next host is asked only when one cannot be reached, never after a failed check.
+import { CHANNEL_MAX_BYTES } from '../model/channel.ts';
+import { isToolError, ToolError } from '../model/error.ts';
+import type { ReleaseSource } from '../model/host.ts';
+import { type Trust, type VerifiedChannel, verifyChannel } from '../model/trust.ts';
+
+export interface ChannelRequest {
+  /** In the order in which they are asked. */
+  readonly sources: readonly ReleaseSource[];
+  readonly product: string;
+  readonly channel: string;
+  readonly trust: Trust;
+  readonly now: Date;
+  readonly acceptExpired?: boolean;
+}
+
+export interface FetchedChannel extends VerifiedChannel {
+  /** The host that answered: fetch releases from here. */
+  readonly source: ReleaseSource;
+}
+
+/** The verified channel file. Throws E_NETWORK, E_NOT_FOUND, E_TOO_LARGE, and all that `verifyChannel` throws. */
+export async function fetchChannel(request: ChannelRequest): Promise<FetchedChannel> {
+  const { source, text, where } = await readFirst(request.sources, `channels/${request.channel}.signed.json`);
+  return { ...verifyChannel(text, { ...request, where }), source };
+}
+
+interface Answer {
+  readonly source: ReleaseSource;
+  readonly text: string;
+  readonly where: string;
+}
+
+async function readFirst(sources: readonly ReleaseSource[], path: string): Promise<Answer> {
+  let unreachable: ToolError | undefined;
+  for (const source of sources) {
+    try {
+      const bytes = await source.read(path, CHANNEL_MAX_BYTES);
+      if (bytes === undefined) throw absent(source, path);
+      return { source, text: bytes.toString(), where: `${path} of ${source.label}` };
+    } catch (error) {
+      if (!isToolError(error, 'E_NETWORK')) throw error;
+      unreachable ??= error; // the first host is the one that people know
+    }
+  }
+  throw unreachable ?? new ToolError('E_CONFIG', 'no release location is known', { hint: 'Name one with SLIPWAY_RELEASES.' });
+}
+
+function absent(source: ReleaseSource, path: string): ToolError {
+  return new ToolError('E_NOT_FOUND', `${source.label} has no ${path}`, {
+    hint: 'Check the release location and the name of the channel.',
+  });
+}

@@ -1,0 +1,61 @@
+// The engine's side of an install: containers, volumes and what Compose makes of the files. Rule: reads only.
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ComposeFact, ContainerFact, EngineFacts } from '../model/facts.ts';
+import type { ComposeProject } from '../model/plan.ts';
+import type { World } from '../model/seams.ts';
+import { readComposeConfig } from '../world/compose-config.ts';
+import { listContainers, listVolumes } from '../world/containers.ts';
+
+/** Reads containers, volumes and the present compose project. */
+export async function observeEngine(world: World, root: string, project: ComposeProject): Promise<EngineFacts> {
+  const engine = { world, root };
+  const [containers, volumes, config] = await Promise.all([
+    listContainers(engine, project.name),
+    listVolumes(engine, project.name),
+    readComposeConfig(engine, project),
+  ]);
+  return { containers, volumes, config };
+}
+
+/** Only the containers, for commands that do not need the files. */
+export async function observeContainers(world: World, root: string, project: string): Promise<readonly ContainerFact[]> {
+  return listContainers({ world, root }, project);
+}
+
+/** The volumes of a compose project, by the engine's names. */
+export async function observeVolumes(world: World, root: string, project: string): Promise<string[]> {
+  return listVolumes({ world, root }, project);
+}
+
+/** Compose's own files that do not exist yet: texts by name, `.env` among them. */
+export interface CandidateFiles {
+  readonly project: ComposeProject;
+  readonly texts: ReadonlyMap<string, string>;
+}
+
+/**
+ * What Compose makes of files that are not in place yet. They are written to a private folder that is gone afterwards, and read as if they lay
+ * in the install, so that paths and config hashes come out the same.
+ */
+export async function observeCandidate(world: World, root: string, candidate: CandidateFiles): Promise<ComposeFact> {
+  const folder = await mkdtemp(join(tmpdir(), 'slipway-compose-'));
+  try {
+    const files: string[] = [];
+    for (const name of candidate.project.files) {
+      const text = candidate.texts.get(name);
+      if (text === undefined) files.push(name);
+      else files.push(await writePrivately(join(folder, name.replaceAll('/', '_')), text));
+    }
+    const environment = await writePrivately(join(folder, '.env'), candidate.texts.get('.env') ?? '');
+    return await readComposeConfig({ world, root }, { ...candidate.project, files, environment });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function writePrivately(path: string, text: string): Promise<string> {
+  await writeFile(path, text, { mode: 0o600, flag: 'wx' });
+  return path;
+}

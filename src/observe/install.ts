@@ -1,0 +1,96 @@
+// An install folder, read. Rule: nothing is changed here, and what the folder says is parsed before it is believed.
+import { join, resolve } from 'node:path';
+import { digestOf } from '../model/digest.ts';
+import { type EnvFile, envValue, parseEnvFile } from '../model/env-file.ts';
+import { ToolError } from '../model/error.ts';
+import type { FileFact, InstallFacts } from '../model/facts.ts';
+import { type InstallRecord, parseInstall } from '../model/install.ts';
+import { lockPath, pristineFolder, recordPath } from '../model/layout.ts';
+import { type Manifest, parseManifest } from '../model/manifest.ts';
+import type { ComposeProject } from '../model/plan.ts';
+import { factOfFile, readTextIfThere, statIfThere } from '../world/disk.ts';
+import { readLock, readOpenOperation } from '../world/state.ts';
+
+/**
+ * Reads the install at `root`: its record, the manifest of its release, its `.env` and the files of that release and of `also`.
+ * Throws E_NO_INSTALL where there is none, E_FORMAT or E_DIGEST for a damaged one.
+ */
+export async function observeInstall(root: string, also: readonly string[] = []): Promise<InstallFacts> {
+  const text = await readTextIfThere(recordPath(root));
+  if (text === undefined) {
+    throw new ToolError('E_NO_INSTALL', `${root} is not an install`, { hint: 'Name the folder with --dir, or install first.' });
+  }
+  const record = parseInstall(text, recordPath(root));
+  refuseMoved(root, record.folder);
+  const manifestPath = join(root, pristineFolder(record.version), 'bundle.json');
+  const manifestText = (await readTextIfThere(manifestPath)) ?? '';
+  if (digestOf(manifestText) !== record.manifest) {
+    throw new ToolError('E_DIGEST', `${manifestPath} is not the manifest that was installed`, {
+      hint: 'Put it back from a backup; it is the base of every comparison.',
+    });
+  }
+  const manifest = parseManifest(manifestText, manifestPath);
+  const env = parseEnvFile((await readTextIfThere(join(root, '.env'))) ?? '', join(root, '.env'));
+  const paths = new Set([...pathsOf(manifest), ...also]);
+  return {
+    root,
+    record,
+    manifest,
+    manifestText,
+    project: await observeProject(root, record.project, env),
+    env,
+    files: await observeFiles(root, [...paths]),
+    openOperation: await readOpenOperation(root),
+    lock: await readLock(lockPath(root)),
+  };
+}
+
+/** The record of an install, or undefined where there is none. */
+export async function readRecord(root: string): Promise<InstallRecord | undefined> {
+  const text = await readTextIfThere(recordPath(root));
+  return text === undefined ? undefined : parseInstall(text, recordPath(root));
+}
+
+/** The text of a file, or undefined where there is none. */
+export async function readText(path: string): Promise<string | undefined> {
+  return readTextIfThere(path);
+}
+
+/** The `.env` that lies in a folder, and whether the folder is there at all. */
+export async function readEnvironment(root: string): Promise<{ readonly text: string | undefined; readonly rootExists: boolean }> {
+  return { text: await readTextIfThere(join(root, '.env')), rootExists: (await statIfThere(root)) !== undefined };
+}
+
+/** The compose files as a call by hand in this folder would use them: a person's COMPOSE_FILE, else the file and its override. */
+export async function observeProject(root: string, name: string, env: EnvFile): Promise<ComposeProject> {
+  const chosen = envValue(env, 'COMPOSE_FILE');
+  if (chosen !== undefined && chosen !== '') {
+    return { name, folder: '.', files: chosen.split(envValue(env, 'COMPOSE_PATH_SEPARATOR') || ':') };
+  }
+  const override = 'docker-compose.override.yml';
+  const files = (await statIfThere(join(root, override))) === undefined ? [] : [override];
+  return { name, folder: '.', files: ['docker-compose.yml', ...files] };
+}
+
+/** Digest and mode of each of these files that exists. */
+export async function observeFiles(root: string, paths: readonly string[]): Promise<Map<string, FileFact>> {
+  const found = new Map<string, FileFact>();
+  for (const path of paths) {
+    const fact = await factOfFile(join(root, path));
+    if (fact !== undefined) found.set(path, fact);
+  }
+  return found;
+}
+
+/** All paths a release puts into the install, its manifest and signature included. */
+export function pathsOf(manifest: Manifest): string[] {
+  return [...manifest.files.map((file) => file.path), 'bundle.json', 'bundle.json.minisig', '.env', 'docker-compose.override.yml'];
+}
+
+/** Volumes and secrets belong to one folder: a copy that ran beside its original would share them. */
+function refuseMoved(root: string, recorded: string): void {
+  if (resolve(root) === resolve(recorded)) return;
+  throw new ToolError('E_POLICY', `this install was made at ${recorded}, but is at ${resolve(root)} now: moved, or a copy?`, {
+    hint: `Move it back to ${recorded}. A copy must not be started beside its original: they would share volumes.`,
+  });
+}

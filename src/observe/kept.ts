@@ -1,0 +1,39 @@
+// What an install keeps of its past: backups, pristine releases, local image tags. Rule: only whole backups count.
+import { join, resolve } from 'node:path';
+import { type Backup, parseBackup } from '../model/backup.ts';
+import type { World } from '../model/seams.ts';
+import { listNames, readTextIfThere } from '../world/disk.ts';
+import { docker } from '../world/docker.ts';
+
+export interface KeptBackup extends Backup {
+  /** As plans name it: relative to the install, or absolute. */
+  readonly path: string;
+}
+
+/** The finished backups below a folder (relative to the install, or absolute), oldest first. */
+export async function observeBackups(root: string, folder: string): Promise<KeptBackup[]> {
+  const found: KeptBackup[] = [];
+  for (const name of await listNames(resolve(root, folder))) {
+    const text = await readTextIfThere(join(resolve(root, folder), name, 'backup.json'));
+    if (text !== undefined) found.push({ ...parseBackup(text, `${name}/backup.json`), path: `${folder}/${name}` });
+  }
+  return found.sort((a, b) => (a.at < b.at ? -1 : 1));
+}
+
+/** The versions whose pristine files are kept. */
+export async function observeReleases(root: string): Promise<string[]> {
+  return listNames(join(root, '.slipway/releases'));
+}
+
+/** The local tags that protect a product's images, `slipway.local/<product>/<name>:<version>`. */
+export async function observeLocalImages(world: World, root: string, product: string): Promise<string[]> {
+  const text = await docker({ world, root }, [
+    'image',
+    'ls',
+    '--format',
+    '{{.Repository}}:{{.Tag}}',
+    '--filter',
+    `reference=slipway.local/${product}/*`,
+  ]);
+  return text.split('\n').filter(Boolean).sort();
+}

@@ -1,0 +1,85 @@
+// Images of the compose file against the image table. Rule: a bundle runs images by digest, and only those that the product declares.
+import { type ImageRef, parseImageRef, printTagged } from '../model/image.ts';
+import { isRefused, type ProblemText } from '../model/problem.ts';
+import type { Product } from '../model/product.ts';
+import type { ComposeService } from './compose-parts.ts';
+
+/** An image of the table, with the digest that was found for its reference. */
+export interface PinnedImage {
+  readonly name: string;
+  readonly reference: string;
+  readonly digest?: string;
+}
+
+interface Table {
+  readonly product: Product;
+  readonly images: readonly PinnedImage[];
+  readonly pinned?: boolean;
+}
+
+/** Images that are not in the table or not fixed to its digest, and `build:` sections that are left. */
+export function checkComposeImages(services: readonly ComposeService[], table: Table): ProblemText[] {
+  return services.flatMap((service) => [...checkBuild(service), ...checkImage(service, table)]);
+}
+
+function checkBuild({ name, path, fields }: ComposeService): ProblemText[] {
+  if (fields.build === undefined) return [];
+  const hint = 'Add the image to images.own, or remove the build section: servers do not build.';
+  return [{ code: 'E_BUILD_LEFT', path: [...path, 'build'], message: `${name} would be built on the server`, hint }];
+}
+
+function checkImage({ name, path, fields }: ComposeService, { product, images, pinned = true }: Table): ProblemText[] {
+  const { image } = fields;
+  const at = [...path, 'image'];
+  if (typeof image !== 'string') {
+    const hint = 'Write {{image "name"}} with a name of the image table.';
+    return fields.build === undefined ? [{ code: 'E_NO_IMAGE', path, message: `${name} has no image`, hint }] : [];
+  }
+  const ref = image.includes('$') ? undefined : readRef(image);
+  if (ref === undefined) {
+    const hint = 'Write {{image "name"}}: an image that a variable chooses is not the one that was published.';
+    return [{ code: 'E_IMAGE', path: at, message: `${name}: ${image} is not a plain image name`, hint }];
+  }
+  const entry = images.find(({ reference }) => taggedName(reference) === printTagged(withoutDigest(ref)));
+  if (entry === undefined) {
+    if (isRefused(product.source, ['images'])) return [];
+    const hint = 'Add it to images.own or images.thirdParty, and write {{image "name"}}.';
+    return [{ code: 'E_IMAGE_UNKNOWN', path: at, message: `${name}: ${image} is not in the image table`, hint }];
+  }
+  return pinned ? checkDigest({ name, at, ref, entry }) : [];
+}
+
+interface Found {
+  readonly name: string;
+  readonly at: (string | number)[];
+  readonly ref: ImageRef;
+  readonly entry: PinnedImage;
+}
+
+function checkDigest({ name, at, ref, entry }: Found): ProblemText[] {
+  if (ref.digest === undefined || entry.digest === undefined) {
+    const hint = 'Run `slipway images lock`, and write {{image "name"}}.';
+    return [{ code: 'E_IMAGE_UNPINNED', path: at, message: `${name}: ${entry.reference} has no digest`, hint }];
+  }
+  if (ref.digest === entry.digest) return [];
+  const message = `${name}: the digest of ${entry.reference} is not the one of the image table`;
+  return [{ code: 'E_IMAGE_DIGEST', path: at, message, hint: 'Write {{image "name"}} instead of the digest.' }];
+}
+
+function withoutDigest({ registry, repository, tag }: ImageRef): ImageRef {
+  return { registry, repository, ...(tag === undefined ? {} : { tag }) };
+}
+
+function taggedName(text: string): string | undefined {
+  const ref = readRef(text);
+  return ref === undefined ? undefined : printTagged(withoutDigest(ref));
+}
+
+/** Undefined for what is no image name; the caller says where. */
+function readRef(text: string): ImageRef | undefined {
+  try {
+    return parseImageRef(text, 'image');
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,69 @@
+// Which data a backup copies, and where it goes. Rule: everything declared and not ephemeral; what upgrades skip is still in a backup that a person asks for.
+
+import { keep } from '../model/description.ts';
+import type { ComposeFact } from '../model/facts.ts';
+import type { Manifest } from '../model/manifest.ts';
+import { fillPlaceholders } from '../model/placeholder.ts';
+import type { DataToCopy, Step } from '../model/plan.ts';
+
+export interface DataWish {
+  /** The release whose data it is: the installed one. */
+  readonly manifest: Manifest;
+  readonly config: ComposeFact;
+  /** Volumes that exist. */
+  readonly volumes: readonly string[];
+  /** An image that is present; nothing in it is run. */
+  readonly image: string;
+  readonly forUpgrade: boolean;
+}
+
+/** The data items to copy now, in the order of the manifest. A volume that was never made has nothing to copy. */
+export function dataToCopy(wish: DataWish): DataToCopy[] {
+  const items: DataToCopy[] = [];
+  for (const [name, item] of Object.entries(wish.manifest.data)) {
+    if (item.ephemeral === true || (wish.forUpgrade && item.onUpgrade === 'skip')) continue;
+    const place = item.path === undefined ? volumeOf(name, wish) : { path: item.path };
+    if (place !== undefined) items.push(keep({ name, ...place, image: wish.image, recipe: item.backup }));
+  }
+  return items;
+}
+
+/** The folder of all backups, relative to the install or absolute. */
+export function backupsFolder(manifest: Manifest, values: ReadonlyMap<string, string>): string {
+  const folder = manifest.backup.to === undefined ? '' : fillPlaceholders(manifest.backup.to, values, 'backup.to');
+  return folder === '' ? '.slipway/backups' : folder.replace(/\/$/, '');
+}
+
+/** The folder that a backup made now gets. */
+export function backupPath(manifest: Manifest, values: ReadonlyMap<string, string>, at: string, label: string): string {
+  return `${backupsFolder(manifest, values)}/${at.replace(/[-:]/g, '')}-${label}`;
+}
+
+export interface BackupStepsWish {
+  readonly backup: string;
+  readonly manifest: Manifest;
+  readonly manifestDigest: Step<'close-backup'>['manifest'];
+  readonly items: readonly DataToCopy[];
+  readonly reason: string;
+  readonly rescue: boolean;
+}
+
+/** The last step of every backup. */
+export function closeBackupStep(wish: BackupStepsWish): Step<'close-backup'> {
+  return {
+    kind: 'close-backup',
+    why: `the backup is read back and gets its name, ${wish.backup}`,
+    backup: wish.backup,
+    product: wish.manifest.product,
+    version: wish.manifest.version,
+    manifest: wish.manifestDigest,
+    reason: wish.reason,
+    rescue: wish.rescue,
+    items: wish.items,
+  };
+}
+
+function volumeOf(name: string, wish: DataWish): { volume: string } | undefined {
+  const volume = wish.config.volumes[name];
+  return volume !== undefined && wish.volumes.includes(volume) ? { volume } : undefined;
+}

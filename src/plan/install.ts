@@ -1,0 +1,126 @@
+// The first install of a release, as a list of steps (design §7). Rule: every step can be undone, so that a failed install leaves exactly what was there before.
+import type { Digest } from '../model/digest.ts';
+import type { ComposeFact, ContainerFact, FileFact } from '../model/facts.ts';
+import type { Manifest } from '../model/manifest.ts';
+import type { ComposeProject, FileAfter, FileToWrite, Plan, Step } from '../model/plan.ts';
+import { decideFiles } from './files.ts';
+import { healthStep, imagesToPull, migrationSteps, pristineStep, probesOf, startSteps, validationSteps } from './release-steps.ts';
+import { decideServices } from './services.ts';
+
+export interface InstallWish {
+  readonly id: string;
+  readonly at: string;
+  readonly basedOn: Digest;
+  readonly target: Manifest;
+  /** bundle.json and its signature. */
+  readonly extra: readonly FileToWrite[];
+  readonly environment: Digest;
+  readonly record: Digest;
+  readonly features: readonly string[];
+  readonly start: boolean;
+}
+
+export interface InstallSiteFacts {
+  readonly root: string;
+  readonly rootExists: boolean;
+  readonly project: ComposeProject;
+  /** Files of the release that lie in the folder already. */
+  readonly found: ReadonlyMap<string, FileFact>;
+  readonly containers: readonly ContainerFact[];
+  readonly next: ComposeFact;
+}
+
+/** The plan of a first install. Throws E_CONFLICT when files of the folder are in the way. */
+export function planInstall(wish: InstallWish, facts: InstallSiteFacts): Plan {
+  const { target, start } = wish;
+  const tree = `.slipway/staged/${wish.id}/tree`;
+  const files = decideFiles({ old: undefined, target, found: facts.found });
+  const own: FileToWrite[] = [{ path: '.env', content: wish.environment, mode: 0o600 }];
+  const record: FileToWrite = { path: '.slipway/install.json', content: wish.record, mode: 0o600 };
+  const swapped: FileAfter[] = [...files.swapped, ...wish.extra, ...own];
+  const steps: Step[] = [
+    ...(start ? [{ kind: 'pull-images', why: 'the images of the release, by digest', images: imagesToPull(target) } as const] : []),
+    ...folderSteps(target),
+    { kind: 'stage-files', why: 'the files are prepared', to: tree, files: [...files.staged, ...wish.extra, ...own, record] },
+    pristineStep(target, wish.extra),
+    ...(start ? validationSteps(target, facts.project, tree, Object.keys(facts.next.services)) : []),
+    { kind: 'swap-files', why: `the files of ${target.version} get their places`, from: tree, files: swapped },
+    ...(start ? startAll(wish, facts, swapped) : []),
+    { kind: 'swap-files', why: `${target.version} is written down as installed`, from: tree, files: [record] },
+  ];
+  return {
+    schema: 1,
+    id: wish.id,
+    operation: wish.id,
+    command: 'install',
+    basedOn: wish.basedOn,
+    steps,
+    commitAfter: steps.length - 1,
+    fresh: facts.rootExists ? 'state' : 'root',
+    notes: notesOf(wish),
+  };
+}
+
+function folderSteps(target: Manifest): Step[] {
+  if (target.folders.length === 0) return [];
+  return [{ kind: 'make-folders', why: 'the folders of the product', folders: target.folders.map((path) => ({ path, mode: 0o755 })) }];
+}
+
+function startAll(wish: InstallWish, facts: InstallSiteFacts, swapped: readonly FileAfter[]): Step[] {
+  const { target } = wish;
+  const { project, root, next } = facts;
+  const engine = { containers: facts.containers, volumes: [], config: next };
+  const services = decideServices({
+    root,
+    old: undefined,
+    target,
+    engine,
+    next,
+    swapped: swapped.map((file) => file.path),
+    items: [],
+    quiet: true,
+  });
+  const probes = probesOf(target, wish.features);
+  const inside = probes.filter((probe) => services.entry.length === 0 || probe.after !== 'entry');
+  const outside = probes.filter((probe) => !inside.includes(probe));
+  const { probation } = target.upgrade;
+  return [
+    ...startSteps(project, services, services.dataStarted, 'data services first'),
+    ...migrationSteps(
+      project,
+      target.upgrade.migrate.filter((migration) => migration.on.includes('install')),
+      'the data gets its first shape',
+    ),
+    ...startSteps(project, services, services.rest, 'the services of the product'),
+    healthStep({
+      target,
+      project,
+      services,
+      awaited: [...services.dataStarted, ...services.rest],
+      probes: inside,
+      probation,
+      why: 'the product must be well',
+    }),
+    ...startSteps(project, services, services.entry, 'the door opens'),
+    ...(services.entry.length === 0
+      ? []
+      : [
+          healthStep({
+            target,
+            project,
+            services,
+            awaited: services.entry,
+            probes: outside,
+            probation: 0,
+            why: 'the product answers at its door',
+          }),
+        ]),
+  ];
+}
+
+function notesOf(wish: InstallWish): string[] {
+  const notes: string[] = [];
+  if (!wish.start) notes.push('--no-start: only files are written; pull and start is up to you');
+  if (wish.target.hostPaths.length > 0) notes.push(`paths of this machine that services see: ${wish.target.hostPaths.join(', ')}`);
+  return notes;
+}

@@ -1,0 +1,144 @@
+// Back to a backup, on purpose. Rule: the present data is kept as a rescue backup first; files, settings, record and data go back together.
+import type { Digest } from '../model/digest.ts';
+import type { ComposeFact, InstallFacts } from '../model/facts.ts';
+import { pristineFolder } from '../model/layout.ts';
+import type { Manifest } from '../model/manifest.ts';
+import type { ComposeProject, DataToCopy, FileAfter, FileToWrite, Plan, Step } from '../model/plan.ts';
+import { closeBackupStep } from './data.ts';
+import { healthStep, imagesToPull, probesOf, startSteps } from './release-steps.ts';
+import type { ServicesDecision } from './services.ts';
+
+export interface RestoreWish {
+  readonly id: string;
+  readonly basedOn: Digest;
+  /** The backup, relative to the install or absolute, and the release it is of. */
+  readonly backup: string;
+  readonly target: Manifest;
+  readonly items: readonly DataToCopy[];
+  /** Where the present data is kept. */
+  readonly rescue: string;
+  /** The files of the backup, `.env` and install.json included. */
+  readonly files: readonly FileToWrite[];
+  readonly features: readonly string[];
+}
+
+export interface RestoreFacts {
+  readonly install: InstallFacts;
+  /** Services that have containers now. */
+  readonly present: readonly string[];
+  /** The project as the restored files describe it. */
+  readonly next: ComposeFact;
+  readonly presentItems: readonly DataToCopy[];
+}
+
+/** The plan of going back. Every step can be undone until the restored release is well. */
+export function planRestore(wish: RestoreWish, facts: RestoreFacts): Plan {
+  const { install } = facts;
+  const { project } = install;
+  const tree = `.slipway/staged/${wish.id}/tree`;
+  const steps: Step[] = [
+    { kind: 'pull-images', why: 'the images of the restored release', images: imagesToPull(wish.target) },
+    { kind: 'stage-files', why: 'the files of the backup are prepared', to: tree, files: wish.files },
+    {
+      kind: 'stage-files',
+      why: 'its manifest is the base of later comparisons',
+      to: pristineFolder(wish.target.version),
+      files: wish.files.filter((file) => file.path === 'bundle.json'),
+    },
+    { kind: 'guard-health', why: 'going back ends as well as it is now', project, probes: [], timeout: wish.target.upgrade.timeout },
+    ...(facts.present.length === 0
+      ? []
+      : [{ kind: 'stop-services', why: 'nothing writes while data is exchanged', project, services: facts.present } as const]),
+    ...rescueSteps(wish, facts),
+    {
+      kind: 'swap-files',
+      why: `the files become those of the backup (${wish.target.version})`,
+      from: tree,
+      files: filesAfter(wish, install),
+    },
+    ...(wish.items.length === 0
+      ? []
+      : [
+          {
+            kind: 'restore-data',
+            why: 'the data becomes that of the backup',
+            backup: wish.backup,
+            rescue: wish.rescue,
+            project,
+            items: wish.items,
+          } as const,
+        ]),
+    ...startAgain(wish, facts.next, project),
+  ];
+  return {
+    schema: 1,
+    id: wish.id,
+    operation: wish.id,
+    command: 'restore',
+    basedOn: wish.basedOn,
+    steps,
+    commitAfter: steps.length - 1,
+    notes: [`what is there now is kept at ${wish.rescue}`, 'rows written since the backup are only in that rescue backup afterwards'],
+  };
+}
+
+function rescueSteps(wish: RestoreWish, facts: RestoreFacts): Step[] {
+  const { install, presentItems: items } = facts;
+  const files = [...install.files.keys(), '.slipway/install.json'];
+  const { manifest } = install;
+  return [
+    { kind: 'open-backup', why: 'what is there now is kept', backup: wish.rescue, files },
+    ...(items.length === 0 ? [] : [{ kind: 'copy-data', why: 'the present data, as it is', backup: wish.rescue, items } as const]),
+    closeBackupStep({
+      backup: wish.rescue,
+      manifest,
+      manifestDigest: install.record.manifest,
+      items,
+      reason: `before going back to ${wish.backup}`,
+      rescue: true,
+    }),
+  ];
+}
+
+/** Files of the present release that the backup does not have go away; the person's own stay. */
+function filesAfter(wish: RestoreWish, install: InstallFacts): FileAfter[] {
+  const restored = new Set(wish.files.map((file) => file.path));
+  const gone = install.manifest.files.filter((file) => file.owner === 'vendor' && install.files.has(file.path) && !restored.has(file.path));
+  return [...wish.files, ...gone.map((file) => ({ path: file.path, content: null, mode: 0 }))];
+}
+
+function startAgain(wish: RestoreWish, next: ComposeFact, project: ComposeProject): Step[] {
+  const { target } = wish;
+  const active = Object.keys(next.services).sort();
+  const isJob = (service: string): boolean => target.services[service]?.kind === 'job';
+  const data = new Set([
+    ...target.upgrade.migrate.flatMap((each) => each.needs),
+    ...Object.values(target.data).flatMap((item) => item.backup?.service ?? []),
+  ]);
+  const services: ServicesDecision = {
+    writers: [],
+    dataStopped: [],
+    dataStarted: active.filter((service) => data.has(service)),
+    rest: active.filter((service) => !data.has(service) && !isJob(service)),
+    entry: [],
+    recreate: [],
+    jobs: [],
+    optional: active.filter((service) => target.services[service]?.optional === true),
+    lasting: active.filter((service) => !isJob(service)),
+  };
+  const probes = probesOf(target, wish.features);
+  const awaited = [...services.dataStarted, ...services.rest];
+  return [
+    ...startSteps(project, services, services.dataStarted, 'data services with the restored data'),
+    ...startSteps(project, services, services.rest, 'the rest of the restored release'),
+    healthStep({
+      target,
+      project,
+      services,
+      awaited,
+      probes,
+      probation: target.upgrade.probation,
+      why: 'the restored release must be well',
+    }),
+  ];
+}

@@ -1,0 +1,92 @@
+// Which services stop and start, and in which order. Rule: writers stop before the backup, data services after them; the door opens last.
+import type { ComposeFact, ContainerFact, EngineFacts, MountFact } from '../model/facts.ts';
+import type { Manifest } from '../model/manifest.ts';
+import type { DataToCopy } from '../model/plan.ts';
+
+export interface ServicesWish {
+  readonly root: string;
+  readonly old: Manifest | undefined;
+  readonly target: Manifest;
+  readonly engine: EngineFacts;
+  /** The project as the new files describe it. */
+  readonly next: ComposeFact;
+  /** Paths that the swap changes, relative to the root. */
+  readonly swapped: readonly string[];
+  readonly items: readonly DataToCopy[];
+  /** True when data is at stake: something will be backed up or migrated. */
+  readonly quiet: boolean;
+}
+
+export interface ServicesDecision {
+  /** Stopped first: everything that may write. */
+  readonly writers: readonly string[];
+  /** Stopped after the dumps: what holds the data itself. */
+  readonly dataStopped: readonly string[];
+  readonly dataStarted: readonly string[];
+  /** All but data services and the door. */
+  readonly rest: readonly string[];
+  readonly entry: readonly string[];
+  /** Must be made anew although their configuration did not change: a mounted file did. */
+  readonly recreate: readonly string[];
+  readonly jobs: readonly string[];
+  readonly optional: readonly string[];
+  /** All long-running services of the new release. */
+  readonly lasting: readonly string[];
+}
+
+/** Sorts the services of both releases by what an upgrade (or a first install) does with them. */
+export function decideServices(wish: ServicesWish): ServicesDecision {
+  const { engine, next, target } = wish;
+  const active = Object.keys(next.services).sort();
+  const present = [...new Set(engine.containers.filter((each) => !each.oneOff).map((each) => each.service))].sort();
+  const recreate = active.filter((service) => mountsChanged(next.services[service]?.mounts ?? [], wish));
+  const changed = (service: string): boolean => recreate.includes(service) || !runsAsWanted(service, engine.containers, next);
+  const data = dataServices(wish);
+  const stops = (service: string): boolean => changed(service) || !active.includes(service) || (wish.quiet && mayWrite(service, wish));
+  const stopped = present.filter((service) => (data.has(service) ? changed(service) || holdsCopied(service, wish) : stops(service)));
+  const started = active.filter((service) => stopped.includes(service) || changed(service));
+  const isEntry = (service: string): boolean => target.upgrade.entry.includes(service);
+  return {
+    writers: stopped.filter((service) => !data.has(service)),
+    dataStopped: stopped.filter((service) => data.has(service)),
+    dataStarted: started.filter((service) => data.has(service)),
+    rest: started.filter((service) => !data.has(service) && !isEntry(service)),
+    entry: started.filter((service) => !data.has(service) && isEntry(service)),
+    recreate,
+    jobs: active.filter((service) => target.services[service]?.kind === 'job'),
+    optional: active.filter((service) => target.services[service]?.optional === true),
+    lasting: active.filter((service) => target.services[service]?.kind !== 'job'),
+  };
+}
+
+/** Data services are those that migrations need and backup recipes use, in either release. */
+function dataServices(wish: ServicesWish): ReadonlySet<string> {
+  const manifests = wish.old === undefined ? [wish.target] : [wish.old, wish.target];
+  const needed = manifests.flatMap((manifest) => manifest.upgrade.migrate.flatMap((migration) => migration.needs));
+  const backedUp = manifests.flatMap((manifest) => Object.values(manifest.data).flatMap((item) => item.backup?.service ?? []));
+  return new Set([...needed, ...backedUp]);
+}
+
+/** Everything writes unless it was said that it does not. */
+function mayWrite(service: string, wish: ServicesWish): boolean {
+  return (wish.old ?? wish.target).services[service]?.writer !== false;
+}
+
+function holdsCopied(service: string, wish: ServicesWish): boolean {
+  const copied = new Set(wish.items.flatMap((item) => item.volume ?? []));
+  return wish.engine.containers.some((each) => each.service === service && each.volumes.some((volume) => copied.has(volume)));
+}
+
+function runsAsWanted(service: string, containers: readonly ContainerFact[], next: ComposeFact): boolean {
+  const own = containers.filter((each) => each.service === service && !each.oneOff);
+  const well = (each: ContainerFact): boolean => each.state === 'running' || (each.state === 'exited' && each.exitCode === 0);
+  return own.length > 0 && own.every((each) => well(each) && each.configHash === next.hashes[service]);
+}
+
+/** Compose itself does not see a changed file behind a bind mount. */
+function mountsChanged(mounts: readonly MountFact[], wish: ServicesWish): boolean {
+  const sources = mounts.filter((mount) => mount.type === 'bind').map((mount) => mount.source);
+  return wish.swapped.some((path) =>
+    sources.some((source) => `${wish.root}/${path}` === source || `${wish.root}/${path}`.startsWith(`${source}/`)),
+  );
+}

@@ -1,0 +1,332 @@
+// From one release to the next, as a list of steps (design §8). Rule: pure; the order below is the order of the upgrade, and each rule adds its steps or none.
+import type { Digest } from '../model/digest.ts';
+import { ToolError } from '../model/error.ts';
+import type { ComposeFact, EngineFacts, InstallFacts } from '../model/facts.ts';
+import { pristineFolder } from '../model/layout.ts';
+import type { Manifest } from '../model/manifest.ts';
+import type { ComposeProject, DataToCopy, FileAfter, FileToWrite, Plan, RescueWish, Step } from '../model/plan.ts';
+import { backupPath, closeBackupStep, dataToCopy } from './data.ts';
+import { decideFiles, type FilesDecision } from './files.ts';
+import {
+  healthStep,
+  imagesToPull,
+  migrationSteps,
+  pristineStep,
+  probesOf,
+  startSteps,
+  validationSteps,
+  withRestorer,
+} from './release-steps.ts';
+import { decideServices, type ServicesDecision } from './services.ts';
+
+export interface UpgradeWish {
+  /** `configure` is a hop to the same release with other answers: no backup, no migration, only what changes. */
+  readonly command: 'upgrade' | 'configure';
+  readonly id: string;
+  readonly operation: string;
+  /** UTC, RFC 3339. */
+  readonly at: string;
+  readonly basedOn: Digest;
+  readonly target: Manifest;
+  readonly targetDigest: Digest;
+  /** bundle.json and its signature, as they are written into the install. */
+  readonly extra: readonly FileToWrite[];
+  /** The merged `.env`. */
+  readonly environment: Digest;
+  /** The merged `.env` as values, for paths that hold placeholders. */
+  readonly values: ReadonlyMap<string, string>;
+  /** install.json as it will be. */
+  readonly record: Digest;
+  readonly features: readonly string[];
+  /** False: nothing but files (`--no-start`). */
+  readonly start: boolean;
+}
+
+export interface UpgradeFacts {
+  readonly install: InstallFacts;
+  readonly engine: EngineFacts;
+  /** The compose project as the new files will describe it. */
+  readonly next: ComposeFact;
+  /** Finished backups, oldest first. */
+  readonly backups: readonly { readonly path: string; readonly rescue: boolean }[];
+  /** Pristine releases that are kept. */
+  readonly releases: readonly string[];
+  /** Local tags `slipway.local/<product>/…`. */
+  readonly localImages: readonly string[];
+}
+
+/** What the rules work from: the wish, the facts, and what was decided from them. */
+interface Course extends UpgradeWish, UpgradeFacts {
+  readonly old: Manifest;
+  readonly files: FilesDecision;
+  readonly services: ServicesDecision;
+  readonly items: readonly DataToCopy[];
+  readonly migrations: Manifest['upgrade']['migrate'];
+  readonly project: ComposeProject;
+  readonly tree: string;
+  readonly backup: string;
+  /** The door exists, and is shut until the point of no return. */
+  readonly door: boolean;
+}
+
+/** The plan of one hop. Throws E_CONFLICT, E_POLICY when the hop must not be taken at all. */
+export function planUpgrade(wish: UpgradeWish, facts: UpgradeFacts): Plan {
+  refuseLostData(wish.target, facts);
+  const course = setCourse(wish, facts);
+  const before = [
+    ...pull(course),
+    ...stage(course),
+    ...validate(course),
+    ...stopAndBackUp(course),
+    ...swap(course),
+    ...bringUp(course),
+    ...judge(course),
+    ...record(course),
+  ];
+  const after = [...openDoor(course), ...(wish.command === 'upgrade' ? prune(course) : [])];
+  return {
+    schema: 1,
+    id: wish.id,
+    operation: wish.operation,
+    command: wish.command,
+    basedOn: wish.basedOn,
+    steps: withRestorer([...before, ...after]),
+    commitAfter: before.length - 1,
+    notes: notesOf(course),
+  };
+}
+
+function setCourse(wish: UpgradeWish, facts: UpgradeFacts): Course {
+  const { install, engine, next } = facts;
+  const { target } = wish;
+  const old = install.manifest;
+  const files = decideFiles({ old, target, found: install.files });
+  const image = imagesToPull(target)[0]?.pinned ?? '';
+  const hop = wish.start && wish.command === 'upgrade';
+  const items = hop ? dataToCopy({ manifest: old, config: engine.config, volumes: engine.volumes, image, forUpgrade: true }) : [];
+  const migrations = hop ? target.upgrade.migrate.filter((migration) => migration.on.includes('upgrade')) : [];
+  const quiet = items.length > 0 || migrations.length > 0;
+  const swapped = [...files.swapped.map((file) => file.path), '.env'];
+  const services = decideServices({ root: install.root, old, target, engine, next, swapped, items, quiet });
+  return {
+    ...wish,
+    ...facts,
+    old,
+    files,
+    services,
+    items,
+    migrations,
+    project: install.project,
+    tree: `.slipway/staged/${wish.id}/tree`,
+    backup: backupPath(old, wish.values, wish.at, old.version),
+    door: services.entry.length > 0,
+  };
+}
+
+function pull(course: Course): Step[] {
+  const images = imagesToPull(course.target);
+  if (!course.start || images.length === 0) return [];
+  return [{ kind: 'pull-images', why: 'all images are here before anything stops', images }];
+}
+
+function stage(course: Course): Step[] {
+  const { target, tree, files, extra } = course;
+  const own: FileToWrite[] = [
+    { path: '.env', content: course.environment, mode: 0o600 },
+    { path: '.slipway/install.json', content: course.record, mode: 0o600 },
+  ];
+  const missing = target.folders.filter((folder) => !course.old.folders.includes(folder));
+  return [
+    ...(missing.length === 0
+      ? []
+      : [{ kind: 'make-folders', why: 'new folders of this release', folders: missing.map((path) => ({ path, mode: 0o755 })) } as const]),
+    {
+      kind: 'stage-files',
+      why: 'new files are prepared beside the running ones',
+      to: tree,
+      files: [...files.staged, ...extra, ...own],
+      links: linksFor(course),
+    },
+    ...(course.command === 'upgrade' ? [pristineStep(target, extra)] : []),
+  ];
+}
+
+/** The person's own files, seen by the checks of the staged tree. */
+function linksFor(course: Course): string[] {
+  return [...course.target.userOwned.map((path) => path.replace(/\/$/, '')), 'docker-compose.override.yml'];
+}
+
+function validate(course: Course): Step[] {
+  return course.start ? validationSteps(course.target, course.project, course.tree, Object.keys(course.next.services)) : [];
+}
+
+function stopAndBackUp(course: Course): Step[] {
+  if (!course.start) return [];
+  const { project, services, items, backup, old } = course;
+  const stop = (names: readonly string[], why: string): Step[] =>
+    names.length === 0 ? [] : [{ kind: 'stop-services', why, project, services: names }];
+  const guard: Step = {
+    kind: 'guard-health',
+    why: `going back ends with ${old.version} as well as it is now`,
+    project,
+    probes: probesOf(old, course.install.record.features),
+    timeout: old.upgrade.timeout,
+  };
+  const writers = stop(services.writers, items.length > 0 ? 'nothing writes while the backup is made' : 'they change in this release');
+  const data = stop(services.dataStopped, 'data is copied while nothing holds it open');
+  if (items.length === 0) return [guard, ...writers, ...data];
+  const dumped = items.filter(
+    (item) =>
+      item.recipe !== undefined &&
+      course.engine.containers.some((each) => each.service === item.recipe?.service && each.state === 'running'),
+  );
+  return [
+    guard,
+    ...writers,
+    { kind: 'open-backup', why: 'files, settings and record go into the backup', backup, files: filesToBackUp(course) },
+    ...(dumped.length === 0
+      ? []
+      : [{ kind: 'dump-data', why: 'a dump that other hosts and versions can read', backup, project, items: dumped } as const]),
+    ...data,
+    { kind: 'copy-data', why: 'the data as it is, to go back to exactly this', backup, items },
+    closeBackupStep({
+      backup,
+      manifest: old,
+      manifestDigest: course.install.record.manifest,
+      items,
+      reason: `before the upgrade to ${course.target.version}`,
+      rescue: false,
+    }),
+  ];
+}
+
+function filesToBackUp(course: Course): string[] {
+  const present = [...course.install.files.keys()];
+  return [...new Set([...present, '.slipway/install.json', ...course.old.userOwned.map((path) => path.replace(/\/$/, ''))])].filter(
+    (path) => course.install.files.has(path) || path === '.slipway/install.json',
+  );
+}
+
+function swap(course: Course): Step[] {
+  const files: FileAfter[] = [...course.files.swapped, ...course.extra, { path: '.env', content: course.environment, mode: 0o600 }];
+  return [{ kind: 'swap-files', why: `the files become those of ${course.target.version}`, from: course.tree, files }];
+}
+
+function bringUp(course: Course): Step[] {
+  if (!course.start) return [];
+  const { project, services, migrations, target } = course;
+  const whyRest = course.door ? 'the rest starts, the door stays shut' : 'the services of the new release start';
+  return [
+    ...guardData(course),
+    ...startSteps(project, services, services.dataStarted, 'data services of the new release'),
+    ...migrationSteps(project, migrations, `the data is brought to ${target.version}`),
+    ...startSteps(project, services, services.rest, whyRest),
+    ...(course.door ? [] : startSteps(project, services, services.entry, 'the door of the new release')),
+  ];
+}
+
+/** With a door nobody outside has written before it opens; without one, data goes back only when a migration changed it, and the present data is kept. */
+function guardData(course: Course): Step[] {
+  const { items, door, project, backup } = course;
+  if (items.length === 0 || (!door && course.migrations.length === 0)) return [];
+  const rescue = doorIsWhole(course) ? null : rescueOf(course);
+  return [
+    { kind: 'guard-data', why: 'from here on the new release may write; going back puts this backup back', backup, project, items, rescue },
+  ];
+}
+
+/** True when nobody outside can reach a new service before the door opens. */
+function doorIsWhole(course: Course): boolean {
+  const open = [...course.services.rest, ...course.services.dataStarted].filter(
+    (service) => (course.next.services[service]?.publishes.length ?? 0) > 0,
+  );
+  return course.door && open.length === 0;
+}
+
+function rescueOf(course: Course): RescueWish {
+  const { product, version } = course.target;
+  return { backup: `${course.backup}-rescue`, product, version, manifest: course.targetDigest };
+}
+
+function judge(course: Course): Step[] {
+  if (!course.start) return [];
+  const { services, project, target, door } = course;
+  const probes = probesOf(target, course.features).filter((probe) => !door || probe.after !== 'entry');
+  const awaited = [...services.rest, ...services.dataStarted, ...(door ? [] : services.entry)];
+  const why = door ? 'the new release must be well before its door opens' : 'the new release must be well';
+  return [healthStep({ target, project, services, awaited, probes, probation: target.upgrade.probation, why })];
+}
+
+function record(course: Course): Step[] {
+  return [
+    {
+      kind: 'swap-files',
+      why: `${course.target.version} is written down as installed`,
+      from: course.tree,
+      files: [{ path: '.slipway/install.json', content: course.record, mode: 0o600 }],
+    },
+  ];
+}
+
+function openDoor(course: Course): Step[] {
+  if (!course.start || !course.door) return [];
+  const { project, services, target } = course;
+  const probes = probesOf(target, course.features).filter((probe) => probe.after === 'entry');
+  const why = 'the product answers at its door';
+  return [
+    ...startSteps(project, services, services.entry, 'the door opens'),
+    healthStep({ target, project, services, awaited: services.entry, probes, probation: 0, why }),
+  ];
+}
+
+/** Keeps the release that runs and the one before it; backups by policy, rescue backups always. */
+function prune(course: Course): Step[] {
+  const keep = new Set([course.target.version, course.old.version]);
+  const ordinary = course.backups.filter((backup) => !backup.rescue).map((backup) => backup.path);
+  const room = Math.max(0, course.target.backup.keep - (course.items.length > 0 ? 1 : 0));
+  const paths = [
+    ...course.releases.filter((version) => !keep.has(version)).map(pristineFolder),
+    ...ordinary.slice(0, Math.max(0, ordinary.length - room)),
+  ];
+  const local = course.localImages.filter((tag) => !keep.has(tag.slice(tag.lastIndexOf(':') + 1)));
+  const steps: Step[] = [];
+  if (paths.length > 0) steps.push({ kind: 'remove-paths', why: 'older releases and backups beyond the number that is kept', paths });
+  if (course.start && local.length > 0) steps.push({ kind: 'remove-images', why: 'images of releases that are no longer kept', local });
+  return steps;
+}
+
+/** A volume that would be new and empty under an old name is the classic way to lose everything. */
+function refuseLostData(target: Manifest, facts: UpgradeFacts): void {
+  const { record } = facts.install;
+  if (target.project !== facts.install.manifest.project) throw renamed('project', facts.install.manifest.project, target.project);
+  for (const [name, volume] of Object.entries(record.volumes)) {
+    const next = facts.next.volumes[name];
+    if (next !== undefined && next !== volume) throw renamed(`volume of ${name}`, volume, next);
+    if (next !== undefined && !facts.engine.volumes.includes(volume)) {
+      throw new ToolError('E_POLICY', `the data volume ${volume} is gone: the new release would start with an empty one`, {
+        hint: 'Bring the volume back (or `restore` a backup) before upgrading.',
+      });
+    }
+  }
+}
+
+function renamed(what: string, from: string, to: string): ToolError {
+  return new ToolError('E_POLICY', `the ${what} would change from ${from} to ${to}: the data would be left behind`, {
+    hint: 'Report it to the maintainer: such a change must be declared.',
+  });
+}
+
+function notesOf(course: Course): string[] {
+  const notes: string[] = [];
+  if (course.files.kept.length > 0) notes.push(`your changes stay: ${course.files.kept.join(', ')}`);
+  if (course.door && course.items.length > 0) notes.push('going back before the door opens restores code, settings and data');
+  if (course.items.length === 0) notes.push('no data is copied: going back before the point of no return restores code and settings');
+  if (!course.door && course.start && course.items.length > 0) {
+    notes.push(
+      `this product has no door: for up to ${course.target.upgrade.timeout + course.target.upgrade.probation} s the new release is reachable while a failure still goes back${course.migrations.length > 0 ? '; what was written meanwhile is kept in a rescue backup' : ', its data untouched'}`,
+    );
+  }
+  if (!course.start) notes.push('--no-start: only files change; pull and start is up to you');
+  if (course.target.hostPaths.length > 0) notes.push(`paths of this machine that services see: ${course.target.hostPaths.join(', ')}`);
+  return notes;
+}

@@ -1,0 +1,29 @@
+// This process as a world: terminal, signals, exit. Rule: the first Ctrl-C asks a running plan to go back; a second one, or SIGTERM, leaves it to `recover`.
+import type { Event } from './model/event.ts';
+import type { World } from './model/seams.ts';
+import { humanReport, jsonReport } from './show/progress.ts';
+import { processTerminal } from './world/terminal.ts';
+import { realWorld } from './world/world.ts';
+
+/** The world of this process. Signals are handled from here on. */
+export function openProcess(json: boolean): World {
+  const terminal = processTerminal(process.env);
+  const stop = new AbortController();
+  let applying = false;
+  const report = json ? jsonReport(terminal) : humanReport(terminal, () => Date.now());
+  const watch = (event: Event): void => {
+    if (event.type === 'step') applying = true;
+    report(event);
+  };
+  process.on('SIGHUP', () => undefined); // a lost terminal never fails the work
+  process.on('SIGTERM', () => process.exit(applying ? 6 : 130));
+  process.on('SIGINT', () => {
+    if (!applying) process.exit(130);
+    if (stop.signal.aborted) process.exit(6);
+    stop.abort();
+    terminal.err(
+      '\nstopping after this step, and going back unless the point of no return is passed (again Ctrl-C leaves it to `recover`)\n',
+    );
+  });
+  return realWorld({ terminal, report: watch, stop: stop.signal });
+}

@@ -1,0 +1,29 @@
+// Errors for people and for programs. Rule: a ToolError shows what is wrong and what to do; anything else is shown as the bug it is.
+import { exitCodeOf, ToolError } from '../model/error.ts';
+
+/** The lines a person reads on stderr. */
+export function errorToText(error: unknown, program: string): string {
+  if (error instanceof ToolError) {
+    const hint = error.hint === undefined ? '' : `\n  hint: ${error.hint}`;
+    return `${program}: ${error.message}${causesOf(error)}${hint}\n`;
+  }
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return `${program}: this is a bug, please report it:\n${stack}\n`;
+}
+
+/** The fields of a JSON result with `ok: false`. */
+export function errorToFields(error: unknown): Record<string, unknown> {
+  const exit = exitCodeOf(error);
+  if (error instanceof ToolError)
+    return { ...error.details, ok: false, code: error.code, message: error.message, hint: error.hint ?? null, exit };
+  return { ok: false, code: 'E_BUG', message: error instanceof Error ? error.message : String(error), hint: 'Please report this.', exit };
+}
+
+function causesOf(error: ToolError): string {
+  const lines: string[] = [];
+  for (let cause = error.cause; cause instanceof ToolError; cause = cause.cause) lines.push(`\n  because: ${cause.message}`);
+  if (error.cause instanceof AggregateError) {
+    for (const each of error.cause.errors) lines.push(`\n  because: ${each instanceof Error ? each.message : String(each)}`);
+  }
+  return lines.join('');
+}

@@ -1,0 +1,73 @@
+// Events as lines on stderr while work is going on. Rule: in a terminal the line of the running amount is redrawn; elsewhere one line a step.
+import type { Event, Report } from '../model/event.ts';
+import type { Terminal } from '../model/seams.ts';
+
+type Progress = Extract<Event, { type: 'progress' }>;
+
+/** A report that writes for people. Amounts are redrawn at most ten times a second. */
+export function humanReport(terminal: Terminal, now: () => number): Report {
+  let pending = false;
+  let last = 0;
+  let first: { readonly text: string; readonly at: number } | undefined;
+  const line = (text: string): void => {
+    terminal.err(`${pending ? '\r\u001b[K' : ''}${text}\n`);
+    pending = false;
+  };
+  const amount = (event: Progress): void => {
+    if (!terminal.interactive || now() - last < 100) return;
+    last = now();
+    if (first?.text !== event.text) first = { text: event.text, at: now() };
+    terminal.err(`\r\u001b[K  ${amountToText(event, (now() - first.at) / 1000)}`.slice(0, terminal.columns + 4));
+    pending = true;
+  };
+  return (event) => {
+    if (event.type === 'progress') amount(event);
+    else for (const text of linesOf(event, terminal.colour)) line(text);
+  };
+}
+
+/** A report that writes one JSON object a line. */
+export function jsonReport(terminal: Terminal): Report {
+  return (event) => terminal.out(`${JSON.stringify(event)}\n`);
+}
+
+/** `pulling images 12.3 MB of 48.2 MB, 5.1 MB/s`. */
+export function amountToText(event: Progress, seconds: number): string {
+  const total = event.total === undefined ? '' : ` of ${count(event.total, event.unit)}`;
+  const rate = event.unit === 'bytes' && seconds > 0.5 ? `, ${count(event.done / seconds, 'bytes')}/s` : '';
+  return `${event.text} ${count(event.done, event.unit)}${total}${rate}`;
+}
+
+function count(amount: number, unit: Progress['unit']): string {
+  if (unit === 'items') return String(amount);
+  if (unit === 'seconds') return `${Math.round(amount)} s`;
+  return sizeToText(amount);
+}
+
+/** `48.2 MB`: decimal units, as registries and disks are sold. */
+export function sizeToText(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  const power = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, bytes)) / 3));
+  return `${(bytes / 1000 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`;
+}
+
+function linesOf(event: Event, colour: boolean): string[] {
+  switch (event.type) {
+    case 'phase':
+      return [bold(event.text, colour)];
+    case 'step':
+      return [`${event.direction === 'back' ? '  back: ' : `  [${event.index + 1}/${event.of}] `}${event.why}`];
+    case 'note':
+      return [`  ${event.text}`];
+    case 'warning':
+      return [`  warning: ${event.text}`, ...(event.hint === undefined ? [] : [`    hint: ${event.hint}`])];
+    case 'output':
+      return [`    ${event.source} | ${event.line}`];
+    default:
+      return [];
+  }
+}
+
+function bold(text: string, colour: boolean): string {
+  return colour ? `\u001b[1m${text}\u001b[0m` : text;
+}

@@ -1,0 +1,88 @@
+// What the engine says about containers, volumes and images. Rule: everything it prints is parsed here, once.
+import type { ContainerFact as Container } from '../model/facts.ts';
+import { parseFields, parseJson, parseList, parseMap, parseNumber, parseOptional, parseText } from '../model/parse.ts';
+import { docker, dockerIfThere, type Engine } from './docker.ts';
+
+export interface Volume {
+  readonly name: string;
+  readonly driver: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly options: Readonly<Record<string, string>>;
+}
+
+const LABEL = 'com.docker.compose';
+
+/** All containers of a compose project, one-off ones included, whichever folder they belong to. */
+export async function listContainers(engine: Engine, project: string): Promise<Container[]> {
+  const ids = (await docker(engine, ['ps', '--all', '--quiet', '--no-trunc', '--filter', `label=${LABEL}.project=${project}`]))
+    .split('\n')
+    .filter(Boolean);
+  if (ids.length === 0) return [];
+  const text = await dockerIfThere(engine, ['inspect', '--type', 'container', ...ids]);
+  // A container may go between the two calls: then they are asked again.
+  return text === undefined
+    ? listContainers(engine, project)
+    : parseList(parseJson(text, 'docker inspect'), 'docker inspect', parseContainer);
+}
+
+/** The volumes that carry a compose project's label, by name. */
+export async function listVolumes(engine: Engine, project: string): Promise<string[]> {
+  const text = await docker(engine, ['volume', 'ls', '--quiet', '--filter', `label=${LABEL}.project=${project}`]);
+  return text.split('\n').filter(Boolean).sort();
+}
+
+/** The networks that carry a compose project's label, by name. */
+export async function listNetworks(engine: Engine, project: string): Promise<string[]> {
+  const text = await docker(engine, ['network', 'ls', '--format', '{{.Name}}', '--filter', `label=${LABEL}.project=${project}`]);
+  return text.split('\n').filter(Boolean).sort();
+}
+
+/** A volume with all that is needed to make it again, or undefined when there is none of that name. */
+export async function inspectVolume(engine: Engine, name: string): Promise<Volume | undefined> {
+  const text = await dockerIfThere(engine, ['volume', 'inspect', name]);
+  if (text === undefined) return undefined;
+  return parseList(parseJson(text, 'docker volume inspect'), 'docker volume inspect', parseVolume)[0];
+}
+
+/** The id of a local image, or undefined when it is not there. */
+export async function imageId(engine: Engine, reference: string): Promise<string | undefined> {
+  return (await dockerIfThere(engine, ['image', 'inspect', '--format', '{{.Id}}', reference]))?.trim();
+}
+
+function parseContainer(value: unknown, where: string): Container {
+  const f = parseFields(value, where);
+  const state = parseFields(f.State, `${where}.State`);
+  const config = parseFields(f.Config, `${where}.Config`);
+  const labels = parseMap(config.Labels ?? {}, `${where}.Config.Labels`, parseText);
+  const health = parseOptional(state.Health, `${where}.State.Health`, parseFields);
+  const mounts = parseList(f.Mounts ?? [], `${where}.Mounts`, parseFields);
+  return {
+    id: parseText(f.Id, `${where}.Id`),
+    name: parseText(f.Name, `${where}.Name`).replace(/^\//, ''),
+    project: labels[`${LABEL}.project`] ?? '',
+    service: labels[`${LABEL}.service`] ?? '',
+    oneOff: labels[`${LABEL}.oneoff`] === 'True',
+    state: parseText(state.Status, `${where}.State.Status`),
+    health: parseOptional(health?.Status, `${where}.State.Health.Status`, parseText),
+    exitCode: parseNumber(state.ExitCode, `${where}.State.ExitCode`),
+    restarts: parseNumber(f.RestartCount ?? 0, `${where}.RestartCount`),
+    startedAt: parseText(state.StartedAt, `${where}.State.StartedAt`),
+    image: parseText(config.Image, `${where}.Config.Image`),
+    imageId: parseText(f.Image, `${where}.Image`),
+    configHash: labels[`${LABEL}.config-hash`] ?? '',
+    workingFolder: labels[`${LABEL}.project.working_dir`] ?? '',
+    volumes: mounts
+      .filter((mount) => mount.Type === 'volume')
+      .map((mount, index) => parseText(mount.Name, `${where}.Mounts[${index}].Name`)),
+  };
+}
+
+function parseVolume(value: unknown, where: string): Volume {
+  const f = parseFields(value, where);
+  return {
+    name: parseText(f.Name, `${where}.Name`),
+    driver: parseText(f.Driver, `${where}.Driver`),
+    labels: parseMap(f.Labels ?? {}, `${where}.Labels`, parseText),
+    options: parseMap(f.Options ?? {}, `${where}.Options`, parseText),
+  };
+}

@@ -1,0 +1,96 @@
+// Docker and Docker Compose through their command lines. Rule: argv are built as data, and the environment is scrubbed: measured, a shell's
+// LOG_LEVEL or DB_PASSWORD would beat the person's `.env`.
+import { join, resolve } from 'node:path';
+import { ToolError } from '../model/error.ts';
+import type { ComposeProject } from '../model/plan.ts';
+import type { RunOptions, RunResult, World } from '../model/seams.ts';
+
+/** The environment variable by which children of a run are known, should the run be killed. */
+export const RUN_MARK = 'SLIPWAY_RUN';
+
+const PASSED_ON =
+  /^(PATH|HOME|USER|TMPDIR|XDG_RUNTIME_DIR|DOCKER_.*|SSH_AUTH_SOCK|(HTTPS?|NO|ALL)_PROXY|(https?|no|all)_proxy|SSL_CERT_(FILE|DIR))$/;
+
+/** The environment for docker: only what finds the engine, the network and the home folder. `mark` is the lock's path. */
+export function dockerEnvironment(env: World['env'], mark?: string): Record<string, string> {
+  const kept = Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && PASSED_ON.test(entry[0]));
+  return { ...Object.fromEntries(kept), ...(mark === undefined ? {} : { [RUN_MARK]: mark }) };
+}
+
+/** `docker compose` for a project, the same as a person's own call in its folder: project name, folder, files, `.env`. */
+export function composeArgv(root: string, project: ComposeProject, args: readonly string[]): string[] {
+  const folder = resolve(root, project.folder);
+  const files = project.files.flatMap((file) => ['--file', resolve(folder, file)]);
+  const environment = resolve(folder, project.environment ?? '.env');
+  return ['docker', 'compose', '--project-name', project.name, '--project-directory', folder, '--env-file', environment, ...files, ...args];
+}
+
+/** Where a command runs and how it is marked. */
+export interface Engine {
+  readonly world: World;
+  /** The install's folder; also marks the children of this run. */
+  readonly root: string;
+}
+
+/** Runs docker and gives its stdout; throws E_COMMAND with the end of what it said when it fails. */
+export async function docker(engine: Engine, args: readonly string[], options: RunOptions = {}): Promise<string> {
+  return expectSuccess(await runDocker(engine, ['docker', ...args], options), ['docker', ...args]);
+}
+
+/** Runs `docker compose` on a project and gives its stdout. */
+export async function compose(engine: Engine, project: ComposeProject, args: readonly string[], options: RunOptions = {}): Promise<string> {
+  return expectSuccess(await runCompose(engine, project, args, options), ['docker', 'compose', ...args]);
+}
+
+/** Runs `docker compose` on a project; a failure is data. */
+export async function runCompose(
+  engine: Engine,
+  project: ComposeProject,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<RunResult> {
+  return runDocker(engine, composeArgv(engine.root, project, args), options);
+}
+
+/** Runs docker where failing is an answer: `undefined` when it fails because the thing does not exist. */
+export async function dockerIfThere(engine: Engine, args: readonly string[]): Promise<string | undefined> {
+  const result = await runDocker(engine, ['docker', ...args]);
+  if (result.code === 0) return result.stdout;
+  if (/no such|not found/i.test(result.stderr)) return undefined;
+  return expectSuccess(result, ['docker', ...args]);
+}
+
+function runDocker(engine: Engine, argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+  return engine.world.run(argv, { ...options, env: dockerEnvironment(engine.world.env, join(engine.root, '.slipway', 'lock')) });
+}
+
+function expectSuccess(result: RunResult, argv: readonly string[]): string {
+  if (result.code === 0) return result.stdout;
+  throw new ToolError('E_COMMAND', `${describe(argv)} failed: ${lastWords(result.stderr || result.stdout)}`, {
+    hint: hintFor(result.stderr),
+    details: { exitCode: result.code },
+  });
+}
+
+/** The verb and its object; never whole command lines, which may be long. */
+function describe(argv: readonly string[]): string {
+  return argv
+    .filter((word) => !word.startsWith('-'))
+    .slice(0, 4)
+    .join(' ');
+}
+
+function lastWords(text: string): string {
+  const lines = text
+    .trim()
+    .split('\n')
+    .filter((line) => line.trim() !== '');
+  return lines.slice(-3).join(' | ').slice(0, 600) || 'it said nothing';
+}
+
+function hintFor(stderr: string): string {
+  if (/permission denied/i.test(stderr) && /docker\.sock/.test(stderr)) return 'Run as root, or add this user to the docker group.';
+  if (/cannot connect to the docker daemon|is the docker daemon running/i.test(stderr)) return 'Start the Docker Engine, then try again.';
+  if (/no space left/i.test(stderr)) return 'The disk is full: free some space, then try again.';
+  return 'See the message above; the logs of the services may say more.';
+}

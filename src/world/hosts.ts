@@ -1,0 +1,57 @@
+// From an address to a host. Rule: the only place that knows all kinds of hosts.
+import { isAbsolute } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { CHANNEL_MAX_BYTES, parseSignedChannel } from '../model/channel.ts';
+import { ToolError } from '../model/error.ts';
+import type { HostAddress, HostView, ReleaseHost, ReleaseSource } from '../model/host.ts';
+import type { World } from '../model/seams.ts';
+import { folderHost, folderView } from './folder.ts';
+import { folderSource } from './folder-source.ts';
+import { type HttpWorld, openHttp } from './http.ts';
+import { webSource } from './web-folder.ts';
+
+/** Opens a release location for reading: an absolute path, `file:///…`, `https://…`, or `http://` of this machine. Nothing is asked yet. */
+export function openSource(location: string, world: HttpWorld): ReleaseSource {
+  if (isAbsolute(location)) return folderSource(location);
+  if (location.startsWith('file:')) return folderSource(pathOf(location));
+  if (/^https?:\/\//.test(location)) return webSource(location, openHttp(world));
+  throw new ToolError('E_CONFIG', `${JSON.stringify(location)} is not a release location`, {
+    hint: 'Give https://…, file:///… or the absolute path of a folder.',
+  });
+}
+
+/** Opens a host for publishing. */
+export function openHost(address: HostAddress, world: Pick<World, 'random'>): ReleaseHost {
+  return folderHost(address.path, world);
+}
+
+/** Opens a host to look at what is published there. */
+export function openView(address: HostAddress): HostView {
+  return folderView(address.path);
+}
+
+/** True when `channels/<name>.json` and `.minisig` hold what the channel file holds, or there is no such channel. */
+export async function isChannelCopied(view: HostView, name: string): Promise<boolean> {
+  const signed = await view.read(`channels/${name}.signed.json`, CHANNEL_MAX_BYTES);
+  if (signed === undefined) return true;
+  const { payload, minisig } = parseSignedChannel(signed.toString(), `channel ${name}`);
+  const copies = [
+    [`channels/${name}.json`, payload],
+    [`channels/${name}.json.minisig`, minisig],
+  ] as const;
+  for (const [path, text] of copies) {
+    if (text !== null && (await view.read(path, CHANNEL_MAX_BYTES))?.toString() !== text) return false;
+  }
+  return true;
+}
+
+function pathOf(location: string): string {
+  try {
+    return fileURLToPath(location);
+  } catch (cause) {
+    throw new ToolError('E_CONFIG', `${JSON.stringify(location)} is not a file address`, {
+      cause,
+      hint: 'Write it as file:///path/to/folder.',
+    });
+  }
+}

@@ -1,0 +1,102 @@
+// How this machine reaches other hosts: proxies, certificates, plain or encrypted. Rule: plain HTTP is for this machine alone unless allowed.
+import { readFileSync } from 'node:fs';
+import { createSecureContext, type SecureContext } from 'node:tls';
+import type { Dispatcher, Agent as UndiciAgent } from 'undici';
+import { ToolError } from '../model/error.ts';
+import type { World } from '../model/seams.ts';
+
+export interface Routes {
+  /** The connections to use for this address. */
+  readonly route: (url: URL) => Promise<Dispatcher>;
+  readonly close: () => Promise<void>;
+}
+
+type Env = World['env'];
+
+const IDLE_CONNECTION = 30_000;
+const CONNECTIONS_PER_HOST = 16;
+
+/** Routes made from the environment, each when it is first needed. */
+export function openRoutes(env: Env): Routes {
+  const opened = new Map<string, Promise<Dispatcher>>();
+  return {
+    route: (url) => {
+      const kind = isThisMachine(url) ? 'direct' : url.protocol;
+      const dispatcher = opened.get(kind) ?? openRoute(kind, env);
+      opened.set(kind, dispatcher);
+      return dispatcher;
+    },
+    close: async () => {
+      const all = await Promise.allSettled(opened.values());
+      await Promise.all(all.map((route) => (route.status === 'fulfilled' ? route.value.destroy() : undefined)));
+      opened.clear();
+    },
+  };
+}
+
+/** Parses an address and refuses plain HTTP, unless the host is this machine or `plainHttp` allows it. */
+export function parseAddress(text: string, plainHttp = false): URL {
+  if (!URL.canParse(text)) {
+    const shown = text.replace(/\/\/[^/]*@/, '//').split('?')[0]; // without what could be a secret
+    throw new ToolError('E_CONFIG', `${JSON.stringify(shown)} is not an address`, { hint: 'Write it as https://host/path.' });
+  }
+  const url = new URL(text);
+  if (url.protocol === 'https:' || (url.protocol === 'http:' && (plainHttp || isThisMachine(url)))) return url;
+  throw new ToolError('E_NETWORK', `refused to speak ${url.protocol.slice(0, -1)} to ${url.host}: it is not encrypted`, {
+    hint: `Use https://${url.host}; plain HTTP is allowed for this machine only.`,
+  });
+}
+
+/** True for localhost, 127.0.0.0/8 and ::1. */
+export function isThisMachine(url: URL): boolean {
+  return /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(url.hostname);
+}
+
+/** True for addresses that only this machine and its own network card can mean: the targets of forged redirects. */
+export function isInward(url: URL): boolean {
+  return isThisMachine(url) || /^(169\.254\.|0\.0\.0\.0$|\[fe[89ab][0-9a-f]:|\[::\]$|\[::ffff:)/.test(url.hostname);
+}
+
+async function openRoute(kind: string, env: Env): Promise<Dispatcher> {
+  const { Agent, EnvHttpProxyAgent } = await import('undici');
+  const options: UndiciAgent.Options = { keepAliveTimeout: IDLE_CONNECTION, connections: CONNECTIONS_PER_HOST };
+  const tls = kind === 'http:' ? {} : trusted(env);
+  const proxy = kind === 'direct' ? undefined : proxyFor(kind, env);
+  if (proxy === undefined) return new Agent({ ...options, connect: tls });
+  const noProxy = either(env, 'NO_PROXY') ?? '';
+  const connection = { connect: tls, requestTls: tls, proxyTls: tls };
+  return new EnvHttpProxyAgent({ ...options, ...connection, httpProxy: proxy, httpsProxy: proxy, noProxy });
+}
+
+function proxyFor(protocol: string, env: Env): string | undefined {
+  const name = protocol === 'https:' ? 'HTTPS_PROXY' : 'HTTP_PROXY';
+  const value = either(env, name);
+  if (value === undefined) return undefined;
+  const address = value.includes('://') ? value : `http://${value}`; // curl takes a bare host:port too
+  if (URL.canParse(address)) return address;
+  throw new ToolError('E_CONFIG', `the environment variable ${name} is not an address`, { hint: 'Write it as http://proxy.example:3128.' });
+}
+
+/** The lower-case name wins, as with curl; an empty value counts as absent. */
+function either(env: Env, name: string): string | undefined {
+  return env[name.toLowerCase()] || env[name] || undefined;
+}
+
+/** SSL_CERT_FILE replaces the built-in authorities, as with OpenSSL and curl; one context for all connections, for reading it is slow. */
+function trusted(env: Env): { readonly secureContext?: SecureContext } {
+  const file = env.SSL_CERT_FILE;
+  if (file === undefined || file === '') return {};
+  const extra = env.NODE_EXTRA_CA_CERTS; // Node.js drops these as soon as authorities are given by hand
+  return { secureContext: createSecureContext({ ca: [readAuthorities(file), ...(extra ? [readAuthorities(extra)] : [])] }) };
+}
+
+function readAuthorities(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new ToolError('E_CONFIG', `cannot read the certificates in ${file}`, {
+      cause,
+      hint: 'Correct or unset SSL_CERT_FILE and NODE_EXTRA_CA_CERTS.',
+    });
+  }
+}

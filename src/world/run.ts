@@ -1,0 +1,102 @@
+// Running other programs without a shell. Rule: a child has its own session, so that a Ctrl-C meant for us never ends it half-way.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { PassThrough, type Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip, createGzip } from 'node:zlib';
+import { systemCode, ToolError } from '../model/error.ts';
+import type { RunOptions, RunResult } from '../model/seams.ts';
+
+/** No more than this of a child's output is kept; the rest is read and dropped. Characters. */
+const MAX_KEPT = 64 * 1024 * 1024;
+
+/** Runs a program; the exit code is data. Throws E_COMMAND when it cannot be started or runs out of time. */
+export async function runProgram(argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+  const [program = '', ...rest] = argv;
+  const child = spawn(program, rest, {
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    env: { ...(options.env ?? process.env) },
+    detached: true,
+    stdio: 'pipe',
+  });
+  const [result] = await Promise.all([resultOf(child, argv, options), feed(child, options), store(child, options)]);
+  return result;
+}
+
+function resultOf(child: ChildProcess, argv: readonly string[], options: RunOptions): Promise<RunResult> {
+  return new Promise((resolve, reject) => {
+    const kept = { stdout: '', stderr: '' };
+    let late = false;
+    const end = (): void => {
+      late = true;
+      child.kill('SIGKILL');
+    };
+    const timer = options.timeout === undefined ? undefined : setTimeout(end, options.timeout * 1000);
+    if (options.output === undefined) collect(child.stdout, (text) => (kept.stdout = bounded(kept.stdout, text)), options.onLine);
+    collect(child.stderr, (text) => (kept.stderr = bounded(kept.stderr, text)), options.onLine);
+    child.on('error', (error) => {
+      clearTimeout(timer);
+      reject(cannotStart(argv, error));
+    });
+    child.on('close', (code, signal) => {
+      clearTimeout(timer);
+      if (late) reject(outOfTime(argv, options.timeout ?? 0));
+      else resolve({ code: code ?? 128 + (signal === 'SIGKILL' ? 9 : 15), ...kept });
+    });
+  });
+}
+
+/** Gives the child its input. A child that stops reading early says why itself, by its exit code. */
+async function feed(child: ChildProcess, options: RunOptions): Promise<void> {
+  const { input } = options;
+  const { stdin } = child;
+  if (stdin === null) return;
+  stdin.on('error', () => undefined);
+  if (typeof input !== 'object') {
+    stdin.end(input ?? '');
+    return;
+  }
+  const through = input.gunzip === true ? createGunzip() : new PassThrough();
+  try {
+    await pipeline(createReadStream(input.file), through, stdin);
+  } catch (error) {
+    const code = systemCode(error);
+    if (code !== 'EPIPE' && code !== 'ERR_STREAM_PREMATURE_CLOSE' && code !== 'ECONNRESET') {
+      child.kill('SIGKILL'); // a half-read input must not look like a whole one
+      throw error;
+    }
+  }
+}
+
+async function store(child: ChildProcess, options: RunOptions): Promise<void> {
+  const { output } = options;
+  if (output === undefined || child.stdout === null) return;
+  const through = output.gzip === true ? createGzip({ level: 1 }) : new PassThrough();
+  await pipeline(child.stdout, through, createWriteStream(output.file, { mode: 0o600, flush: true }));
+}
+
+function collect(stream: Readable | null, add: (text: string) => void, onLine: ((line: string) => void) | undefined): void {
+  if (stream === null) return;
+  stream.setEncoding('utf8');
+  stream.on('data', add);
+  if (onLine !== undefined) createInterface({ input: stream }).on('line', onLine);
+}
+
+function bounded(kept: string, text: string): string {
+  return kept.length > MAX_KEPT ? kept : kept + text;
+}
+
+function cannotStart(argv: readonly string[], error: Error): ToolError {
+  const missing = systemCode(error) === 'ENOENT';
+  return new ToolError('E_COMMAND', missing ? `${argv[0]} is not installed` : `${argv[0]} cannot be started: ${error.message}`, {
+    cause: error,
+    hint: `Install ${argv[0]}, or put it on the PATH, and try again.`,
+  });
+}
+
+function outOfTime(argv: readonly string[], seconds: number): ToolError {
+  return new ToolError('E_COMMAND', `${argv.slice(0, 3).join(' ')} took longer than ${seconds} s and was ended`, {
+    hint: 'Look at its logs, then try again.',
+  });
+}

@@ -1,0 +1,83 @@
+// Whole volumes and folders in and out through the engine. Rule: nothing inside any image is run; owners and modes are the engine's to keep.
+import { createHash } from 'node:crypto';
+import type { ReadEntry } from 'tar';
+import { type Digest, digestFromHex } from '../model/digest.ts';
+import { ToolError } from '../model/error.ts';
+import { docker, dockerIfThere, type Engine } from './docker.ts';
+
+/** Where data lives: a volume's name or an absolute folder, and any present image to make a container of. */
+export interface DataPlace {
+  readonly source: string;
+  readonly image: string;
+  /** A name for the container that is made and removed. */
+  readonly container: string;
+}
+
+/** Where the data is mounted in the container; also the top folder inside the archive. */
+const MOUNT = 'slipway-data';
+
+/** Copies all of a place into a .tar.gz (mode 0600). The place must not be written to meanwhile. */
+export async function copyOut(engine: Engine, place: DataPlace, file: string): Promise<void> {
+  await withContainer(engine, place, async () => {
+    await docker(engine, ['cp', '--archive', `${place.container}:/${MOUNT}`, '-'], { output: { file, gzip: true } });
+  });
+}
+
+/** Unpacks a .tar.gz made by `copyOut` into a place, which must be empty. */
+export async function copyIn(engine: Engine, place: DataPlace, file: string): Promise<void> {
+  await withContainer(engine, place, async () => {
+    await docker(engine, ['cp', '--archive', '-', `${place.container}:/`], { input: { file, gunzip: true } });
+  });
+}
+
+/** A digest over every entry of such an archive: path, kind, mode, owner, size, link and content, whatever the order and the times of folders. */
+export async function digestOfEntries(file: string): Promise<Digest> {
+  const { list } = await import('tar');
+  const lines: string[] = [];
+  const onReadEntry = (entry: ReadEntry): void => {
+    const hash = createHash('sha256');
+    entry.on('data', (chunk) => hash.update(chunk));
+    entry.on('end', () => {
+      const { path, type, mode, uid, gid, size, linkpath } = entry;
+      lines.push(
+        [path.replace(/\/$/, ''), type, ((mode ?? 0) & 0o7777).toString(8), uid, gid, size, linkpath ?? '', hash.digest('hex')].join('\0'),
+      );
+    });
+  };
+  await list({ file, strict: true, onReadEntry });
+  return digestFromHex(createHash('sha256').update(lines.sort().join('\n')).digest('hex'));
+}
+
+async function withContainer(engine: Engine, place: DataPlace, work: () => Promise<void>): Promise<void> {
+  await dockerIfThere(engine, ['rm', '--force', place.container]);
+  // The command is never run: a container must have one to be made.
+  await docker(engine, [
+    'create',
+    '--name',
+    place.container,
+    '--network',
+    'none',
+    '--volume',
+    `${place.source}:/${MOUNT}`,
+    '--entrypoint',
+    'true',
+    place.image,
+  ]);
+  try {
+    await work();
+  } finally {
+    await dockerIfThere(engine, ['rm', '--force', place.container]);
+  }
+}
+
+/** Reads a .tar.gz to its end; throws E_BACKUP when it is damaged or cut short. */
+export async function readThrough(file: string): Promise<void> {
+  try {
+    await digestOfEntries(file);
+  } catch (cause) {
+    throw new ToolError('E_BACKUP', `the backup ${file} cannot be read to its end`, {
+      cause,
+      hint: 'The disk may be full or failing; nothing was restored from it.',
+    });
+  }
+}

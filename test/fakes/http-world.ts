@@ -1,0 +1,24 @@
+// The surroundings of an HTTP client under test. Rule: waits are recorded instead of waited.
+import { randomBytes } from 'node:crypto';
+import type { HttpWorld } from '../../src/world/http.ts';
+
+export interface TestHttpWorld extends HttpWorld {
+  /** Milliseconds of every wait, in order. */
+  readonly waits: number[];
+}
+
+/** A world without proxies, certificates and waiting. */
+export function testHttpWorld(parts: Partial<HttpWorld> = {}): TestHttpWorld {
+  const waits: number[] = [];
+  return {
+    env: {},
+    now: () => new Date(),
+    random: (bytes) => randomBytes(bytes),
+    sleep: async (milliseconds) => {
+      waits.push(milliseconds);
+    },
+    stop: new AbortController().signal,
+    ...parts,
+    waits,
+  };
+}
