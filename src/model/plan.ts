@@ -55,6 +55,7 @@ export interface RescueWish {
 }
 
 export interface BundleEntry {
+  /** In the bundle, below its top folder. */
   readonly path: string;
   readonly mode: number;
   readonly size: number;
@@ -75,13 +76,24 @@ export interface Signing {
 /** What each kind of step needs to know. One line a kind; the journal stores it, so old kinds stay readable. */
 export interface StepArgs {
   'write-bundle': {
+    readonly product: string;
+    readonly version: string;
     readonly tag: string;
+    /** The folder of packed releases, relative to the root, or absolute. */
     readonly out: string;
-    readonly entries: readonly BundleEntry[];
-    readonly manifest: Digest;
+    /** The archive's file name, and further names for the same bytes. */
+    readonly artifact: string;
     readonly aliases: readonly string[];
-    readonly signed: boolean;
+    /** The time of every entry. */
+    readonly made: string;
+    readonly entries: readonly BundleEntry[];
+    /** Folders that are shipped empty. */
+    readonly folders: readonly string[];
+    /** The canonical manifest without `artifact.tarSha256`. */
+    readonly manifest: Digest;
+    /** Further assets of the release. */
     readonly extra: readonly FileToWrite[];
+    readonly signing: Signing;
   };
   'reserve-tag': { readonly host: HostAddress; readonly reservation: Reservation };
   'draft-release': { readonly host: HostAddress; readonly tag: string; readonly draft: string };

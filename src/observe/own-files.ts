@@ -2,15 +2,27 @@
 import { dirname, join, resolve } from 'node:path';
 import { ToolError } from '../model/error.ts';
 import type { World } from '../model/seams.ts';
-import { statIfThere } from '../world/disk.ts';
+import type { OperatorProgram } from '../model/source-file.ts';
+import { readTextIfThere, statIfThere } from '../world/disk.ts';
+import { measureFile } from '../world/folder-files.ts';
 
 const OWN_FILES = {
   operator: ['operator.mjs', '../dist/operator.mjs'],
   installer: ['templates/install.sh', '../templates/install.sh'],
 } as const;
 
-/** The path of one of our own files, for the program that runs from `program`. $SLIPWAY_OPERATOR names another operator program. Throws E_CONFIG when it is missing. */
-export async function findOwnFile(name: keyof typeof OWN_FILES, program: string, env: World['env']): Promise<string> {
+/** The operator program that goes into bundles; $SLIPWAY_OPERATOR names another one. `program` is the file that slipway runs from. */
+export async function observeOperatorProgram(program: string, env: World['env']): Promise<OperatorProgram> {
+  const file = await findOwnFile('operator', program, env);
+  return { file, ...(await measureFile(file)) };
+}
+
+/** The template of install.sh. */
+export async function readInstallerTemplate(program: string, env: World['env']): Promise<string> {
+  return (await readTextIfThere(await findOwnFile('installer', program, env))) ?? '';
+}
+
+async function findOwnFile(name: keyof typeof OWN_FILES, program: string, env: World['env']): Promise<string> {
   const given = name === 'operator' ? env.SLIPWAY_OPERATOR : undefined;
   const candidates = given ? [resolve(given)] : OWN_FILES[name].map((path) => join(dirname(program), path));
   for (const path of candidates) if ((await statIfThere(path))?.isFile() === true) return path;

@@ -1,8 +1,7 @@
 // The product's images as registries have them. Rule: one session for all, with docker's own logins, closed at the end.
-
 import { join } from 'node:path';
-import type { ResolvedImage } from '../model/image.ts';
-import { parseImageRef } from '../model/image.ts';
+import { ToolError } from '../model/error.ts';
+import { parseImageRef, type ResolvedImage } from '../model/image.ts';
 import type { TableImage } from '../model/image-table.ts';
 import { EMPTY_LOCK, LOCK_FILE_NAME, type LockFile, parseLockFile } from '../model/lock-file.ts';
 import type { World } from '../model/seams.ts';
@@ -42,8 +41,15 @@ export async function observeProductImages(
   }
 }
 
-/** The product's lock file; an absent one locks nothing. Throws E_FORMAT naming the field. */
-export async function readLockFile(root: string): Promise<LockFile> {
+/** The product's lock file; an absent one locks nothing. Throws E_CONFIG naming the field. */
+export async function readLockFile(root: string, label: string): Promise<LockFile> {
   const text = await readTextIfThere(join(root, LOCK_FILE_NAME));
-  return text === undefined ? EMPTY_LOCK : parseLockFile(text);
+  if (text === undefined) return EMPTY_LOCK;
+  try {
+    return parseLockFile(text, label);
+  } catch (cause) {
+    if (!(cause instanceof ToolError)) throw cause;
+    const hint = 'Take it from git again, or remove it and run `slipway images lock`.';
+    throw new ToolError('E_CONFIG', cause.message, { cause: cause.cause, hint });
+  }
 }

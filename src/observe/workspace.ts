@@ -1,8 +1,9 @@
 // The product's folder, as it is to be packed. Rule: every file that goes into a bundle is a plain file inside of that folder, measured here.
 import type { Dirent } from 'node:fs';
 import { lstat, readdir, readFile, realpath } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { digestOf } from '../model/digest.ts';
+import { ToolError } from '../model/error.ts';
 import { expressionOf } from '../model/glob.ts';
 import { parseRelativePath } from '../model/parse.ts';
 import type { Path, Problem, ProblemText } from '../model/problem.ts';
@@ -10,7 +11,28 @@ import type { BundleRules } from '../model/product.ts';
 import { isTemplate, type SourceFile, type SourceFiles } from '../model/source-file.ts';
 import { digestOfFile, readTextIfThere, statIfThere } from '../world/disk.ts';
 
-export interface WorkspaceWish {
+/** The product file as it is written. */
+export interface ProductText {
+  /** As the person named it. */
+  readonly name: string;
+  readonly text: string;
+  /** Its folder, absolute: where all relative paths in it start. */
+  readonly root: string;
+}
+
+const MOST_PRODUCT_BYTES = 4 * 1024 * 1024;
+
+/** Reads the product file. Throws E_CONFIG when there is none. */
+export async function readProductText(name: string): Promise<ProductText> {
+  const file = resolve(name);
+  const stats = await statIfThere(file);
+  if (stats === undefined || stats.isDirectory()) {
+    throw new ToolError('E_CONFIG', `there is no ${name} here`, { hint: 'Go to the product’s folder, or name its file with --config.' });
+  }
+  return { name, text: (await readTextIfThere(file, MOST_PRODUCT_BYTES)) ?? '', root: dirname(file) };
+}
+
+export interface SourcesWish {
   readonly root: string;
   readonly bundle: BundleRules;
   /** Paths below the root that are never packed: what we write ourselves. */
@@ -27,7 +49,7 @@ const MOST_TEMPLATE_BYTES = 4 * 1024 * 1024;
 const ALWAYS_SKIPPED = ['.git', '.slipway'];
 
 /** Reads everything that `bundle` names. Files of compose and env are read as texts and are no files of their own. */
-export async function observeWorkspace(wish: WorkspaceWish): Promise<SourceFiles> {
+export async function observeSources(wish: SourcesWish): Promise<SourceFiles> {
   const { root, bundle } = wish;
   const walk: Walk = { ...wish, texts: new Map(), missing: [], problems: [], files: [], found: [] };
   const named = [...bundle.compose, ...(bundle.env === undefined ? [] : [bundle.env])];
@@ -41,7 +63,7 @@ export async function observeWorkspace(wish: WorkspaceWish): Promise<SourceFiles
   return walk;
 }
 
-interface Walk extends WorkspaceWish {
+interface Walk extends SourcesWish {
   readonly files: SourceFile[];
   readonly texts: Map<string, string>;
   readonly missing: string[];

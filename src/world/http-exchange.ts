@@ -26,7 +26,7 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
 /** Sends a request and returns the last answer with its body unread. Throws what the transport throws. */
 export async function exchange(routes: Routes, request: ExchangeRequest): Promise<Exchange> {
-  const { request: send } = await import('undici');
+  const { request: send } = await import('./undici.ts');
   const { method, body, signal } = request;
   let url = parseAddress(request.url, request.plainHttp);
   let headers: Record<string, string> = { 'user-agent': 'slipway', 'accept-encoding': 'identity', ...lowerCase(request.headers) };

@@ -58,7 +58,7 @@ export function isInward(url: URL): boolean {
 }
 
 async function openRoute(kind: string, env: Env): Promise<Dispatcher> {
-  const { Agent, EnvHttpProxyAgent } = await import('undici');
+  const { Agent, EnvHttpProxyAgent } = await import('./undici.ts');
   const options: UndiciAgent.Options = { keepAliveTimeout: IDLE_CONNECTION, connections: CONNECTIONS_PER_HOST };
   const tls = kind === 'http:' ? {} : trusted(env);
   const proxy = kind === 'direct' ? undefined : proxyFor(kind, env);

@@ -133,7 +133,7 @@ export async function runSteps({ plan }: Planned, site: Site): Promise<void> {
 /** A site in the release's workspace, with its secret key in the environment. */
 export function siteOf(built: BuiltRelease, world: Partial<World> = {}): Site {
   const env = built.keys === null ? {} : { SLIPWAY_SECRET_KEY: built.keys.secretKeyText };
-  return { root: built.workspace, planId: 'plan', content: () => '', world: quietWorld({ env, ...world }) };
+  return { root: built.workspace, planId: 'plan', content: () => '', interrupted: () => false, world: quietWorld({ env, ...world }) };
 }
 
 /** A world of this process that reports to nobody and asks nobody. */

@@ -1,5 +1,5 @@
 // What is fetched is believed only after all checks, from a folder and over HTTP alike.
-import { copyFile, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { copyFile, cp, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -45,7 +45,6 @@ beforeEach(async () => {
 afterAll(async () => rm(join(pristine, '..'), { recursive: true, force: true }));
 
 async function copyHost(): Promise<void> {
-  const { cp } = await import('node:fs/promises');
   await cp(pristine, host, { recursive: true });
 }
 

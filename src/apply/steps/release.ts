@@ -36,6 +36,7 @@ const uploadAssets: Handler<'upload-assets'> = {
   done: async ({ host, draft, assets }, site) => holds(await hostOf(host, site).listDraft(draft), assets),
   run: async ({ host, draft, assets, from }, site) => {
     for (const asset of assets) {
+      if (site.interrupted()) throw new ToolError('E_INTERRUPTED', 'interrupted', { hint: 'Run the same command again to publish.' });
       const onBytes = (done: number): void => {
         site.world.report({ type: 'progress', text: asset.name, done, total: asset.size, unit: 'bytes' });
       };

@@ -5,10 +5,12 @@ import { ToolError } from '../../model/error.ts';
 import type { FolderAddress } from '../../model/host.ts';
 import { momentOf } from '../../model/parse.ts';
 import type { Planned, Signing } from '../../model/plan.ts';
+import { SNAPSHOT_CHANNEL } from '../../model/snapshot.ts';
 import { type Checkout, observeCheckout } from '../../observe/checkout.ts';
 import { observeIdentity } from '../../observe/identity.ts';
 import { checkSecretKey, observeHost, observePacked, type PackedRelease, type PackedRequest } from '../../observe/published.ts';
 import { observeSelf } from '../../observe/self.ts';
+import { observeTag } from '../../observe/worktree.ts';
 import { basisOf, type PublishWanted, planPublish } from '../../plan/publish.ts';
 import { planToJson } from '../../show/plan.ts';
 import { type Carried, carryOut, isPlanOnly, throwUnlessDone } from '../carry-out.ts';
@@ -36,6 +38,8 @@ export const publish: Command = {
     const signing = signingOf(context, file);
     const request = { folder: join(root, 'dist', tag), tag, product: product.product, publicKey: signing.publicKey };
     const packed = await requirePacked(request, checkout);
+    refuseSnapshot(packed, file);
+    await refuseOtherTag(context, file, { tag, commit: checkout.commit });
     await checkSecretKey(signing, context.world.env);
     await endEarlier(root, context, 'publish');
     const planned = await planFor(context, { file, host, signing, packed });
@@ -71,6 +75,30 @@ async function requirePacked(request: PackedRequest, { commit }: Checkout): Prom
       hint: `Check out that commit, or remove the folder. ${hint}`,
     },
   );
+}
+
+/** Work in progress, or a release of a channel that is not declared any more. */
+function refuseSnapshot({ manifest }: PackedRelease, { product }: ProductFile): void {
+  if (manifest.channel === SNAPSHOT_CHANNEL) {
+    throw new ToolError('E_DIRTY', `${manifest.tag} is a snapshot, and snapshots cannot be published`, {
+      hint: 'Commit, tag, and pack without --snapshot.',
+    });
+  }
+  if (product.release.channels[manifest.channel] !== undefined) return;
+  throw new ToolError('E_CONFIG', `${manifest.tag} is for the channel ${manifest.channel}, which release.channels does not name`, {
+    hint: 'Declare it, or pack again.',
+  });
+}
+
+/** A tag of the repository says what a version is; what HEAD says otherwise is not published under it. */
+async function refuseOtherTag(
+  context: Context,
+  { root }: ProductFile,
+  { tag, commit }: { readonly tag: string; readonly commit: string | null },
+): Promise<void> {
+  const tagged = commit === null ? undefined : await observeTag(root, tag, context.world);
+  if (tagged === undefined || tagged === commit) return;
+  throw new ToolError('E_NOT_PACKED', `the tag ${tag} is on ${tagged}, and HEAD is ${commit}`, { hint: `Check out ${tag}, and pack it.` });
 }
 
 async function planFor(context: Context, { file, host, signing, packed }: Publishing): Promise<Planned> {

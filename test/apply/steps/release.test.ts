@@ -1,5 +1,5 @@
 // Publishing through the journal: what is left behind when a step fails, and what recovery makes of a plan that was cut off.
-import { chmod, mkdir, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
@@ -37,28 +37,27 @@ async function apply(planned: Planned, world: Parameters<typeof siteOf>[1] = {})
   return applyPlan({ journal: await begin(planned), handlers, site: siteOf(built, world) });
 }
 
-/** The handlers, but this kind dies (as a killed process would) before or after its effect. */
-function dyingAt(kind: Kind, when: 'before' | 'after'): Handlers {
-  const table = releaseSteps as unknown as Record<string, { run: (...args: unknown[]) => Promise<void> }>;
-  const real = table[kind];
+/** The handlers, but this kind dies (as a killed process would) before or after its effect; `dead` tells when. */
+function dyingAt(kind: Kind, when: 'before' | 'after'): { readonly table: Handlers; readonly dead: Promise<void> } {
+  const steps = releaseSteps as unknown as Record<string, { run: (...args: unknown[]) => Promise<void> }>;
+  let die: () => void = () => {};
+  const dead = new Promise<void>((resolve) => {
+    die = resolve;
+  });
   const run = async (...args: unknown[]): Promise<void> => {
-    if (when === 'after') await real?.run(...args);
+    if (when === 'after') await steps[kind]?.run(...args);
+    die();
     await new Promise(() => {}); // never comes back: nothing after it happens
   };
-  return { ...handlers, [kind]: { ...real, run } } as unknown as Handlers;
+  return { table: { ...handlers, [kind]: { ...steps[kind], run } } as unknown as Handlers, dead };
 }
 
-/** Applies until the step hangs, then gives the journal as the next process finds it. */
+/** Applies until the step dies, then gives the journal as the next process finds it. */
 async function cutOff(planned: Planned, kind: Kind, when: 'before' | 'after'): Promise<Journal> {
   const journal = await begin(planned);
-  const index = planned.plan.steps.findIndex((step) => step.kind === kind);
-  const reached = new Promise<void>((resolve) => {
-    const report = (event: Event): void => {
-      if (event.type === 'step' && event.index === index) setTimeout(resolve, 300);
-    };
-    void applyPlan({ journal, handlers: dyingAt(kind, when), site: siteOf(built, { report }) });
-  });
-  await reached;
+  const { table, dead } = dyingAt(kind, when);
+  void applyPlan({ journal, handlers: table, site: siteOf(built) });
+  await dead;
   const found = await openJournal(built.workspace);
   if (found === undefined) throw new Error('no open journal');
   return found;
@@ -87,15 +86,13 @@ test('losing the race for the release ends refused, with nothing of ours left', 
   const planned = await planRelease(built, host, { by: 'id:a' });
   const other = await buildRelease({ workspace: join(folder, 'other'), version: '1.0.0', keys, files: { VERSION: 'other\n' } });
   await publishRelease(other, join(folder, 'theirs'));
-  const publishing = dyingAt('publish-release', 'before');
   const real = releaseSteps['publish-release'];
   const run: typeof real.run = async (step, site) => {
     await mkdir(join(host, 'releases'), { recursive: true });
-    const { cp } = await import('node:fs/promises');
     await cp(join(folder, 'theirs/releases/v1.0.0'), join(host, 'releases/v1.0.0'), { recursive: true });
     await real.run(step, site);
   };
-  const table = { ...publishing, 'publish-release': { ...real, run } } as unknown as Handlers;
+  const table = { ...handlers, 'publish-release': { ...real, run } } as unknown as Handlers;
   const applied = await applyPlan({ journal: await begin(planned), handlers: table, site: siteOf(built) });
   expect(applied).toMatchObject({ outcome: 'failed', cause: { code: 'E_PUBLISHED_DIFFERS' } });
   expect((await readdir(host)).sort()).toEqual(['releases', 'reservations']);
@@ -173,9 +170,7 @@ test('what was packed is checked before anything is planned', async () => {
   await writeFile(join(built.folder, 'operator.js'), operator);
   await writeFile(join(built.folder, 'extra.txt'), 'not named');
   await expect(planRelease(built, host)).rejects.toEqual(notPacked);
-  const { rm } = await import('node:fs/promises');
   await rm(join(built.folder, 'extra.txt'));
   await expect(planRelease({ ...built, keys: makeKeys() }, host)).rejects.toEqual(notPacked);
-  await chmod(built.folder, 0o755);
   expect((await planRelease(built, host)).plan.steps).not.toEqual([]);
 });

@@ -1,0 +1,91 @@
+// images list and images lock: the product's one table of images, and the digests of those that others make. Rule: the lock is one local file, written at once.
+import { join } from 'node:path';
+import { writeDurably } from '../../apply/durable.ts';
+import { ToolError } from '../../model/error.ts';
+import { printTagged, type ResolvedImage } from '../../model/image.ts';
+import { imageTable, type TableImage } from '../../model/image-table.ts';
+import { LOCK_FILE_NAME, lockedFor, printLockFile } from '../../model/lock-file.ts';
+import { didYouMean } from '../../model/near.ts';
+import { momentOf } from '../../model/parse.ts';
+import { observeProductImages, readLockFile } from '../../observe/product-images.ts';
+import { checkProduct } from '../../plan/check.ts';
+import { checkReferenceNames } from '../../plan/image-check.ts';
+import { type LockChange, planLock } from '../../plan/lock.ts';
+import { readRef } from '../../plan/render-bundle.ts';
+import { isPlanOnly } from '../carry-out.ts';
+import { CHANGING_FLAGS, type Command, type CommandResult, type Context, isSet } from '../command.ts';
+import { ANY_RELEASE, hasErrors, problemsError } from './inspect.ts';
+import { PRODUCT_FLAGS, type ProductFile, readProductFile } from './product-file.ts';
+
+export const images: Command = {
+  name: 'images',
+  summary: 'list and lock the images of a product',
+  usage: 'list|lock',
+  flags: { ...PRODUCT_FLAGS, ...CHANGING_FLAGS },
+  run: async (context) => {
+    const [verb = '', extra] = context.positionals;
+    if (extra !== undefined)
+      throw new ToolError('E_USAGE', `unexpected argument ${JSON.stringify(extra)}`, { hint: 'One verb: list or lock.' });
+    const file = await readProductFile(context);
+    const table = tableOf(file, context);
+    if (verb === 'list') return listImages(file, table);
+    if (verb === 'lock') return lockImages(context, file, table);
+    throw new ToolError('E_USAGE', verb === '' ? 'images: list or lock?' : `images: there is no ${JSON.stringify(verb)}`, {
+      hint: didYouMean(verb, ['list', 'lock'], 'There are'),
+    });
+  },
+};
+
+/** The table; throws E_CONFIG with everything that is wrong with it. */
+function tableOf({ product }: ProductFile, context: Context): TableImage[] {
+  const table = imageTable(product, ANY_RELEASE.version);
+  const problems = [...checkProduct(product, {}), ...checkReferenceNames(product, table)].filter(({ path = '' }) =>
+    path.startsWith('images'),
+  );
+  if (hasErrors(problems)) throw problemsError(problems, context);
+  return table;
+}
+
+async function listImages({ product, root }: ProductFile, table: readonly TableImage[]): Promise<CommandResult> {
+  const lock = await readLockFile(root, LOCK_FILE_NAME);
+  const listed = table.map(({ name, kind, reference, source, platforms }) => {
+    const own = product.images.own[name];
+    const written = kind === 'own' && own !== undefined ? reference.replace(/:[^:/]*$/, `:${own.tag}`) : reference;
+    const ref = readRef(reference);
+    const locked = kind === 'own' || ref === undefined ? undefined : lockedFor(lock, name, ref);
+    return { name, kind, reference: written, source: source ?? null, platforms, digest: locked?.digest ?? null };
+  });
+  const lines = listed.map(
+    ({ name, reference, kind, digest }) => `${name}  ${reference}  ${digest ?? (kind === 'own' ? 'asked at pack' : 'not locked')}\n`,
+  );
+  return { fields: { images: listed }, text: lines.join('') };
+}
+
+async function lockImages(context: Context, { root }: ProductFile, table: readonly TableImage[]): Promise<CommandResult> {
+  const previous = await readLockFile(root, LOCK_FILE_NAME);
+  const wanted = table.filter(({ kind }) => kind === 'third-party');
+  const resolved = await observeProductImages({ table: wanted, lock: previous, fresh: true }, context.world);
+  const { lock, changes } = planLock({ previous, resolved, moment: momentOf(context.world.now()) });
+  const fields = { images: resolved.map(imageField) };
+  if (changes.length === 0) return { fields, text: `${LOCK_FILE_NAME} is up to date: ${wanted.length} images\n` };
+  const text = changes.map(changeText).join('');
+  if (isPlanOnly(context)) {
+    const step = { kind: 'write-file', why: `${changes.length} digests are written down`, path: LOCK_FILE_NAME };
+    return { fields: { ...fields, plan: { command: 'images lock', steps: [step], notes: [] } }, text, ...exitOf(context) };
+  }
+  await writeDurably(join(root, LOCK_FILE_NAME), printLockFile(lock), 0o644);
+  return { fields, text: `${text}${LOCK_FILE_NAME} is written; commit it\n` };
+}
+
+function exitOf({ flags }: Context): { exit?: number } {
+  return isSet(flags, 'exit-code') ? { exit: 4 } : {};
+}
+
+function imageField({ name, reference, digest, platforms, size }: ResolvedImage): Readonly<Record<string, unknown>> {
+  return { name, reference: printTagged(reference), digest, platforms, size };
+}
+
+function changeText({ name, before, after }: LockChange): string {
+  const part = (side: LockChange['before']): string => (side === undefined ? 'nothing' : `${side.reference} ${side.digest.slice(0, 19)}`);
+  return `${name}: ${part(before)} -> ${part(after)}\n`;
+}

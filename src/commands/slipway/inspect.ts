@@ -1,0 +1,164 @@
+// The product file and everything it names, read once, and what is wrong with it. Rule: all problems of all files come together, before anything is asked
+// of the network.
+import { dirname, join, relative, resolve } from 'node:path';
+import { ToolError } from '../../model/error.ts';
+import type { ResolvedImage } from '../../model/image.ts';
+import { imageTable } from '../../model/image-table.ts';
+import { LOCK_FILE_NAME, type LockFile, lockedFor } from '../../model/lock-file.ts';
+import { type Problem, problemAt, sortProblems, withoutIgnored } from '../../model/problem.ts';
+import { type Product, parseProduct } from '../../model/product.ts';
+import type { OperatorProgram, SourceFiles } from '../../model/source-file.ts';
+import { parseVersion, type Version } from '../../model/version.ts';
+import { type Checkout, observeCheckout } from '../../observe/checkout.ts';
+import { observeHeldKey } from '../../observe/held-key.ts';
+import { observePrevious } from '../../observe/previous.ts';
+import { readLockFile } from '../../observe/product-images.ts';
+import { observeSources, readProductText } from '../../observe/workspace.ts';
+import { observeIgnored, observeWorktree, type Worktree } from '../../observe/worktree.ts';
+import { type Assessment, assessBundle } from '../../plan/assess.ts';
+import { checkPrevious } from '../../plan/previous-check.ts';
+import { type ReleaseName, readRef } from '../../plan/render-bundle.ts';
+import { checkShippedFile } from '../../plan/shipped-check.ts';
+import { countProblems, problemsToText } from '../../show/problems.ts';
+import { type Context, type FlagTable, textFlag } from '../command.ts';
+
+export const KEY_FLAGS = {
+  key: { type: 'string', value: 'FILE', help: 'the secret key file (default: $SLIPWAY_SECRET_KEY)' },
+} as const satisfies FlagTable;
+
+/** A product and its folder as facts. */
+export interface Inspection {
+  /** The product file's folder, absolute. */
+  readonly root: string;
+  readonly product: Product;
+  /** Those of the product file by itself. */
+  readonly problems: readonly Problem[];
+  readonly checkout: Checkout;
+  /** Undefined outside of git. */
+  readonly worktree: Worktree | undefined;
+  readonly sources: SourceFiles;
+  readonly lock: LockFile;
+  /** The public half of the secret key at hand. */
+  readonly heldKey: string | undefined;
+  /** A file of the product's folder as people find it from here. */
+  readonly label: (source: string) => string;
+}
+
+/** Reads the product and everything that goes into its bundle; `out` is where packed releases go. Throws when the product file cannot be read at all. */
+export async function inspectProduct(context: Context, out: string): Promise<Inspection> {
+  const { name, text, root } = await readProductText(textFlag(context.flags, 'config') ?? 'slipway.yaml');
+  const { product, problems } = parseProduct(text, name);
+  if (product === undefined) throw problemsError(problems, context);
+  const own = ownFolders(root, out, product);
+  const label = (source: string): string => join(dirname(name), source);
+  const checkout = await observeCheckout(root, context.world);
+  const worktree = checkout.commit === null ? undefined : await observeWorktree(root, context.world, own);
+  const { bundle } = product;
+  const inspect = ({ path, source }: { path: string; source: string }, content: string): Problem[] =>
+    checkShippedFile(path, content, product.env).map((found) => ({ ...found, file: label(source) }));
+  const executable = worktree === undefined ? {} : { executable: worktree.executable };
+  const sources = bundle === undefined ? NO_SOURCES : await observeSources({ root, bundle, skip: own, inspect, ...executable });
+  const lock = await readLockFile(root, label(LOCK_FILE_NAME));
+  const heldKey = await observeHeldKey(keyFileOf(context), context.world.env);
+  return { root, product, problems, checkout, worktree, sources, lock, heldKey, label };
+}
+
+export interface AssessWish {
+  readonly release: ReleaseName & { readonly version: Version };
+  readonly operator: OperatorProgram;
+  /** The digests from the registries; without them, those of the lock are taken, and images need none. */
+  readonly resolved?: readonly ResolvedImage[];
+}
+
+/** The bundle and all its problems, those of the product file among them. */
+export function assess(inspection: Inspection, { release, operator, resolved }: AssessWish): Assessment {
+  const { product, lock } = inspection;
+  const table = imageTable(product, release.version);
+  const locked = (): ResolvedImage[] =>
+    table.flatMap(({ name, reference }) => {
+      const ref = readRef(reference);
+      const found = ref === undefined ? undefined : lockedFor(lock, name, ref);
+      return ref === undefined || found === undefined ? [] : [{ ...found, name, reference: ref }];
+    });
+  const pinned = resolved !== undefined;
+  const { items, problems } = assessBundle(product, { ...inspection, release, operator, table, resolved: resolved ?? locked(), pinned });
+  return { items, problems: sortProblems([...inspection.problems, ...problems]) };
+}
+
+/** Warnings for files that another checkout would not have. */
+export async function checkIgnored({ root, product, worktree, sources }: Inspection, context: Context): Promise<Problem[]> {
+  if (worktree === undefined) return [];
+  const names = [...sources.texts.keys(), ...sources.files.map(({ source }) => source)];
+  const ignored = new Set(await observeIgnored(root, [...new Set(names)], context.world));
+  const problems = sources.files.flatMap(({ source, at }) => {
+    if (!ignored.has(source)) return [];
+    const message = `${source} is packed, but git ignores it: another checkout gives another bundle`;
+    return [problemAt(product.source, { code: 'W_IGNORED_BY_GIT', path: at, message, hint: 'Name it in exclude, or add it to git.' })];
+  });
+  return withoutIgnored(problems, product.ignore);
+}
+
+/** What changed against the release before, as far as the authority shows it: a host that cannot be read is a warning. */
+export async function checkAgainstPrevious(
+  { root, product }: Inspection,
+  { channel, below }: PreviousWish,
+  context: Context,
+): Promise<Problem[]> {
+  const host = product.release.hosts.find(({ name }) => name === product.release.authority);
+  if (host === undefined) return [];
+  const address = { ...host, path: resolve(root, host.path) };
+  const publicKey = product.release.publicKey ?? null;
+  try {
+    const previous = await observePrevious({ host: address, product: product.product, channel, below, publicKey });
+    return previous === undefined ? [] : checkPrevious(product, previous);
+  } catch (error) {
+    if (!(error instanceof ToolError)) throw error;
+    context.world.report({ type: 'warning', text: `the release before was not looked at: ${error.message}` });
+    return [];
+  }
+}
+
+export interface PreviousWish {
+  readonly channel: string;
+  readonly below: Version | undefined;
+}
+
+/** Shows all problems and gives the error to end with, named after the first one; all of them are in its details. */
+export function problemsError(problems: readonly Problem[], context: Context): ToolError {
+  const errors = problems.filter(({ severity }) => severity === 'error');
+  const [first] = errors;
+  if (first === undefined) throw new Error('no problem is no error');
+  const code = errors.every((problem) => problem.code === 'E_NOT_SUPPORTED') ? 'E_NOT_SUPPORTED' : 'E_CONFIG';
+  const details = { problems };
+  if (problems.length === 1) return new ToolError(code, `${first.file}:${first.line}: ${first.message}`, { hint: first.hint, details });
+  context.world.terminal.err(problemsToText(problems));
+  return new ToolError(code, `${countProblems(problems)}; the first: ${first.file}:${first.line}: ${first.message}`, {
+    hint: first.hint,
+    details,
+  });
+}
+
+export function hasErrors(problems: readonly Problem[]): boolean {
+  return problems.some(({ severity }) => severity === 'error');
+}
+
+/** The file of --key, absolute; null = the environment. */
+export function keyFileOf(context: Context): string | null {
+  const file = textFlag(context.flags, 'key');
+  return file === undefined ? null : resolve(file);
+}
+
+/** Where packed releases go, below the product's folder. */
+export const DEFAULT_OUT = 'dist';
+
+/** A release of no version, for what can be known before there is one. */
+export const ANY_RELEASE = { version: parseVersion('0.0.0'), tag: 'v0.0.0', channel: 'stable' } as const;
+
+const NO_SOURCES: SourceFiles = { files: [], texts: new Map(), missing: [], problems: [], found: [] };
+
+/** What we write ourselves below the product's folder: never packed, and never a change. */
+function ownFolders(root: string, out: string, { release }: Product): string[] {
+  const hosts = release.hosts.map(({ path }) => path);
+  const inside = [out, DEFAULT_OUT, ...hosts].map((path) => relative(root, resolve(root, path)));
+  return ['.slipway', ...inside.filter((path) => path !== '' && !path.startsWith('..') && !path.startsWith('/'))];
+}

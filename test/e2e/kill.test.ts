@@ -1,0 +1,111 @@
+// A real upgrade on the real engine is killed at its journal's boundaries. Rule: after `recover` it is exactly the old release or exactly the new one.
+import type { ChildProcess } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { leftovers, type Snapshot, takeSnapshot } from './promises.ts';
+import { addNote, type Installed, install, openStage, type Stage } from './stage.ts';
+
+/** All boundaries in the whole campaign; a few of every kind in the usual run. */
+const WHOLE = process.env.SLIPWAY_CAMPAIGN === '1';
+const SAMPLE = [1, 8, 13, 18, 23, 28, 33];
+
+let stage: Stage;
+let acme: Installed;
+let old: Snapshot;
+
+beforeAll(async () => {
+  stage = await openStage();
+  await stage.publish('1.0.0', 1);
+  acme = await install(stage, 'killed');
+  await addNote(acme, 'written before the upgrade');
+  await stage.publish('2.0.0', 2);
+  old = await takeSnapshot(acme);
+});
+
+afterAll(async () => {
+  await acme?.remove();
+  await stage?.close();
+});
+
+describe('a SIGKILL in the middle of an upgrade', () => {
+  test('leaves exactly the old or exactly the new release after recover, at every boundary of the journal', async () => {
+    const ends: Record<string, number> = { undone: 0, finished: 0 };
+    for (let line = WHOLE ? 1 : 0; ; line += 1) {
+      const boundary = WHOLE ? line : SAMPLE[line];
+      if (boundary === undefined) break;
+      const killed = await killAt(acme, boundary);
+      if (!killed) break;
+      const { result, code, stderr } = await acme.ctl('recover');
+      expect(code, `recover after line ${boundary}: ${stderr}`).toBe(0);
+      const now = await takeSnapshot(acme);
+      expect(await leftovers(acme), `after line ${boundary}`).toEqual([]);
+      expect(now.notes).toBe(old.notes);
+      if (result.outcome === 'finished') {
+        expect(now.version).toBe('2.0.0');
+        ends.finished = (ends.finished ?? 0) + 1;
+        await goBack();
+      } else {
+        expect({ boundary, ...now }).toEqual({ boundary, ...old });
+        ends.undone = (ends.undone ?? 0) + 1;
+      }
+    }
+    console.log(`killed upgrades: ${JSON.stringify(ends)}`);
+    expect(ends.undone).toBeGreaterThan(0);
+  });
+
+  test('the upgrade succeeds afterwards', async () => {
+    const { result, stderr } = await acme.ctl('upgrade', '--yes');
+    expect(result.outcome, stderr).toBe('upgraded');
+    const now = await takeSnapshot(acme);
+    expect(now.version).toBe('2.0.0');
+    expect(now.notes).toBe(old.notes);
+  });
+});
+
+/** Starts an upgrade and kills it once the journal has so many lines; false when it ended before. */
+async function killAt(installed: Installed, lines: number): Promise<boolean> {
+  const child = installed.spawnCtl('upgrade', '--yes');
+  const ended = new Promise<boolean>((resolve) => child.once('exit', () => resolve(true)));
+  const journal = join(installed.root, '.slipway/journal.ndjson');
+  for (;;) {
+    if (await Promise.race([ended, pause(5)])) return false;
+    const text = existsSync(journal) ? await readFile(journal, 'utf8').catch(() => '') : '';
+    if (text.split('\n').length - 1 >= lines) break;
+  }
+  killTree(child);
+  await ended;
+  return true;
+}
+
+/** The program and the one it handed over to: both die at once, as in a power cut. */
+function killTree(child: ChildProcess): void {
+  const pids = [child.pid ?? 0, ...childrenOf(child.pid ?? 0)];
+  for (const pid of pids) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  }
+}
+
+function childrenOf(pid: number): number[] {
+  try {
+    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
+    return text.split(' ').filter(Boolean).map(Number);
+  } catch {
+    return [];
+  }
+}
+
+async function goBack(): Promise<void> {
+  const { code, stderr } = await acme.ctl('restore', '--yes');
+  expect(code, stderr).toBe(0);
+  old = await takeSnapshot(acme);
+}
+
+function pause(milliseconds: number): Promise<false> {
+  return new Promise((resolve) => setTimeout(() => resolve(false), milliseconds));
+}
