@@ -24,7 +24,7 @@ async function main() {
   const url = `http://127.0.0.1:${server.address().port}`;
   say('A maintainer makes a key pair and packs release 1');
   const key = makeKey();
-  publish('1.0.0', 1, url, key);
+  await publish('1.0.0', 1, url, key);
   say('A person installs it with one line, answers given beforehand, no terminal');
   await installProduct(url);
   if (withEngine) await upgrades(url, key);
@@ -37,11 +37,11 @@ async function upgrades(url, key) {
   await post('written while release 1 was running');
   note(`rows: ${await rows()}`);
   say('Release 2 changes the schema and the proxy; the install upgrades in place');
-  publish('2.0.0', 2, url, key);
+  await publish('2.0.0', 2, url, key);
   await run([join(root, 'acmectl'), 'upgrade', '--yes']);
   note(`health: ${await get('/api/health')}`);
   say('Release 3 migrates well and is then never healthy; nobody is asked, it goes back by itself');
-  publish('3.0.0', 3, url, key);
+  await publish('3.0.0', 3, url, key);
   const bad = await run([join(root, 'acmectl'), 'upgrade', '--yes'], { mayFail: true });
   if (bad === 0) fail('release 3 should have failed');
   const [health, kept] = [await get('/api/health'), await rows()];
@@ -59,7 +59,7 @@ function left() {
   say('Left out, because there is no Docker Engine: containers, health, upgrade, and the way back of a bad release');
 }
 
-function publish(version, release, url, key) {
+async function publish(version, release, url, key) {
   const tree = join(stage, `source-${version}`);
   execFileSync('sh', [join(repository, 'scripts/reference-product.sh'), String(release), tree], { stdio: 'inherit' });
   const file = join(tree, 'slipway.yaml');
@@ -67,17 +67,17 @@ function publish(version, release, url, key) {
   const text = readFileSync(file, 'utf8').replace(/local: \{ type: folder[^}]*\}/, host);
   writeFileSync(file, text.replace('  publishTo:', `  publicKey: ${key.publicKey}\n  publishTo:`));
   const git = ['git', '-c', 'user.name=Maintainer', '-c', 'user.email=maintainer@acme.example'];
-  for (const words of [
+  const words = [
     ['init', '-q', '-b', 'main'],
     ['add', '-A'],
     ['commit', '-q', '-m', version],
     ['tag', `bundle-v${version}`],
-  ])
-    must([...git, ...words], tree);
+  ];
+  for (const each of words) await run([...git, ...each], { cwd: tree });
   note(`images of ${version}, from Debian and npm packages`);
-  if (withEngine) must(['sh', join(repository, 'bundle/images/build.sh'), version, tree], repository);
+  if (withEngine) await run(['sh', join(repository, 'bundle/images/build.sh'), version, tree], { cwd: repository });
   const env = { ...process.env, SLIPWAY_SECRET_KEY: key.secret };
-  for (const verb of ['pack', 'publish']) must([...slipway, verb, '--yes'], tree, env);
+  for (const verb of ['pack', 'publish']) await run([...slipway, verb, '--yes'], { cwd: tree, env });
 }
 
 async function installProduct(url) {
@@ -106,19 +106,14 @@ function clear() {
 }
 
 /** Waits for the child without blocking, or the web server in this process could not answer it. */
-function run(argv, { mayFail = false } = {}) {
+function run(argv, { mayFail = false, cwd = '/', env = process.env } = {}) {
   return new Promise((done) => {
-    const child = spawn(argv[0], argv.slice(1), { stdio: ['ignore', 'inherit', 'inherit'], cwd: '/' });
+    const child = spawn(argv[0], argv.slice(1), { stdio: ['ignore', 'inherit', 'inherit'], cwd, env });
     child.on('close', (code) => {
       if (code !== 0 && !mayFail) fail(`${argv.join(' ')} ended with ${code}`);
       done(code);
     });
   });
-}
-
-function must(argv, cwd, env = process.env) {
-  const { status } = spawnSync(argv[0], argv.slice(1), { cwd, env, stdio: ['ignore', 'inherit', 'inherit'] });
-  if (status !== 0) fail(`${argv.join(' ')} ended with ${status}`);
 }
 
 async function get(path) {

@@ -13,13 +13,15 @@ import {
   wholeLines,
 } from '../model/journal.ts';
 import { journalPath, operatorsFolder, stateFolder } from '../model/layout.ts';
+import { readOpenOperation } from '../world/state.ts';
 import { syncFolder, writeDurably } from './durable.ts';
+import { clearWork, leavesNothing } from './work.ts';
 
 /** What applying needs of a journal. */
 export interface Journal {
   readonly state: JournalState;
   readonly append: (line: JournalLine) => Promise<void>;
-  /** Writes the last line and moves the journal to history/. */
+  /** Writes the last line, clears the plan's own files away and moves the journal to history/. */
   readonly end: (how: JournalEnd) => Promise<void>;
 }
 
@@ -38,7 +40,7 @@ export async function beginJournal(root: string, head: JournalHead): Promise<Jou
 
 /**
  * Opens the journal that was left behind, or undefined when there is none. A torn last line is cut off, or the next line would be
- * glued to it; an ended journal is moved to history, as its own run had no time to.
+ * glued to it; an ended plan is cleared away, as its own run had no time to.
  */
 export async function openJournal(root: string): Promise<Journal | undefined> {
   const path = journalPath(root);
@@ -53,12 +55,17 @@ export async function openJournal(root: string): Promise<Journal | undefined> {
   if (whole.length < text.length) await cutTo(path, Buffer.byteLength(whole));
   const journal = journalOf(root, state);
   if (state.end === undefined) return journal;
-  await archive(root, state.head.id);
+  await putAway(root, state.head, state.end);
   return undefined;
 }
 
-/** The error of every command that finds an open journal. */
-export function openOperation(root: string, head: JournalHead): ToolError {
+/** Throws E_OPEN_OPERATION when an earlier plan was cut off. Reads only, so it may be asked while another process is at work. */
+export async function refuseOpenOperation(root: string): Promise<void> {
+  const head = await readOpenOperation(root);
+  if (head !== undefined) throw openOperation(root, head);
+}
+
+function openOperation(root: string, head: JournalHead): ToolError {
   return new ToolError('E_OPEN_OPERATION', `an earlier ${head.command} (${head.id}) was cut off`, {
     hint: `Run \`recover\`, or node ${join(operatorsFolder(root), hexOf(head.operator))} recover --dir ${root}: it ends at exactly the old or exactly the new state.`,
     details: { operation: head.operation, command: head.command, since: head.at },
@@ -79,7 +86,7 @@ function journalOf(root: string, state: JournalState): Journal {
   };
   const end = async (how: JournalEnd): Promise<void> => {
     await append({ end: how });
-    await archive(root, state.head.id);
+    await putAway(root, state.head, how);
   };
   return { state, append, end };
 }
@@ -94,13 +101,15 @@ async function appendLine(path: string, line: string): Promise<void> {
   }
 }
 
-async function archive(root: string, id: string): Promise<void> {
+async function putAway(root: string, { id, plan }: JournalHead, how: JournalEnd): Promise<void> {
+  await clearWork(root, plan, how);
+  if (leavesNothing(plan, how)) return;
   const history = join(stateFolder(root), 'history');
   await mkdir(history, { recursive: true, mode: 0o700 });
+  await rm(reservePath(root), { force: true });
   await rename(journalPath(root), join(history, `${id}.ndjson`));
   await syncFolder(history);
   await syncFolder(stateFolder(root));
-  await rm(reservePath(root), { force: true });
 }
 
 async function cutTo(path: string, bytes: number): Promise<void> {

@@ -1,18 +1,19 @@
 // The one way from a plan to a changed world: show, confirm, lock, look again, apply. Rule: every command that changes something ends here.
-import { copyFile, link, mkdir, rm, rmdir } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Applied, applyPlan, reasonOf, recoverPlan, wasInterrupted } from '../apply/apply.ts';
-import { copyDurably, makeFolder, writeDurably } from '../apply/durable.ts';
+import { copyDurably } from '../apply/durable.ts';
 import { handlers } from '../apply/handlers.ts';
-import { beginJournal, type Journal, openJournal, openOperation } from '../apply/journal.ts';
+import { beginJournal, type Journal, openJournal, refuseOpenOperation } from '../apply/journal.ts';
 import { type Lock, takeLock } from '../apply/lock.ts';
-import { contentsFolder, siteOf, workFolder } from '../apply/site.ts';
+import { siteOf } from '../apply/site.ts';
+import { placeContents, removeIfEmpty } from '../apply/work.ts';
 import { type Digest, hexOf } from '../model/digest.ts';
-import { systemCode, ToolError } from '../model/error.ts';
+import { ToolError } from '../model/error.ts';
 import { JOURNAL_TYPE, type JournalHead } from '../model/journal.ts';
 import { lockPath, operatorsFolder, stateFolder } from '../model/layout.ts';
 import { momentOf } from '../model/parse.ts';
-import type { Content, Plan, Planned } from '../model/plan.ts';
+import type { Plan, Planned } from '../model/plan.ts';
 import { planToText } from '../show/plan.ts';
 import { type Context, isSet } from './command.ts';
 
@@ -54,18 +55,15 @@ export function isPlanOnly(context: Context): boolean {
   return isSet(context.flags, 'plan') || isSet(context.flags, 'dry-run');
 }
 
-/** Throws E_OPEN_OPERATION when an earlier command was cut off. */
+/** Throws E_OPEN_OPERATION when an earlier command was cut off. Reads only: it is asked without the lock, too. */
 export async function refuseOpenJournal(root: string): Promise<void> {
-  const open = await openJournal(root);
-  if (open !== undefined) throw openOperation(root, open.state.head);
+  await refuseOpenOperation(root);
 }
 
 /** Ends the plan of an open journal; the caller holds the lock. */
 export async function recoverOpen(journal: Journal, root: string, context: Context): Promise<Applied> {
   const { plan } = journal.state.head;
-  const applied = await recoverPlan({ journal, handlers, site: siteOf(root, plan.id, context.world) });
-  await clearWork(root, plan, applied);
-  return applied;
+  return recoverPlan({ journal, handlers, site: siteOf(root, plan.id, context.world) });
 }
 
 /** Turns what happened into the error the caller ends with; returns when the plan was carried out. */
@@ -114,13 +112,14 @@ export async function applyUnderLock(planned: Planned, context: Context, carryin
   const { plan } = planned;
   const { root } = carrying;
   await refuseOpenJournal(root);
+  await openJournal(root); // an ended plan that had no time to clear away does so now, before ours puts anything there
   if (carrying.recheck !== undefined && (await carrying.recheck()) !== plan.basedOn) {
     throw new ToolError('E_PLAN_STALE', 'something changed while the plan was looked at; nothing was done', {
       hint: 'Run the command again and look at the new plan.',
     });
   }
   if (carrying.program !== undefined) await keepProgram(root, carrying.program, carrying.operator);
-  await placeContents(planned, root);
+  await placeContents(root, planned);
   const head: JournalHead = {
     type: JOURNAL_TYPE,
     id: plan.id,
@@ -132,7 +131,6 @@ export async function applyUnderLock(planned: Planned, context: Context, carryin
   };
   const journal = await beginJournal(root, head);
   const applied = await applyPlan({ journal, handlers, site: siteOf(root, plan.id, context.world) });
-  await clearWork(root, plan, applied);
   return { plan, ...applied };
 }
 
@@ -140,41 +138,6 @@ async function keepProgram(root: string, program: string, digest: Digest): Promi
   await mkdir(operatorsFolder(root), { recursive: true, mode: 0o700 });
   const path = join(operatorsFolder(root), hexOf(digest));
   if (path !== program) await copyDurably(program, path, 0o600);
-}
-
-/** The contents are on disk before the journal begins, so that whoever recovers finds them. Private: `.env` is among them. */
-async function placeContents(planned: Planned, root: string): Promise<void> {
-  const folder = contentsFolder(root, planned.plan.id);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  for (const [digest, content] of planned.contents) await placeContent(content, join(folder, hexOf(digest)));
-  await makeFolder(folder, 0o700);
-}
-
-async function placeContent(content: Content, path: string): Promise<void> {
-  if ('text' in content) return writeDurably(path, content.text, 0o600);
-  try {
-    await link(content.file, path);
-  } catch (error) {
-    if (systemCode(error) === 'EEXIST') return;
-    await copyFile(content.file, path); // another file system, or one without links
-  }
-}
-
-/** A fresh install that was undone leaves nothing, not even our own folder. */
-async function clearWork(root: string, plan: Plan, applied: Applied): Promise<void> {
-  await rm(workFolder(root, plan.id), { recursive: true, force: true });
-  if (applied.outcome !== 'undone' || plan.fresh === undefined) return;
-  await rm(stateFolder(root), { recursive: true, force: true });
-  if (plan.fresh === 'root') await removeIfEmpty(root);
-}
-
-async function removeIfEmpty(folder: string): Promise<void> {
-  try {
-    await rmdir(folder);
-  } catch (error) {
-    const code = systemCode(error);
-    if (code !== 'ENOTEMPTY' && code !== 'ENOENT' && code !== 'EEXIST') throw error;
-  }
 }
 
 function hintOf(cause: unknown): { hint?: string } {

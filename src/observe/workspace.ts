@@ -9,7 +9,8 @@ import { parseRelativePath } from '../model/parse.ts';
 import type { Path, Problem, ProblemText } from '../model/problem.ts';
 import type { BundleRules } from '../model/product.ts';
 import { isTemplate, type SourceFile, type SourceFiles } from '../model/source-file.ts';
-import { digestOfFile, readTextIfThere, statIfThere } from '../world/disk.ts';
+import { readTextIfThere, statIfThere } from '../world/disk.ts';
+import { measureFile } from '../world/folder-files.ts';
 
 /** The product file as it is written. */
 export interface ProductText {
@@ -128,7 +129,7 @@ async function takeFile(walk: Walk, rule: Rule, { source, inBundle, isFile }: Fo
   const stats = await lstat(file);
   const executable = walk.executable?.get(source) ?? (stats.mode & 0o100) !== 0;
   const bytes = stats.size <= (isTemplate(source) ? MOST_TEMPLATE_BYTES : MOST_TEXT_BYTES) ? await readFile(file) : undefined;
-  const measured = { size: bytes?.length ?? stats.size, sha256: bytes === undefined ? await digestOfFile(file) : digestOf(bytes) };
+  const measured = bytes === undefined ? await measureFile(file) : { size: bytes.length, sha256: digestOf(bytes) };
   const found: SourceFile = { source, path: inBundle, ...measured, executable, at: [...rule.at, 'from'] };
   walk.files.push(found);
   if (bytes === undefined || bytes.subarray(0, 8192).includes(0)) return;

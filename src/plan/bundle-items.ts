@@ -110,26 +110,27 @@ function reserved(items: readonly BundleItem[]): ProblemText[] {
 }
 
 function insideOfFiles(items: readonly BundleItem[], folders: readonly Placed[]): ProblemText[] {
-  const files = new Set(items.map(({ path }) => path));
-  const within = (path: string): string | undefined => {
-    const parts = path.split('/');
-    return parts.map((_, index) => parts.slice(0, index).join('/')).find((parent) => files.has(parent));
-  };
-  const inside = [...items, ...folders].flatMap(({ path, at }) => {
-    const file = within(path) ?? (folders.some((folder) => folder.path === path && folder.at === at) && files.has(path) ? path : undefined);
-    return file === undefined ? [] : [{ path, at, file }];
-  });
-  return inside.map(({ path, at, file }) => {
-    const message = `${path} needs a folder ${file}, and the bundle has a file of that name`;
-    return { code: 'E_NAME_TAKEN', path: at, message, hint: 'Rename one of them.' };
+  const files = new Map(items.map((item) => [item.path, item]));
+  const needed = [
+    ...items.flatMap((item) => parentsOf(item.path).map((folder) => ({ item, folder }))),
+    ...folders.flatMap((item) => [...parentsOf(item.path), item.path].map((folder) => ({ item, folder }))),
+  ];
+  return needed.flatMap(({ item, folder }): ProblemText[] => {
+    const file = files.get(folder);
+    const shipped = [item, file].find((each) => each !== undefined && isShipped(each));
+    if (file === undefined || shipped === undefined) return [];
+    const message = `${item.path} needs a folder ${folder}, and the bundle has a file of that name`;
+    return [{ code: 'E_NAME_TAKEN', path: shipped.at, message, hint: 'Rename one of them, or name it in exclude.' }];
   });
 }
 
+function parentsOf(path: string): string[] {
+  const parts = path.split('/');
+  return parts.slice(1).map((_, index) => parts.slice(0, index + 1).join('/'));
+}
+
 function sameButForCase(placed: readonly Placed[]): ProblemText[] {
-  const parents = placed.flatMap(({ path, at }) => {
-    const parts = path.split('/');
-    return parts.map((_, index) => ({ path: parts.slice(0, index + 1).join('/'), at }));
-  });
+  const parents = placed.flatMap(({ path, at }) => [...parentsOf(path), path].map((part) => ({ path: part, at })));
   const byPath = new Map(parents.map(({ path, at }) => [path, at]));
   const collisions = caseCollisions(byPath.keys()).filter((group) => group.some((path) => isShipped({ path, at: byPath.get(path) ?? [] })));
   return collisions.map((group) => {

@@ -38,7 +38,7 @@ export function decideFiles(wish: FilesWish): FilesDecision {
     if (decision === 'conflict') conflicts.push(path);
     else if (decision === 'remove') swapped.push({ path, content: null, mode: 0 });
     else if (decision === 'keep') {
-      kept.push(path);
+      if (target.get(path)?.owner !== 'user' && old.get(path)?.owner !== 'user') kept.push(path);
       if (mine !== undefined) staged.push({ path, content: mine.digest, mode: mine.mode });
     } else if (theirs !== undefined) {
       const file = { path, content: theirs.sha256, mode: modeOf(theirs) };

@@ -21,9 +21,16 @@ export function errorToFields(error: unknown): Record<string, unknown> {
 
 function causesOf(error: ToolError): string {
   const lines: string[] = [];
-  for (let cause = error.cause; cause instanceof ToolError; cause = cause.cause) lines.push(`\n  because: ${cause.message}`);
+  for (let cause = error.cause; cause instanceof ToolError; cause = cause.cause) lines.push(`\n  because: ${cause.message}${logOf(cause)}`);
   if (error.cause instanceof AggregateError) {
     for (const each of error.cause.errors) lines.push(`\n  because: ${each instanceof Error ? each.message : String(each)}`);
   }
   return lines.join('');
+}
+
+/** The end of a service's log, where one was kept. */
+function logOf(error: ToolError): string {
+  const { log } = error.details;
+  if (typeof log !== 'string' || log.trim() === '') return '';
+  return `\n    ${log.trim().split('\n').slice(-8).join('\n    ')}`;
 }

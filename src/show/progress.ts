@@ -56,7 +56,7 @@ function linesOf(event: Event, colour: boolean): string[] {
     case 'phase':
       return [bold(event.text, colour)];
     case 'step':
-      return [`${event.direction === 'back' ? '  back: ' : `  [${event.index + 1}/${event.of}] `}${event.why}`];
+      return [`${event.direction === 'back' ? '  undoing: ' : `  [${event.index + 1}/${event.of}] `}${event.why}`];
     case 'note':
       return [`  ${event.text}`];
     case 'warning':

@@ -19,14 +19,17 @@ const MOUNT = 'slipway-data';
 /** Copies all of a place into a .tar.gz (mode 0600). The place must not be written to meanwhile. */
 export async function copyOut(engine: Engine, place: DataPlace, file: string): Promise<void> {
   await withContainer(engine, place, async () => {
-    await docker(engine, ['cp', '--archive', `${place.container}:/${MOUNT}`, '-'], { output: { file, gzip: true } });
+    await docker(engine, ['cp', `${place.container}:/${MOUNT}`, '-'], { output: { file, gzip: true } });
   });
 }
 
-/** Unpacks a .tar.gz made by `copyOut` into a place, which must be empty. */
+/**
+ * Unpacks a .tar.gz made by `copyOut` into a place, which must be empty. Without `--archive`: measured on 26.1, that flag gives every file to
+ * the container's user instead of keeping the archive's owners.
+ */
 export async function copyIn(engine: Engine, place: DataPlace, file: string): Promise<void> {
   await withContainer(engine, place, async () => {
-    await docker(engine, ['cp', '--archive', '-', `${place.container}:/`], { input: { file, gunzip: true } });
+    await docker(engine, ['cp', '-', `${place.container}:/`], { input: { file, gunzip: true } });
   });
 }
 

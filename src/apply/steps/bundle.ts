@@ -138,7 +138,10 @@ async function writeArchive(
     out: file,
     entries: [...step.entries.map((entry) => tarEntry(entry, step, site)), ...step.folders.map((path) => folderEntry(path, step))],
     mtime: new Date(step.made),
-    onBytes: (done) => site.world.report({ type: 'progress', text: step.artifact, done: Math.min(done, total), total, unit: 'bytes' }),
+    onBytes: (done) => {
+      if (site.interrupted()) throw new ToolError('E_INTERRUPTED', 'interrupted');
+      site.world.report({ type: 'progress', text: step.artifact, done: Math.min(done, total), total, unit: 'bytes' });
+    },
     tail: async (tarSha256) => {
       manifest = sealManifest(unsealed, tarSha256);
       parseManifest(manifest); // what installs could not read is not written

@@ -44,7 +44,10 @@ async function run(context: Context): Promise<CommandResult> {
   const { manifest, record } = install;
   const start = !isSet(context.flags, 'no-start');
   const today = envValues(install.env);
-  const answers = await answersFor(context, { manifest, ...todaysChoice(declared(today, manifest.env), record.features, (await givenNames(context)).size > 0) });
+  const answers = await answersFor(context, {
+    manifest,
+    ...todaysChoice(declared(today, manifest.env), record.features, (await givenNames(context)).size > 0),
+  });
   const generated = generateSecrets(manifest.env, openSecrets(manifest, new Map([...today, ...answers.values])), world);
   const changed = new Map(
     [...answers.values, ...generated].filter(([name, value]) => manifest.env[name] !== undefined && today.get(name) !== value),

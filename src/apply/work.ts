@@ -1,0 +1,56 @@
+// What a plan keeps on disk while it is carried out. Rule: there before the journal begins, gone before the journal is put away, so that a crash leaves neither half.
+import { copyFile, link, mkdir, readdir, rm, rmdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { hexOf } from '../model/digest.ts';
+import { systemCode } from '../model/error.ts';
+import type { JournalEnd } from '../model/journal.ts';
+import { journalPath, stateFolder } from '../model/layout.ts';
+import type { Content, Plan, Planned } from '../model/plan.ts';
+import { makeFolder, writeDurably } from './durable.ts';
+import { contentsFolder, workFolder } from './site.ts';
+
+/** Puts the contents on disk, where whoever recovers finds them. Private: `.env` is among them. The caller holds the lock, and no journal is open. */
+export async function placeContents(root: string, { plan, contents }: Planned): Promise<void> {
+  const folder = contentsFolder(root, plan.id);
+  await rm(join(stateFolder(root), 'staged'), { recursive: true, force: true }); // of a plan that was cut off before its journal began
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  for (const [digest, content] of contents) await placeContent(content, join(folder, hexOf(digest)));
+  await makeFolder(folder, 0o700);
+}
+
+/** True when a plan that ended in this way leaves nothing of ours behind: a fresh install that was undone. */
+export function leavesNothing(plan: Plan, how: JournalEnd): boolean {
+  return how === 'undone' && plan.fresh !== undefined;
+}
+
+/** Removes what belonged to an ended plan alone. Of a fresh install that was undone that is all we made, the journal last: it says what is left to do. */
+export async function clearWork(root: string, plan: Plan, how: JournalEnd): Promise<void> {
+  await rm(workFolder(root, plan.id), { recursive: true, force: true });
+  if (!leavesNothing(plan, how)) return;
+  const state = stateFolder(root);
+  const journal = basename(journalPath(root));
+  for (const name of await readdir(state)) if (name !== journal) await rm(join(state, name), { recursive: true, force: true });
+  await rm(join(state, journal), { force: true });
+  await removeIfEmpty(state);
+  if (plan.fresh === 'root') await removeIfEmpty(root);
+}
+
+/** Removes a folder that holds nothing; any other stays. */
+export async function removeIfEmpty(folder: string): Promise<void> {
+  try {
+    await rmdir(folder);
+  } catch (error) {
+    const code = systemCode(error);
+    if (code !== 'ENOTEMPTY' && code !== 'ENOENT' && code !== 'EEXIST') throw error;
+  }
+}
+
+async function placeContent(content: Content, path: string): Promise<void> {
+  if ('text' in content) return writeDurably(path, content.text, 0o600);
+  try {
+    await link(content.file, path);
+  } catch (error) {
+    if (systemCode(error) === 'EEXIST') return;
+    await copyFile(content.file, path); // another file system, or one without links
+  }
+}

@@ -1,0 +1,180 @@
+// Where a run can be cut off, and how. Rule: a dead run does nothing more: whatever it still awaits never comes.
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { appendFileSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import fs, { type FileHandle } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
+import { join } from 'node:path';
+import type { Handler, Handlers } from '../../src/apply/handler.ts';
+import type { Journal } from '../../src/apply/journal.ts';
+import { ToolError } from '../../src/model/error.ts';
+import { printLine } from '../../src/model/journal.ts';
+import { journalPath } from '../../src/model/layout.ts';
+import type { Kind } from '../../src/model/plan.ts';
+import type { Run } from '../../src/model/seams.ts';
+import { type FakeEngine, isEffect } from '../fakes/engine.ts';
+
+/** `kill`: the process is gone. `fail`: this one effect fails. `interrupt`: a person presses Ctrl-C. */
+export type Blow = 'kill' | 'fail' | 'interrupt';
+
+export interface FusePlan {
+  /** Which point it is, counted from 1; none = the run is only counted. */
+  readonly at?: number;
+  readonly blow?: Blow;
+}
+
+export class Fuse {
+  count = 0;
+  dead = false;
+  /** What was going on when it blew. */
+  where = '';
+  /** Every point passed, for those who choose some. */
+  readonly passed: string[] = [];
+  readonly stop = new AbortController();
+  readonly death: Promise<'dead'>;
+  readonly #plan: FusePlan;
+  #die: (how: 'dead') => void = () => undefined;
+
+  constructor(plan: FusePlan = {}) {
+    this.#plan = plan;
+    this.death = new Promise((resolve) => {
+      this.#die = resolve;
+    });
+  }
+
+  /** One place where the run can end; `half` is what a death here leaves half-done. */
+  async point(where: string, half?: () => void): Promise<void> {
+    if (this.dead) await never();
+    this.count += 1;
+    this.passed.push(where);
+    if (this.count !== this.#plan.at) return;
+    this.where = where;
+    if (this.#plan.blow === 'interrupt') return this.stop.abort();
+    half?.();
+    if (this.#plan.blow === 'fail') throw new ToolError('E_COMMAND', `injected at ${where}`);
+    this.dead = true;
+    this.#die('dead');
+    await never();
+  }
+}
+
+function never(): Promise<never> {
+  return new Promise(() => undefined);
+}
+
+/** The handlers with a point before and after everything they do. */
+export function fuseHandlers(handlers: Handlers, fuse: Fuse): Handlers {
+  const wrapped = Object.entries(handlers as unknown as Record<string, Handler<Kind>>).map(([kind, handler]) => {
+    const around =
+      <A extends readonly unknown[], R>(name: string, act: (...args: A) => Promise<R>) =>
+      async (...args: A): Promise<R> => {
+        await fuse.point(`before ${kind}.${name}`);
+        const result = await act(...args);
+        await fuse.point(`after ${kind}.${name}`);
+        return result;
+      };
+    return [
+      kind,
+      {
+        done: around('done', handler.done),
+        run: around('run', handler.run),
+        ...(handler.save === undefined ? {} : { save: around('save', handler.save) }),
+        ...(handler.undo === undefined ? {} : { undo: around('undo', handler.undo) }),
+      },
+    ];
+  });
+  return Object.fromEntries(wrapped) as unknown as Handlers;
+}
+
+/** The journal with points around and in the middle of every line. */
+export function fuseJournal(journal: Journal, root: string, fuse: Fuse): Journal {
+  const around = async (line: Parameters<typeof printLine>[0], write: () => Promise<void>): Promise<void> => {
+    const text = printLine(line);
+    const name = Object.keys(line)[0];
+    await fuse.point(`before journal ${name}`);
+    await fuse.point(`torn journal ${name}`, () => appendFileSync(journalPath(root), text.slice(0, text.length / 2)));
+    await write();
+    await fuse.point(`after journal ${name}`);
+  };
+  return {
+    state: journal.state,
+    append: (line) => around(line, () => journal.append(line)),
+    end: (how) => around({ end: how }, () => journal.end(how)),
+  };
+}
+
+/** The engine's client with points before, amid and after every effect. */
+export function fuseRun(engine: FakeEngine, fuse: Fuse): Run {
+  const client = engine.client((what) => fuse.point(`amid docker ${what}`));
+  return async (argv, options) => {
+    if (!isEffect(argv)) {
+      if (fuse.dead) await never();
+      return client(argv, options);
+    }
+    const name =
+      argv[1] === 'compose' ? `compose ${argv.find((word) => ['up', 'run', 'exec'].includes(word))}` : argv.slice(1, 3).join(' ');
+    await fuse.point(`before docker ${name}`);
+    const result = await client(argv, options);
+    await fuse.point(`after docker ${name}`);
+    return result;
+  };
+}
+
+const running = new AsyncLocalStorage<Fuse>();
+
+/** Runs something with a point before every change it makes to the file system. */
+export function withFuse<T>(fuse: Fuse, work: () => Promise<T>): Promise<T | 'dead'> {
+  patchFiles();
+  return Promise.race([running.run(fuse, work), fuse.death]);
+}
+
+let isPatched = false;
+
+/** Every changing call of node:fs/promises asks the fuse of its run, if it is part of one. */
+function patchFiles(): void {
+  if (isPatched) return;
+  isPatched = true;
+  const table = fs as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>;
+  for (const name of ['rename', 'link', 'symlink', 'rm', 'rmdir', 'mkdir', 'copyFile', 'chmod', 'chown', 'truncate', 'open', 'writeFile']) {
+    const real = table[name];
+    if (real === undefined) throw new Error(`no ${name} in node:fs/promises`);
+    table[name] = async (...args) => {
+      const fuse = running.getStore();
+      if (fuse === undefined || (name === 'open' && (args[1] === 'r' || args[1] === undefined))) return real(...args);
+      const path = String(args[0]);
+      await fuse.point(`before ${name}`, halfOf(name, path, args));
+      const result = await real(...args);
+      return name === 'open' && args[1] !== 'a' ? fuseHandle(result as FileHandle, fuse, path) : result;
+    };
+  }
+  syncBuiltinESMExports();
+}
+
+/** What a death in the middle of the call leaves. */
+function halfOf(name: string, path: string, args: readonly unknown[]): (() => void) | undefined {
+  if (name === 'copyFile') {
+    return () => {
+      const bytes = readFileSync(path);
+      writeFileSync(String(args[1]), bytes.subarray(0, bytes.length / 2));
+    };
+  }
+  const isRecursive = (args[1] as { recursive?: boolean } | undefined)?.recursive === true;
+  if (name !== 'rm' || !isRecursive) return undefined;
+  return () => {
+    const names = folderNames(path);
+    for (const each of names.slice(0, Math.ceil(names.length / 2))) rmSync(join(path, each), { recursive: true });
+  };
+}
+
+function folderNames(path: string): string[] {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true ? readdirSync(path).sort() : [];
+}
+
+/** A new file is there before its content is. */
+function fuseHandle(handle: FileHandle, fuse: Fuse, path: string): FileHandle {
+  const write = handle.writeFile.bind(handle);
+  handle.writeFile = async (content, options) => {
+    await fuse.point('before write', () => writeFileSync(path, String(content).slice(0, String(content).length / 2)));
+    await write(content, options);
+  };
+  return handle;
+}

@@ -1,0 +1,235 @@
+// An install on the fake engine, and the real plans for it. Rule: facts come from the real observers and plans from the real planners.
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { keptContents } from '../../src/commands/operator/hop.ts';
+import { newRecord, nextRecord } from '../../src/commands/operator/record.ts';
+import { type Digest, digestOf } from '../../src/model/digest.ts';
+import { envValues, parseEnvFile } from '../../src/model/env-file.ts';
+import type { InstallFacts } from '../../src/model/facts.ts';
+import { fingerprintInstall } from '../../src/model/fingerprint.ts';
+import { parseInstall, printInstall, withOperation } from '../../src/model/install.ts';
+import type { Content, DataToCopy, Planned } from '../../src/model/plan.ts';
+import type { World } from '../../src/model/seams.ts';
+import { unpackBackupFiles } from '../../src/observe/backup-files.ts';
+import { observeCandidate, observeContainers, observeEngine } from '../../src/observe/engine.ts';
+import { observeFiles, observeInstall, observeProject, pathsOf } from '../../src/observe/install.ts';
+import { observeBackups, observeLocalImages, observeReleases } from '../../src/observe/kept.ts';
+import { backupPath, dataToCopy } from '../../src/plan/data.ts';
+import { planInstall } from '../../src/plan/install.ts';
+import { imagesToPull } from '../../src/plan/release-steps.ts';
+import { planRestore } from '../../src/plan/restore.ts';
+import { planUpgrade } from '../../src/plan/upgrade.ts';
+import { type FakeEngine, fakeEngine } from '../fakes/engine.ts';
+import { scriptedTerminal } from '../fakes/scripted-terminal.ts';
+import { type Defect, type Release, registryFor, releaseOf, type Shape } from './product.ts';
+
+export interface Stage {
+  readonly root: string;
+  readonly shape: Shape;
+  readonly engine: FakeEngine;
+  readonly world: World;
+  readonly releases: Readonly<Record<'1.0.0' | '2.0.0', Release>>;
+}
+
+const TRUST = { key: null, signed: false, sequences: {} };
+
+export function makeStage(root: string, shape: Shape, defect: Defect): Stage {
+  const engine = fakeEngine(registryFor(shape, defect));
+  return {
+    root,
+    shape,
+    engine,
+    world: worldOf(engine),
+    releases: { '1.0.0': releaseOf('1.0.0', shape), '2.0.0': releaseOf('2.0.0', shape) },
+  };
+}
+
+/** A world whose only machine is the fake engine; its clock is the engine's. */
+export function worldOf(engine: FakeEngine, over: Partial<World> = {}): World {
+  return {
+    now: () => new Date(engine.state().clock),
+    random: (bytes) => Buffer.alloc(bytes, 7),
+    env: { PATH: '/usr/bin', HOME: '/root', LOG_LEVEL: 'from a shell' },
+    run: engine.client(),
+    terminal: scriptedTerminal(),
+    report: () => undefined,
+    sleep: async (milliseconds) => engine.wait(milliseconds),
+    stop: new AbortController().signal,
+    ...over,
+  };
+}
+
+/** `.env` as the person has it, and as a release or an answer changes it. */
+export function environmentText(version: string, { level = 'info', reports = false } = {}): string {
+  return [
+    '# mine: do not lose this line',
+    'COMPOSE_PROJECT_NAME=acme',
+    `COMPOSE_PROFILES=${reports ? 'reports' : ''}`,
+    "SECRET='not for logs'",
+    `LOG_LEVEL=${level}`,
+    'MY_OWN=1',
+    ...(version === '2.0.0' ? ['# new in 2.0.0', 'NEW_DEFAULT=yes'] : []),
+    '',
+  ].join('\n');
+}
+
+export async function planFirst(stage: Stage): Promise<Planned> {
+  const { root, world } = stage;
+  const release = stage.releases['1.0.0'];
+  const { manifest } = release;
+  const environment = environmentText('1.0.0');
+  const env = parseEnvFile(environment);
+  const project = await observeProject(root, 'acme', env);
+  const next = await observeCandidate(world, root, { project, texts: composeTexts(release, environment) });
+  const at = '2026-03-15T10:00:00Z';
+  const operation = { id: 'install-1', command: 'install', from: null, to: manifest.version, outcome: 'installed', at };
+  const record = printInstall(
+    newRecord(
+      {
+        ...{ manifest, manifestDigest: release.digest, folder: root, project: 'acme', channel: 'stable', hosts: [], trust: TRUST },
+        ...{ config: next, features: [], values: envValues(env), at, operation },
+      },
+      world,
+    ),
+  );
+  const found = await observeFiles(root, pathsOf(manifest));
+  const containers = await observeContainers(world, root, 'acme');
+  const wish = {
+    id: 'install-1',
+    at,
+    basedOn: digestOf(''),
+    target: manifest,
+    extra: extrasOf(release),
+    environment: digestOf(environment),
+  };
+  const facts = { root, rootExists: existsSync(root), project, found, containers, next };
+  const plan = planInstall({ ...wish, record: digestOf(record), features: [], start: true }, facts);
+  return { plan, contents: contentsOf([release], [environment, record]) };
+}
+
+export interface HopOptions {
+  readonly command: 'upgrade' | 'configure';
+  readonly level?: string;
+  readonly reports?: boolean;
+}
+
+export async function planHop(stage: Stage, options: HopOptions): Promise<Planned> {
+  const { root, world } = stage;
+  const isUpgrade = options.command === 'upgrade';
+  const release = stage.releases[isUpgrade ? '2.0.0' : '1.0.0'];
+  const { manifest } = release;
+  const install = await observeInstall(root, pathsOf(manifest));
+  const environment = environmentText(manifest.version, options);
+  const values = envValues(parseEnvFile(environment));
+  const next = await observeCandidate(world, root, { project: install.project, texts: composeTexts(release, environment) });
+  const engine = await observeEngine(world, root, install.project);
+  const { record: before } = install;
+  const at = '2026-03-16T10:00:00Z';
+  const id = `${options.command}-2`;
+  const operation = { id, command: options.command, from: before.version, to: manifest.version, outcome: 'done', at };
+  const features = options.reports === true ? ['reports'] : [];
+  const record = printInstall(
+    nextRecord(before, { manifest, manifestDigest: release.digest, trust: TRUST, config: next, features, values, operation }, world),
+  );
+  const plan = planUpgrade(
+    {
+      ...{ command: options.command, id, operation: id, at, basedOn: fingerprintInstall(install, engine.containers) },
+      ...{ target: manifest, targetDigest: release.digest, extra: isUpgrade ? extrasOf(release) : [], environment: digestOf(environment) },
+      ...{ values, record: digestOf(record), features, start: true },
+    },
+    {
+      ...{ install, engine, next },
+      backups: isUpgrade ? await observeBackups(root, '.slipway/backups') : [],
+      releases: isUpgrade ? await observeReleases(root) : [],
+      localImages: isUpgrade ? await observeLocalImages(world, root, 'acme') : [],
+    },
+  );
+  return { plan, contents: new Map([...keptContents(install), ...contentsOf([release], [environment, record])]) };
+}
+
+/** Back to the only ordinary backup, as the command `restore` plans it. */
+export async function planBack(stage: Stage, scratch: string): Promise<Planned> {
+  const { root, world } = stage;
+  const install = await observeInstall(root);
+  const backup = (await observeBackups(root, '.slipway/backups')).findLast((each) => !each.rescue);
+  if (backup === undefined) throw new Error('there is no backup');
+  const unpacked = join(scratch, 'unpacked');
+  const files = await unpackBackupFiles(root, backup.path, unpacked);
+  const { manifest: target } = stage.releases['1.0.0'];
+  const at = '2026-03-17T10:00:00Z';
+  const record = recordAfter(install, unpacked, at);
+  const environment = environmentText('1.0.0');
+  const texts = composeTexts(stage.releases['1.0.0'], environment);
+  const next = await observeCandidate(world, root, { project: install.project, texts });
+  const engine = await observeEngine(world, root, install.project);
+  const image = imagesToPull(target)[0]?.pinned ?? '';
+  const presentItems = dataToCopy({ manifest: install.manifest, config: engine.config, volumes: engine.volumes, image, forUpgrade: false });
+  const items = backup.items
+    .filter((item) => item.kind === 'copy')
+    .map(
+      ({ name, volume, path }): DataToCopy => ({
+        name,
+        image,
+        ...(volume === undefined ? {} : { volume }),
+        ...(path === undefined ? {} : { path }),
+      }),
+    );
+  const plan = planRestore(
+    {
+      ...{ id: 'restore-3', basedOn: fingerprintInstall(install, engine.containers), backup: backup.path, target, items },
+      rescue: `${backupPath(install.manifest, new Map(), at, install.record.version)}-rescue`,
+      files: [
+        ...files.filter((file) => file.path !== '.slipway/install.json'),
+        { path: '.slipway/install.json', content: digestOf(record), mode: 0o600 },
+      ],
+      features: [],
+    },
+    { install, present: [...new Set(engine.containers.map((each) => each.service))].sort(), next, presentItems },
+  );
+  const contents = files.map((file): [Digest, Content] => [file.content, { file: join(unpacked, file.path) }]);
+  return { plan, contents: new Map([...contents, [digestOf(record), { text: record }]]) };
+}
+
+/** What a person does to an install: edits, a link, a removal, files of their own, odd modes. */
+export function editByHand(root: string): void {
+  writeFileSync(join(root, 'configs/custom.conf'), 'mine\n');
+  chmodSync(join(root, 'configs/custom.conf'), 0o640);
+  rmSync(join(root, 'configs/linked.conf'));
+  symlinkSync('custom.conf', join(root, 'configs/linked.conf'));
+  rmSync(join(root, 'docs/index.txt'));
+  writeFileSync(join(root, 'content/welcome.txt'), 'my own words\n');
+  writeFileSync(join(root, 'notes.txt'), 'a note beside the product\n');
+  writeFileSync(join(root, 'docker-compose.override.yml'), 'services:\n  api:\n    labels: { mine: "1" }\n');
+}
+
+/** Uploads of users, with modes that must come back. */
+export function addUploads(root: string): void {
+  const folder = join(root, 'data/uploads');
+  mkdirSync(join(folder, 'deep'), { recursive: true });
+  writeFileSync(join(folder, 'index'), 'index\n');
+  writeFileSync(join(folder, 'deep/picture'), 'a picture\n', { mode: 0o600 });
+  symlinkSync('deep/picture', join(folder, 'latest'));
+  chmodSync(folder, 0o750);
+}
+
+function recordAfter(install: InstallFacts, unpacked: string, at: string): string {
+  const then = parseInstall(readFileSync(join(unpacked, '.slipway/install.json'), 'utf8'), 'install.json');
+  const operation = { id: 'restore-3', command: 'restore', from: install.record.version, to: then.version, outcome: 'restored', at };
+  return printInstall(withOperation({ ...then, operations: install.record.operations }, operation));
+}
+
+function composeTexts(release: Release, environment: string): Map<string, string> {
+  return new Map([
+    ['docker-compose.yml', release.files.get('docker-compose.yml') ?? ''],
+    ['.env', environment],
+  ]);
+}
+
+function extrasOf(release: Release): { path: string; content: Digest; mode: number }[] {
+  return [{ path: 'bundle.json', content: release.digest, mode: 0o644 }];
+}
+
+function contentsOf(releases: readonly Release[], texts: readonly string[]): Map<Digest, Content> {
+  const all = [...releases.flatMap((release) => [...release.files.values(), release.manifestText]), ...texts];
+  return new Map(all.map((text) => [digestOf(text), { text }]));
+}

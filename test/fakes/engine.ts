@@ -1,0 +1,339 @@
+// A Docker Engine in memory, behind the `Run` seam: it understands the command lines that our code issues and no others. Rule: never friendlier than the real one;
+// it is another machine, so it outlives every process that talks to it.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import type { Run, RunOptions, RunResult } from '../../src/model/seams.ts';
+import {
+  addContainer,
+  type Between,
+  type Call,
+  findContainer,
+  imageOf,
+  makeVolume,
+  Refusal,
+  type Registry,
+  said,
+  splitArguments,
+  stopContainer,
+} from './engine-call.ts';
+import { runCompose } from './engine-compose.ts';
+import {
+  type EngineState,
+  emptyEngine,
+  type FakeContainer,
+  healthOf,
+  type MountedAt,
+  programOf,
+  reboot,
+  runningUsersOf,
+  tick,
+  treeAt,
+  usersOf,
+} from './engine-state.ts';
+import { packTree, unpackTree, writeNode } from './file-tree.ts';
+
+export interface FakeEngine {
+  readonly state: () => EngineState;
+  /** A program that talks to this engine; `between` is awaited in the middle of every effect that has one. */
+  readonly client: (between?: Between) => Run;
+  /** Time passes without a call. Milliseconds. */
+  readonly wait: (milliseconds: number) => void;
+  readonly reboot: () => void;
+  readonly snapshot: () => EngineState;
+  readonly restore: (snapshot: EngineState) => void;
+}
+
+const TICK = 20;
+
+export function fakeEngine(registry: Registry): FakeEngine {
+  let state = emptyEngine();
+  const run = async (argv: readonly string[], options: RunOptions, between: Between): Promise<RunResult> => {
+    refuseForeignVariables(options);
+    tick(state, registry.programs, registry.images, TICK);
+    try {
+      const result = await runDocker(argv, { ...registry, state, options, between });
+      for (const line of `${result.stdout}${result.stderr}`.split('\n').filter(Boolean)) options.onLine?.(line);
+      return result;
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      return { code: 1, stdout: '', stderr: `${error.message}\n` };
+    }
+  };
+  return {
+    state: () => state,
+    client:
+      (between = async () => undefined) =>
+      (argv, options = {}) =>
+        run(argv, options, between),
+    wait: (milliseconds) => tick(state, registry.programs, registry.images, milliseconds),
+    reboot: () => reboot(state),
+    snapshot: () => structuredClone(state),
+    restore: (snapshot) => {
+      state = structuredClone(snapshot);
+    },
+  };
+}
+
+/** True when a call changes the engine, so that being killed around it can matter. */
+export function isEffect(argv: readonly string[]): boolean {
+  const words = argv[1] === 'compose' ? argv.filter((word) => ['up', 'run', 'exec'].includes(word)) : argv.slice(1, 3);
+  if (argv[1] === 'compose') return words.length > 0;
+  const [verb = '', object = ''] = words;
+  if (['stop', 'rm', 'create', 'cp', 'pull', 'tag'].includes(verb)) return true;
+  return ['volume', 'network', 'image'].includes(verb) && ['rm', 'create'].includes(object);
+}
+
+async function runDocker(argv: readonly string[], call: Call): Promise<RunResult> {
+  const [program, verb = '', ...rest] = argv;
+  if (program !== 'docker') throw new Error(`fake engine: unknown command ${argv.join(' ')}`);
+  switch (verb) {
+    case 'compose':
+      return runCompose(rest, call);
+    case 'info':
+      return said(JSON.stringify({ ServerVersion: '28.0.0', OSType: 'linux', Architecture: 'x86_64', DockerRootDir: '/' }));
+    case 'ps':
+      return listContainers(rest, call);
+    case 'inspect':
+      return inspectContainers(rest, call);
+    case 'stop':
+      return stopAll(rest, call);
+    case 'rm':
+      return removeAll(rest, call);
+    case 'create':
+      return createContainer(rest, call);
+    case 'cp':
+      return copy(rest, call);
+    case 'logs':
+      return said(`log of ${containerOf(call, rest.at(-1) ?? '').name}`);
+    case 'pull':
+      return pull(rest, call);
+    case 'tag':
+      return tag(rest, call);
+    case 'volume':
+      return runVolume(rest, call);
+    case 'network':
+      return runNetwork(rest, call);
+    case 'image':
+      return runImage(rest, call);
+    default:
+      throw new Error(`fake engine: unknown command ${argv.join(' ')}`);
+  }
+}
+
+function listContainers(words: readonly string[], { state }: Call): RunResult {
+  const { flags } = splitArguments(words, ['--filter'], ['--all', '--quiet', '--no-trunc']);
+  const all = [...state.containers.values()].filter((each) => flags.has('--all') || each.state === 'running');
+  const found = all.filter((each) => (flags.get('--filter') ?? []).every((filter) => matches(each, filter)));
+  return said(found.map((each) => (flags.has('--no-trunc') ? each.id : each.id.slice(-12))).join('\n'));
+}
+
+function matches(container: FakeContainer, filter: string): boolean {
+  const [, kind, key, value] = /^(label|volume)=([^=]*)(?:=(.*))?$/.exec(filter) ?? [];
+  if (kind === 'label') return container.labels[key ?? ''] === value;
+  if (kind === 'volume') return container.mounts.some((mount) => mount.type === 'volume' && mount.source === key);
+  throw new Error(`fake engine: unknown filter ${filter}`);
+}
+
+function inspectContainers(words: readonly string[], call: Call): RunResult {
+  const { rest } = splitArguments(words, ['--type'], []);
+  return said(JSON.stringify(rest.map((id) => describeContainer(containerOf(call, id), call))));
+}
+
+function describeContainer(container: FakeContainer, call: Call): object {
+  const health = healthOf(container, programOf(container, call.programs, call.images));
+  return {
+    Id: container.id,
+    Name: `/${container.name}`,
+    Image: container.imageId,
+    RestartCount: 0,
+    Config: { Image: container.image, Labels: container.labels },
+    State: {
+      Status: container.state,
+      ExitCode: container.exitCode,
+      StartedAt: new Date(container.startedAt).toISOString(),
+      ...(health === undefined ? {} : { Health: { Status: health } }),
+    },
+    Mounts: container.mounts.map((mount) => ({
+      Type: mount.type,
+      Source: mount.source,
+      ...(mount.type === 'volume' ? { Name: mount.source } : {}),
+    })),
+  };
+}
+
+/** Every container named is stopped; one that is missing makes the whole call fail all the same. */
+async function stopAll(ids: readonly string[], call: Call): Promise<RunResult> {
+  const missing: string[] = [];
+  for (const [index, id] of ids.entries()) {
+    if (index > 0) await call.between('stop');
+    const container = findContainer(call.state, id);
+    if (container === undefined) missing.push(id);
+    else stopContainer(container);
+  }
+  return missing.length === 0
+    ? said(ids.join('\n'))
+    : { code: 1, stdout: '', stderr: missing.map((id) => `Error response from daemon: No such container: ${id}\n`).join('') };
+}
+
+function removeAll(words: readonly string[], call: Call): RunResult {
+  const { flags, rest } = splitArguments(words, [], ['--force', '--volumes']);
+  for (const id of rest) {
+    const container = containerOf(call, id);
+    if (container.state === 'running' && !flags.has('--force'))
+      throw new Refusal(`Error response from daemon: cannot remove container "/${container.name}": container is running`);
+    call.state.containers.delete(container.id);
+  }
+  return said(rest.join('\n'));
+}
+
+function createContainer(words: readonly string[], call: Call): RunResult {
+  const { flags, rest } = splitArguments(words, ['--name', '--network', '--volume', '--entrypoint'], []);
+  const [reference = ''] = rest;
+  const image = imageOf(call, reference);
+  const mounts = (flags.get('--volume') ?? []).map((text): MountedAt => {
+    const [source = '', target = ''] = text.split(':');
+    return { type: source.startsWith('/') ? 'bind' : 'volume', source, target };
+  });
+  for (const mount of mounts) if (mount.type === 'volume') makeVolume(call.state, { name: mount.source });
+  const name = flags.get('--name')?.[0] ?? '';
+  return said(addContainer(call, { name, image: reference, imageId: image.id, mounts }).id);
+}
+
+const MOUNT = 'slipway-data';
+
+async function copy(words: readonly string[], call: Call): Promise<RunResult> {
+  const [from = '', to = ''] = splitArguments(words, [], ['--archive']).rest;
+  const container = containerOf(call, (from === '-' ? to : from).split(':')[0] ?? '');
+  const mount = container.mounts.find((each) => each.target === `/${MOUNT}`);
+  if (mount === undefined)
+    throw new Refusal(`Error response from daemon: Could not find the file /${MOUNT} in container ${container.name}`);
+  const open = runningUsersOf(call.state, mount).map((each) => each.name);
+  if (open.length > 0) call.state.violations.push(`${mount.source} is copied while ${open.join(', ')} holds it`);
+  return from === '-' ? copyIn(mount, call) : copyOut(mount, call);
+}
+
+async function copyOut(mount: MountedAt, { state, options, between }: Call): Promise<RunResult> {
+  const bytes = gzipSync(packTree(treeAt(state, mount), MOUNT), { level: 1 });
+  const { output } = options;
+  if (output?.gzip !== true) throw new Error('fake engine: cp writes to a file');
+  writeFileSync(output.file, bytes.subarray(0, bytes.length / 2), { mode: 0o600 });
+  await between('cp');
+  writeFileSync(output.file, bytes, { mode: 0o600 });
+  return said();
+}
+
+async function copyIn(mount: MountedAt, { state, options, between }: Call): Promise<RunResult> {
+  const { input } = options;
+  if (typeof input !== 'object' || input.gunzip !== true) throw new Error('fake engine: cp reads from a file');
+  if (treeAt(state, mount).size > 1) state.violations.push(`${mount.source} was not empty when data came back`);
+  const entries = unpackTree(gunzipSync(readFileSync(input.file)), MOUNT);
+  for (const [index, [path, node]] of entries.entries()) {
+    if (index === Math.ceil(entries.length / 2)) await between('cp');
+    if (mount.type === 'bind') writeNode(mount.source, path, node);
+    else state.volumes.get(mount.source)?.tree.set(path, node);
+  }
+  return said();
+}
+
+function pull(words: readonly string[], call: Call): RunResult {
+  const [reference = ''] = splitArguments(words, [], ['--quiet']).rest;
+  const image = call.images.find((each) => each.pinned === reference);
+  if (image === undefined) throw new Refusal(`Error response from daemon: manifest for ${reference} not found: manifest unknown`);
+  call.state.images.set(reference, image.id);
+  return said(reference);
+}
+
+function tag([from = '', to = '']: readonly string[], call: Call): RunResult {
+  call.state.images.set(to, imageOf(call, from).id);
+  return said();
+}
+
+function runVolume([verb = '', ...words]: readonly string[], { state }: Call): RunResult {
+  if (verb === 'ls')
+    return said(
+      labelled(
+        words,
+        [...state.volumes.values()].map(({ name, labels }) => [name, labels]),
+      ),
+    );
+  if (verb === 'inspect') {
+    const volume = volumeOf(state, words[0] ?? '');
+    return said(JSON.stringify([{ Name: volume.name, Driver: volume.driver, Labels: volume.labels, Options: volume.options }]));
+  }
+  if (verb === 'rm') {
+    const volume = volumeOf(state, words[0] ?? '');
+    const [user] = usersOf(state, volume.name);
+    if (user !== undefined) throw new Refusal(`Error response from daemon: remove ${volume.name}: volume is in use - [${user.id}]`);
+    state.volumes.delete(volume.name);
+    return said(volume.name);
+  }
+  if (verb !== 'create') throw new Error(`fake engine: unknown command docker volume ${verb}`);
+  const { flags, rest } = splitArguments(words, ['--driver', '--label', '--opt'], []);
+  const [name = ''] = rest;
+  makeVolume(state, { name, labels: pairsOf(flags.get('--label')), options: pairsOf(flags.get('--opt')) });
+  return said(name);
+}
+
+function runNetwork([verb = '', ...words]: readonly string[], { state }: Call): RunResult {
+  if (verb === 'ls') return said(labelled(words, [...state.networks]));
+  if (verb !== 'rm') throw new Error(`fake engine: unknown command docker network ${verb}`);
+  const [name = ''] = words;
+  if (!state.networks.has(name)) throw new Refusal(`Error response from daemon: network ${name} not found`);
+  if ([...state.containers.values()].some((each) => each.network === name && each.state === 'running'))
+    throw new Refusal(`Error response from daemon: error while removing network: network ${name} has active endpoints`);
+  state.networks.delete(name);
+  return said(name);
+}
+
+function runImage([verb = '', ...words]: readonly string[], call: Call): RunResult {
+  const { flags, rest } = splitArguments(words, ['--format', '--filter'], []);
+  const [reference = ''] = rest;
+  if (verb === 'inspect') return said(imageOf(call, reference).id);
+  if (verb === 'ls') {
+    const prefix = (flags.get('--filter')?.[0] ?? '').replace(/^reference=/, '').replace(/\*$/, '');
+    return said([...call.state.images.keys()].filter((each) => each.startsWith(prefix) && !each.includes('@')).join('\n'));
+  }
+  if (verb !== 'rm') throw new Error(`fake engine: unknown command docker image ${verb}`);
+  const { id } = imageOf(call, reference);
+  const isLast = [...call.state.images.values()].filter((each) => each === id).length === 1;
+  const user = [...call.state.containers.values()].find((each) => each.imageId === id);
+  if (isLast && user !== undefined)
+    throw new Refusal(
+      `Error response from daemon: conflict: unable to remove repository reference "${reference}" (must force) - container ${user.id.slice(-12)} is using its referenced image`,
+    );
+  call.state.images.delete(reference);
+  return said(`Untagged: ${reference}`);
+}
+
+function containerOf(call: Call, id: string): FakeContainer {
+  const found = findContainer(call.state, id);
+  if (found === undefined) throw new Refusal(`Error response from daemon: No such container: ${id}`);
+  return found;
+}
+
+function volumeOf(state: EngineState, name: string): { name: string; driver: string; labels: object; options: object } {
+  const found = state.volumes.get(name);
+  if (found === undefined) throw new Refusal(`Error response from daemon: get ${name}: no such volume`);
+  return found;
+}
+
+function labelled(words: readonly string[], all: readonly (readonly [string, Readonly<Record<string, string>>])[]): string {
+  const { flags } = splitArguments(words, ['--filter', '--format'], ['--quiet']);
+  const [, key = '', value] = /^label=([^=]*)=(.*)$/.exec(flags.get('--filter')?.[0] ?? '') ?? [];
+  return all
+    .filter(([, labels]) => labels[key] === value)
+    .map(([name]) => name)
+    .join('\n');
+}
+
+function pairsOf(texts: readonly string[] = []): Record<string, string> {
+  return Object.fromEntries(texts.map((text) => [text.slice(0, text.indexOf('=')), text.slice(text.indexOf('=') + 1)]));
+}
+
+/** Measured: a shell's LOG_LEVEL beats the person's `.env`. Whoever passes it on is wrong. */
+function refuseForeignVariables({ env }: RunOptions): void {
+  const foreign = Object.keys(env ?? { 'no environment': '' }).filter(
+    (name) => !/^(PATH|HOME|USER|TMPDIR|XDG_\w+|DOCKER_\w+|SLIPWAY_RUN|.*_proxy|.*_PROXY|SSL_\w+|SSH_AUTH_SOCK)$/.test(name),
+  );
+  if (foreign.length > 0) throw new Error(`fake engine: the environment passes on ${foreign.join(', ')}`);
+}
