@@ -26,6 +26,7 @@ export interface LockWish {
 /** Takes the lock, or throws E_LOCKED naming who holds it, since when. Children left behind by a killed holder are ended first. */
 export async function takeLock(wish: LockWish, world: World): Promise<Lock> {
   const record = await recordOf(wish, world);
+  await mkdir(dirname(dirname(wish.path)), { recursive: true }); // the install's folder, with the usual mode
   await mkdir(dirname(wish.path), { recursive: true, mode: 0o700 });
   if (wish.takeOver !== undefined) return takeOver(wish, wish.takeOver, record);
   for (let attempt = 0; attempt < 5; attempt += 1) {

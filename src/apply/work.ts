@@ -13,6 +13,7 @@ import { contentsFolder, workFolder } from './site.ts';
 export async function placeContents(root: string, { plan, contents }: Planned): Promise<void> {
   const folder = contentsFolder(root, plan.id);
   await rm(join(stateFolder(root), 'staged'), { recursive: true, force: true }); // of a plan that was cut off before its journal began
+  await mkdir(root, { recursive: true }); // with the usual mode; only what is ours is private
   await mkdir(folder, { recursive: true, mode: 0o700 });
   for (const [digest, content] of contents) await placeContent(content, join(folder, hexOf(digest)));
   await makeFolder(folder, 0o700);

@@ -21,6 +21,8 @@ export interface FilesDecision {
   readonly swapped: readonly FileAfter[];
   /** Files whose local change stays. */
   readonly kept: readonly string[];
+  /** Those among them that the person replaced by a link: a link has no content to stage. */
+  readonly linked: readonly string[];
 }
 
 /** Decides for every file of both releases. Throws E_CONFLICT naming all files that both sides changed. */
@@ -30,6 +32,7 @@ export function decideFiles(wish: FilesWish): FilesDecision {
   const staged: FileToWrite[] = [];
   const swapped: FileAfter[] = [];
   const kept: string[] = [];
+  const linked: string[] = [];
   const conflicts: string[] = [];
   for (const path of [...new Set([...old.keys(), ...target.keys()])].sort()) {
     const mine = wish.found.get(path);
@@ -39,7 +42,8 @@ export function decideFiles(wish: FilesWish): FilesDecision {
     else if (decision === 'remove') swapped.push({ path, content: null, mode: 0 });
     else if (decision === 'keep') {
       if (target.get(path)?.owner !== 'user' && old.get(path)?.owner !== 'user') kept.push(path);
-      if (mine !== undefined) staged.push({ path, content: mine.digest, mode: mine.mode });
+      if (mine !== undefined && mine.mode === 0) linked.push(path);
+      else if (mine !== undefined) staged.push({ path, content: mine.digest, mode: mine.mode });
     } else if (theirs !== undefined) {
       const file = { path, content: theirs.sha256, mode: modeOf(theirs) };
       staged.push(file);
@@ -47,7 +51,7 @@ export function decideFiles(wish: FilesWish): FilesDecision {
     }
   }
   if (conflicts.length > 0) throw inConflict(conflicts);
-  return { staged, swapped, kept };
+  return { staged, swapped, kept, linked };
 }
 
 type Decision = ReturnType<typeof mergeFile>;

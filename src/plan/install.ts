@@ -41,7 +41,13 @@ export function planInstall(wish: InstallWish, facts: InstallSiteFacts): Plan {
   const steps: Step[] = [
     ...(start ? [{ kind: 'pull-images', why: 'the images of the release, by digest', images: imagesToPull(target) } as const] : []),
     ...folderSteps(target),
-    { kind: 'stage-files', why: 'the files are prepared', to: tree, files: [...files.staged, ...wish.extra, ...own, record] },
+    {
+      kind: 'stage-files',
+      why: 'the files are prepared',
+      to: tree,
+      files: [...files.staged, ...wish.extra, ...own, record],
+      links: files.linked,
+    },
     pristineStep(target, wish.extra),
     ...(start ? validationSteps(target, facts.project, tree, Object.keys(facts.next.services)) : []),
     { kind: 'swap-files', why: `the files of ${target.version} get their places`, from: tree, files: swapped },

@@ -100,10 +100,11 @@ function rescueSteps(wish: RestoreWish, facts: RestoreFacts): Step[] {
   ];
 }
 
-/** Files of the present release that the backup does not have go away; the person's own stay. */
+/** Files of the present release that the backup does not have go away; the person's own stay, and so do links (mode 0), which no backup gives back. */
 function filesAfter(wish: RestoreWish, install: InstallFacts): FileAfter[] {
   const restored = new Set(wish.files.map((file) => file.path));
-  const gone = install.manifest.files.filter((file) => file.owner === 'vendor' && install.files.has(file.path) && !restored.has(file.path));
+  const isThere = (path: string): boolean => (install.files.get(path)?.mode ?? 0) !== 0;
+  const gone = install.manifest.files.filter((file) => file.owner === 'vendor' && isThere(file.path) && !restored.has(file.path));
   return [...wish.files, ...gone.map((file) => ({ path: file.path, content: null, mode: 0 }))];
 }
 

@@ -151,9 +151,9 @@ function stage(course: Course): Step[] {
   ];
 }
 
-/** The person's own files, seen by the checks of the staged tree. */
-function linksFor(course: Course): string[] {
-  return [...course.target.userOwned.map((path) => path.replace(/\/$/, '')), 'docker-compose.override.yml'];
+/** The person's own files and links, seen by the checks of the staged tree. */
+function linksFor({ target, files }: Course): string[] {
+  return [...target.userOwned.map((path) => path.replace(/\/$/, '')), 'docker-compose.override.yml', ...files.linked];
 }
 
 function validate(course: Course): Step[] {

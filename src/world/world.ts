@@ -1,9 +1,7 @@
-// The real seams of this process. Rule: made once, in main, and passed on.
-import { randomBytes } from 'node:crypto';
+// The real seams of this process. Rule: made once, in main, and passed on; what a start does not need is loaded when it is used.
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Report } from '../model/event.ts';
 import type { Terminal, World } from '../model/seams.ts';
-import { runProgram } from './run.ts';
 
 export interface WorldParts {
   readonly terminal: Terminal;
@@ -16,9 +14,9 @@ export function realWorld(parts: WorldParts): World {
   return {
     ...parts,
     now: () => new Date(),
-    random: (bytes) => randomBytes(bytes),
+    random: (bytes) => Buffer.from(crypto.getRandomValues(new Uint8Array(bytes))),
     env: process.env,
-    run: runProgram,
+    run: async (argv, options) => (await import('./run.ts')).runProgram(argv, options),
     sleep: (milliseconds) => sleep(milliseconds, parts.stop),
   };
 }

@@ -269,7 +269,10 @@ function manifestOf(version: string, shape: Shape, files: ReadonlyMap<string, st
     backup: { keep: 3 },
     upgrade: {
       ...{ from: '>=1.0.0', stop: false, entry: shape.door ? ['proxy'] : [], timeout: 2, probation: 1 },
-      migrate: shape.migrates ? [{ service: 'api', command: ['migrate'], needs: ['db'], on: ['install', 'upgrade'], timeout: null }] : [],
+      migrate:
+        shape.data && (shape.migrates || !second)
+          ? [{ service: 'api', command: ['migrate'], needs: ['db'], on: ['install', 'upgrade'], timeout: null }]
+          : [],
       health: [
         { service: 'api', command: ['healthy'] },
         ...(shape.door ? [{ service: 'proxy', command: ['healthy'], after: 'entry' } as const] : []),

@@ -158,7 +158,7 @@ export async function planBack(stage: Stage, scratch: string): Promise<Planned> 
   const { manifest: target } = stage.releases['1.0.0'];
   const at = '2026-03-17T10:00:00Z';
   const record = recordAfter(install, unpacked, at);
-  const environment = environmentText('1.0.0');
+  const environment = readFileSync(join(unpacked, '.env'), 'utf8');
   const texts = composeTexts(stage.releases['1.0.0'], environment);
   const next = await observeCandidate(world, root, { project: install.project, texts });
   const engine = await observeEngine(world, root, install.project);

@@ -33,6 +33,7 @@ export function run(argv: readonly string[], options: RunOptions = {}): Promise<
       const code = error === null ? 0 : typeof error.code === 'number' ? error.code : 128;
       resolveRan({ code, stdout, stderr, result: lastJson(stdout) });
     });
+    child.stdin?.on('error', () => undefined); // a program that does not read its input
     child.stdin?.end(options.input ?? '');
   });
 }

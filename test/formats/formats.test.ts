@@ -131,7 +131,7 @@ describe('.slipway/journal.ndjson', () => {
 
 test('backup.json says what a backup holds', () => {
   const backup = {
-    type: BACKUP_TYPE,
+    type: BACKUP_TYPE as typeof BACKUP_TYPE,
     product: 'acme',
     version: '2.3.0',
     manifest: digest('a'),

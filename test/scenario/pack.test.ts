@@ -508,6 +508,18 @@ describe('the working tree', () => {
   });
 });
 
+describe('--out', () => {
+  test('that is a file, lies below one, or cannot be written is refused, and the next pack works', async () => {
+    const refused = async (out: string): Promise<unknown> => (await slipway(['pack', '--tag', 'v1.0.0', '--out', out])).result;
+    expect(await refused('slipway.yaml')).toMatchObject({ code: 'E_CONFLICT', exit: 3 });
+    expect(await refused('slipway.yaml/x')).toMatchObject({ code: 'E_STEP_FAILED', message: expect.stringContaining('ENOTDIR') });
+    expect(await refused('/sys/x')).toMatchObject({ code: 'E_STEP_FAILED', message: expect.stringContaining('/sys/x') });
+    expect(product.git('status', '--porcelain', '--', '.', ':!.slipway')).toBe('');
+    await packed(['pack', '--tag', 'v1.0.0', '--out', 'a/b']);
+    expect(await readdir(at('a/b/v1.0.0'))).toHaveLength(8);
+  });
+});
+
 describe('--plan', () => {
   test('shows the one step and writes nothing', async () => {
     const { code, result } = await slipway(['pack', '--tag', 'v1.0.0', '--plan', '--exit-code']);

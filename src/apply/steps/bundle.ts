@@ -25,6 +25,7 @@ const writeBundle: Handler<'write-bundle'> = {
   done: (step, site) => isPacked(step, site),
   save: async (step, site) => {
     const { target, out } = placesOf(step, site);
+    for (const path of [out, target]) await refuseFile(path);
     return { existed: (await statIfThere(target)) !== undefined, firstMissing: await firstMissing(out) };
   },
   run: async (step, site) => {
@@ -40,9 +41,9 @@ const writeBundle: Handler<'write-bundle'> = {
   },
   undo: async (step, saved, site) => {
     const { out, target, temporary, before } = placesOf(step, site);
-    await rm(temporary, { recursive: true, force: true });
+    await removeAll(temporary);
     const isAside = (await statIfThere(before)) !== undefined;
-    if (isAside || saved.existed === false) await rm(target, { recursive: true, force: true });
+    if (isAside || saved.existed === false) await removeAll(target);
     if (isAside) await rename(before, target);
     const made = parseOptional(saved.firstMissing, 'saved.firstMissing', parseText);
     if (made !== undefined) await removeEmpty(out, made);
@@ -198,6 +199,21 @@ async function syncFile(path: string): Promise<void> {
   }
 }
 
+async function refuseFile(path: string): Promise<void> {
+  const stats = await statIfThere(path);
+  if (stats === undefined || stats.isDirectory() || stats.isSymbolicLink()) return;
+  throw new ToolError('E_CONFLICT', `${path} is a file, and a folder is needed there`, { hint: 'Move it away, or choose another --out.' });
+}
+
+/** Removes what is there; below a file there is nothing. */
+async function removeAll(path: string): Promise<void> {
+  try {
+    await rm(path, { recursive: true, force: true });
+  } catch (error) {
+    if (systemCode(error) !== 'ENOTDIR') throw error;
+  }
+}
+
 /** The topmost folder of the path that does not exist yet; null when it does. */
 async function firstMissing(path: string): Promise<string | null> {
   if ((await statIfThere(path)) !== undefined) return null;
@@ -210,6 +226,6 @@ async function removeEmpty(folder: string, top: string): Promise<void> {
     for (let path = folder; path.startsWith(top); path = join(path, '..')) await rmdir(path);
   } catch (error) {
     const code = systemCode(error);
-    if (code !== 'ENOTEMPTY' && code !== 'EEXIST' && code !== 'ENOENT') throw error;
+    if (code !== 'ENOTEMPTY' && code !== 'EEXIST' && code !== 'ENOENT' && code !== 'ENOTDIR') throw error;
   }
 }

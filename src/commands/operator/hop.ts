@@ -130,7 +130,8 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
 
 /** The person's own versions of files are contents of the plan too: they are staged beside the new ones. */
 export function keptContents(install: InstallFacts): [Digest, Content][] {
-  return [...install.files].map(([path, fact]) => [fact.digest, { file: `${install.root}/${path}` }]);
+  const files = [...install.files].filter(([, fact]) => fact.mode !== 0); // a link has no content
+  return files.map(([path, fact]) => [fact.digest, { file: `${install.root}/${path}` }]);
 }
 
 interface Settings {

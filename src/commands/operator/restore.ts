@@ -48,7 +48,7 @@ async function run(context: Context): Promise<CommandResult> {
   const folder = backupsFolder(install.manifest, envValues(install.env));
   const backups = await observeBackups(root, folder);
   if (isSet(context.flags, 'list')) return listBackups(backups);
-  const backup = chooseBackup(backups, textFlag(context.flags, 'backup') ?? context.positionals[0]);
+  const backup = chooseBackup(backups, textFlag(context.flags, 'backup') ?? context.positionals[0], install.record.version);
   return restoreFrom(context, install, backup);
 }
 
@@ -145,8 +145,13 @@ async function manifestOf(root: string, backup: KeptBackup, folder: string): Pro
   });
 }
 
-function chooseBackup(backups: readonly KeptBackup[], name: string | undefined): KeptBackup {
-  const found = name === undefined ? backups.findLast((each) => !each.rescue) : backups.find((each) => each.path.endsWith(`/${name}`));
+/** Without a name: the newest one of another release than the installed one, for that is what going back means; else the newest. */
+function chooseBackup(backups: readonly KeptBackup[], name: string | undefined, installed: string): KeptBackup {
+  const own = backups.filter((each) => !each.rescue);
+  const found =
+    name === undefined
+      ? (own.findLast((each) => each.version !== installed) ?? own.at(-1))
+      : backups.find((each) => each.path.endsWith(`/${name}`));
   if (found !== undefined) return found;
   throw new ToolError('E_NOT_FOUND', name === undefined ? 'there is no backup' : `there is no backup ${name}`, {
     hint: '`restore --list` names them.',

@@ -46,7 +46,7 @@ export interface Inspection {
 
 /** Reads the product and everything that goes into its bundle; `out` is where packed releases go. Throws when the product file cannot be read at all. */
 export async function inspectProduct(context: Context, out: string): Promise<Inspection> {
-  const { name, text, root } = await readProductText(textFlag(context.flags, 'config') ?? 'slipway.yaml');
+  const { name, text, root } = await readProductText(productName(context));
   const { product, problems } = parseProduct(text, name);
   if (product === undefined) throw problemsError(problems, context);
   const own = ownFolders(root, out, product);
@@ -140,6 +140,15 @@ export function problemsError(problems: readonly Problem[], context: Context): T
 
 export function hasErrors(problems: readonly Problem[]): boolean {
   return problems.some(({ severity }) => severity === 'error');
+}
+
+/** The folder of the product file, absolute, whether it is there or not. */
+export function productRoot(context: Context): string {
+  return dirname(resolve(productName(context)));
+}
+
+function productName(context: Context): string {
+  return textFlag(context.flags, 'config') ?? 'slipway.yaml';
 }
 
 /** The file of --key, absolute; null = the environment. */

@@ -11,7 +11,7 @@ import { sizeToText } from '../../show/progress.ts';
 import { type Carried, carryOut, throwUnlessDone } from '../carry-out.ts';
 import { CHANGING_FLAGS, type Command, type CommandResult, type Context, isSet, refusePositionals, textFlag } from '../command.ts';
 import { endEarlier } from './earlier.ts';
-import { KEY_FLAGS } from './inspect.ts';
+import { KEY_FLAGS, productRoot } from './inspect.ts';
 import { type Folders, type Prepared, preparePack } from './prepare-pack.ts';
 import { PRODUCT_FLAGS } from './product-file.ts';
 import { RELEASE_FLAGS } from './release-choice.ts';
@@ -30,11 +30,11 @@ export const pack: Command = {
   },
   run: async (context) => {
     refusePositionals(context);
+    await endEarlier(productRoot(context), context, 'pack');
     const out = textFlag(context.flags, 'out');
     const folders = { out: out === undefined ? undefined : resolve(out) };
     const prepared = await preparePack(context, folders);
     for (const warning of prepared.warnings) reportWarning(warning, context);
-    await endEarlier(prepared.root, context, 'pack');
     const carried = await carryUnasked(prepared, context);
     if (carried.outcome === 'planned') return plannedResult(prepared, context);
     refuseUnlessDone(carried, prepared);
@@ -51,7 +51,16 @@ async function carryUnasked({ planned, root }: Prepared, context: Context): Prom
 
 function refuseUnlessDone(carried: Carried, { release }: Prepared): void {
   if (carried.outcome === 'undone' && carried.cause instanceof ToolError) throw carried.cause;
+  if (carried.outcome === 'undone' && carried.cause instanceof Error) throw stepFailed(carried.cause);
   throwUnlessDone(carried, { version: release.version, tag: release.tag });
+}
+
+/** What the system says: a folder that cannot be written, for example. */
+function stepFailed(cause: Error): ToolError {
+  return new ToolError('E_STEP_FAILED', `packing failed: ${cause.message}; everything is as before`, {
+    cause,
+    hint: 'Mend what the message names, then pack again.',
+  });
 }
 
 function plannedResult({ planned, release, warnings }: Prepared, context: Context): CommandResult {

@@ -1,0 +1,54 @@
+// Measuring one thing against another. Rule: they take turns, a ratio is made within each turn, and the median of the ratios counts.
+import { spawn } from 'node:child_process';
+import { performance } from 'node:perf_hooks';
+
+/**
+ * The ratio of `ours` to `theirs`, both functions that do the work once and give the seconds that it took. The first round is not counted:
+ * it warms the caches. The order changes with every round.
+ */
+export async function ratioOf({ what, against, limit, rounds, ours, theirs }) {
+  const ratios = [];
+  for (let round = 0; round <= rounds; round += 1) {
+    progress(`${what}: round ${round} of ${rounds}`);
+    const first = round % 2 === 0 ? await ours() : await theirs();
+    const second = round % 2 === 0 ? await theirs() : await ours();
+    if (round > 0) ratios.push(round % 2 === 0 ? first / second : second / first);
+  }
+  ratios.sort((a, b) => a - b);
+  return { what, against, limit, rounds, value: medianOf(ratios), spread: [quantileOf(ratios, 0.25), quantileOf(ratios, 0.75)] };
+}
+
+/** Runs a program that must succeed and gives the seconds that it took. */
+export async function secondsOf(argv, options) {
+  const begun = performance.now();
+  await run(argv, options);
+  return (performance.now() - begun) / 1000;
+}
+
+/** Runs a program that must succeed, without blocking, and gives its stdout. */
+export function run(argv, { cwd, env = process.env } = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(argv[0], argv.slice(1), { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    let [stdout, stderr] = ['', ''];
+    child.stdout.on('data', (chunk) => (stdout += chunk));
+    child.stderr.on('data', (chunk) => (stderr += chunk));
+    child.on('error', reject);
+    child.on('close', (code) => {
+      if (code === 0) resolve(stdout);
+      else reject(new Error(`${argv.join(' ')} ended with ${code}\n${stdout.slice(-2000)}\n${stderr.slice(-2000)}`));
+    });
+  });
+}
+
+/** One line on stderr, so that whoever waits sees that something happens. */
+export function progress(text) {
+  console.error(`  ${text}`);
+}
+
+export function medianOf(sorted) {
+  return quantileOf(sorted, 0.5);
+}
+
+function quantileOf(sorted, part) {
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))];
+}
