@@ -33,7 +33,13 @@ function printTable(rows) {
   const table = [['what', 'against', 'measured', 'limit'], ...cells];
   const widths = table[0].map((_, column) => Math.max(...table.map((row) => row[column].length)));
   console.log('');
-  for (const row of table) console.log(row.map((cell, column) => cell.padEnd(widths[column])).join('  ').trimEnd());
+  for (const row of table)
+    console.log(
+      row
+        .map((cell, column) => cell.padEnd(widths[column]))
+        .join('  ')
+        .trimEnd(),
+    );
 }
 
 function valueText({ value, unit, rounds, spread, left }) {

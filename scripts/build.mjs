@@ -1,4 +1,5 @@
 // Builds dist/: slipway in split chunks, the operator command in one file, the templates beside them. Rule: the same sources give the same bytes.
+import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { build } from 'esbuild';
 
@@ -40,3 +41,7 @@ await build({
 });
 cpSync(`${root}templates`, `${out}/templates`, { recursive: true });
 writeFileSync(`${out}/package.json`, '{"type":"module"}\n');
+
+// The JSON Schema is what `slipway schema` prints, shipped for editors.
+mkdirSync(`${root}schema`, { recursive: true });
+writeFileSync(`${root}schema/slipway.schema.json`, execFileSync(process.execPath, [`${out}/slipway.mjs`, 'schema']));

@@ -48,7 +48,12 @@ async function makeProduct(root, { files, bytes }) {
     writeFileSync(join(root, path), text);
   }
   const git = ['git', '-c', 'user.name=Bench', '-c', 'user.email=bench@acme.example'];
-  for (const words of [['init', '-q', '-b', 'main'], ['add', '-A'], ['commit', '-q', '-m', 'product']]) await run([...git, ...words], { cwd: root });
+  for (const words of [
+    ['init', '-q', '-b', 'main'],
+    ['add', '-A'],
+    ['commit', '-q', '-m', 'product'],
+  ])
+    await run([...git, ...words], { cwd: root });
   fillTree(tree, { files, bytes });
   return { root, tree, archive: `${root}.tar.gz`, memory: `${root}.memory` };
 }
@@ -71,7 +76,11 @@ function fillTree(tree, { files, bytes }) {
 }
 
 function wordPool(random) {
-  const words = Array.from({ length: 4000 }, () => Math.floor(random() * 36 ** 6).toString(36).slice(0, 2 + Math.floor(random() * 8)));
+  const words = Array.from({ length: 4000 }, () =>
+    Math.floor(random() * 36 ** 6)
+      .toString(36)
+      .slice(0, 2 + Math.floor(random() * 8)),
+  );
   const lines = [];
   for (let length = 0; length < POOL_BYTES; ) {
     const line = Array.from({ length: 10 }, () => words[Math.floor(random() ** 3 * words.length)]).join(' ');

@@ -1,1 +1,3 @@
-export async function upgradeRows(){return []}
+export async function upgradeRows() {
+  return [];
+}

@@ -169,7 +169,7 @@ describe('publish', () => {
   test('names what is missing: a tag, a packed release, a host, the key', async () => {
     expect(await refusal(run(publish, {}))).toMatchObject({ code: 'E_USAGE', exit: 2 });
     expect(await refusal(run(publish, { tag: '1.0.0' }))).toMatchObject({ code: 'E_USAGE', exit: 2 });
-    expect(await refusal(run(publish, { tag: 'v1.0.0' }))).toMatchObject({ code: 'E_NOT_PACKED', exit: 2 });
+    expect(await refusal(run(publish, { tag: 'v1.0.0', plan: true }))).toMatchObject({ code: 'E_NOT_PACKED', exit: 2 });
     await buildRelease({ workspace, version: '1.0.0', keys });
     expect(await refusal(run(publish, { tag: 'v1.0.0' }, { world: { env: {} } }))).toMatchObject({ code: 'E_CONFIG', exit: 2 });
     const env = { SLIPWAY_SECRET_KEY: makeKeys().secretKeyText };

@@ -43,6 +43,13 @@ export const pack: Command = {
   },
 };
 
+/** Packs the release that this command line names, for `publish` where it is not packed yet. */
+export async function packRelease(context: Context): Promise<void> {
+  const prepared = await preparePack(context, { out: undefined });
+  for (const warning of prepared.warnings) reportWarning(warning, context);
+  refuseUnlessDone(await carryUnasked(prepared, context), prepared);
+}
+
 /** A bundle is made in a folder of its own, so nobody is asked; the plan is shown all the same. */
 async function carryUnasked({ planned, root }: Prepared, context: Context): Promise<Carried> {
   const unasked = { ...context, flags: { ...context.flags, yes: true } };

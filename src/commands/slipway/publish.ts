@@ -16,6 +16,7 @@ import { planToJson } from '../../show/plan.ts';
 import { type Carried, carryOut, isPlanOnly, throwUnlessDone } from '../carry-out.ts';
 import { CHANGING_FLAGS, type Command, type CommandResult, type Context, isSet, refusePositionals, textFlag } from '../command.ts';
 import { endEarlier } from './earlier.ts';
+import { packRelease } from './pack.ts';
 import { chooseHost, chooseTag, HOST_FLAGS, PRODUCT_FLAGS, type ProductFile, readProductFile, type TagAndVersion } from './product-file.ts';
 
 export const publish: Command = {
@@ -33,15 +34,16 @@ export const publish: Command = {
     const file = await readProductFile(context);
     const { root, product } = file;
     const checkout = await observeCheckout(root, context.world);
+    await endEarlier(root, context, 'publish');
     const { tag, version } = chooseTag(context, product, checkout);
     const host = chooseHost(context, file);
     const signing = signingOf(context, file);
     const request = { folder: join(root, 'dist', tag), tag, product: product.product, publicKey: signing.publicKey };
+    if (!isPlanOnly(context) && (await observePacked(request)) === undefined) await packRelease(context);
     const packed = await requirePacked(request, checkout);
     refuseSnapshot(packed, file);
     await refuseOtherTag(context, file, { tag, commit: checkout.commit });
     await checkSecretKey(signing, context.world.env);
-    await endEarlier(root, context, 'publish');
     const planned = await planFor(context, { file, host, signing, packed });
     const recheck = async (): Promise<PublishBasis> => basisOf(await requirePacked(request, checkout));
     const carried = await carryOut(planned, context, { root, recheck, operator: await observeSelf(context.file) });
