@@ -15,7 +15,7 @@ import {
 import { journalPath, operatorsFolder, stateFolder } from '../model/layout.ts';
 import { readOpenOperation } from '../world/state.ts';
 import { syncFolder, writeDurably } from './durable.ts';
-import { clearWork, leavesNothing } from './work.ts';
+import { clearUnbegun, clearWork, leavesNothing } from './work.ts';
 
 /** What applying needs of a journal. */
 export interface Journal {
@@ -30,8 +30,7 @@ const RESERVE_BYTES = 256 * 1024;
 
 /** Begins the journal of a plan. Throws E_OPEN_OPERATION when another one is open. */
 export async function beginJournal(root: string, head: JournalHead): Promise<Journal> {
-  const open = await openJournal(root);
-  if (open !== undefined) throw openOperation(root, open.state.head);
+  await refuseOpenOperation(root);
   await mkdir(stateFolder(root), { recursive: true, mode: 0o700 });
   await writeDurably(reservePath(root), Buffer.alloc(RESERVE_BYTES, '\n'), 0o600);
   await writeDurably(journalPath(root), printLine(head), 0o600);
@@ -40,12 +39,15 @@ export async function beginJournal(root: string, head: JournalHead): Promise<Jou
 
 /**
  * Opens the journal that was left behind, or undefined when there is none. A torn last line is cut off, or the next line would be
- * glued to it; an ended plan is cleared away, as its own run had no time to.
+ * glued to it; what an ended plan, or one that never began, had no time to clear away goes now. The caller holds the lock.
  */
 export async function openJournal(root: string): Promise<Journal | undefined> {
   const path = journalPath(root);
   const text = await readIfThere(path);
-  if (text === undefined) return undefined;
+  if (text === undefined) {
+    await clearUnbegun(root);
+    return undefined;
+  }
   const whole = wholeLines(text);
   const state = parseJournal(whole, path);
   if (state === undefined) {

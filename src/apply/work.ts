@@ -9,14 +9,22 @@ import type { Content, Plan, Planned } from '../model/plan.ts';
 import { makeFolder, writeDurably } from './durable.ts';
 import { contentsFolder, workFolder } from './site.ts';
 
-/** Puts the contents on disk, where whoever recovers finds them. Private: `.env` is among them. The caller holds the lock, and no journal is open. */
+/** Puts the contents on disk, where whoever recovers finds them. Private: `.env` is among them. The caller holds the lock and has called `openJournal`. */
 export async function placeContents(root: string, { plan, contents }: Planned): Promise<void> {
   const folder = contentsFolder(root, plan.id);
-  await rm(join(stateFolder(root), 'staged'), { recursive: true, force: true }); // of a plan that was cut off before its journal began
   await mkdir(root, { recursive: true }); // with the usual mode; only what is ours is private
   await mkdir(folder, { recursive: true, mode: 0o700 });
   for (const [digest, content] of contents) await placeContent(content, join(folder, hexOf(digest)));
   await makeFolder(folder, 0o700);
+}
+
+/** Removes what a plan left that was cut off before its journal began. The caller holds the lock, and no journal is open. */
+export async function clearUnbegun(root: string): Promise<void> {
+  const state = stateFolder(root);
+  for (const name of ['staged', 'journal.reserve', 'journal.reserve.slipway-new', 'journal.ndjson.slipway-new']) {
+    await rm(join(state, name), { recursive: true, force: true });
+  }
+  await removeIfEmpty(state);
 }
 
 /** True when a plan that ended in this way leaves nothing of ours behind: a fresh install that was undone. */

@@ -103,6 +103,8 @@ export interface MachineFacts {
   readonly memory: number;
   readonly freeForInstall: number | undefined;
   readonly freeForImages: number | undefined;
+  /** Compressed bytes of the release's images that are not here yet. */
+  readonly imageBytes: number;
   readonly ports: readonly PortFact[];
   readonly projectContainers: readonly ContainerFact[];
 }

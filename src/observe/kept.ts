@@ -1,6 +1,7 @@
 // What an install keeps of its past: backups, pristine releases, local image tags. Rule: only whole backups count.
 import { join, resolve } from 'node:path';
 import { type Backup, parseBackup } from '../model/backup.ts';
+import { operatorsFolder } from '../model/layout.ts';
 import type { World } from '../model/seams.ts';
 import { listNames, readTextIfThere } from '../world/disk.ts';
 import { docker } from '../world/docker.ts';
@@ -23,6 +24,11 @@ export async function observeBackups(root: string, folder: string): Promise<Kept
 /** The versions whose pristine files are kept. */
 export async function observeReleases(root: string): Promise<string[]> {
   return listNames(join(root, '.slipway/releases'));
+}
+
+/** The operator programs that are kept, by the hex of their digests. */
+export async function observeOperators(root: string): Promise<string[]> {
+  return listNames(operatorsFolder(root));
 }
 
 /** The local tags that protect a product's images, `slipway.local/<product>/<name>:<version>`. */

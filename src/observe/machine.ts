@@ -8,13 +8,15 @@ import { ToolError } from '../model/error.ts';
 import type { MachineFacts, PortFact } from '../model/facts.ts';
 import { parseFields, parseJson, parseOptional, parseText } from '../model/parse.ts';
 import type { World } from '../model/seams.ts';
-import { listContainers } from '../world/containers.ts';
+import { imageId, listContainers } from '../world/containers.ts';
 import { dockerEnvironment } from '../world/docker.ts';
 
 export interface MachineWish {
   readonly root: string;
   readonly project: string;
   readonly ports: readonly { readonly port: number; readonly protocol: 'tcp' | 'udp' }[];
+  /** Images by digest, of which those that are not here yet will need room. */
+  readonly images: readonly { readonly pinned: string; readonly size: number }[];
 }
 
 /** Looks at the machine. An engine that does not answer is a fact (`engineTrouble`), not an error. */
@@ -30,9 +32,15 @@ export async function observeMachine(world: World, wish: MachineWish): Promise<M
     memory: totalmem(),
     freeForInstall: await freeBytes(wish.root),
     freeForImages: engine.rootFolder === undefined ? undefined : await freeBytes(engine.rootFolder),
+    imageBytes: engine.trouble === undefined ? await missingBytes(world, wish) : 0,
     ports: await Promise.all(wish.ports.map((port) => observePort(port.port, port.protocol))),
     projectContainers: containers,
   };
+}
+
+async function missingBytes(world: World, { root, images }: MachineWish): Promise<number> {
+  const ids = await Promise.all(images.map((image) => imageId({ world, root }, image.pinned)));
+  return images.reduce((sum, image, index) => (ids[index] === undefined ? sum + image.size : sum), 0);
 }
 
 interface EngineVersion {

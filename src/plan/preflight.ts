@@ -16,8 +16,6 @@ export interface PreflightWish {
   readonly project: string;
   /** Bytes of data that a backup will copy. */
   readonly dataBytes: number;
-  /** Images that are not present yet, compressed bytes. */
-  readonly imageBytes: number;
 }
 
 /** An unpacked image takes about this many times its compressed size, measured over common images. */
@@ -122,7 +120,7 @@ function room(wish: PreflightWish, machine: MachineFacts): PreflightFinding[] {
       hint: 'It may run slowly, or be stopped by the system.',
     });
   }
-  const images = wish.imageBytes * UNPACKED;
+  const images = machine.imageBytes * UNPACKED;
   if (machine.freeForImages !== undefined && machine.freeForImages < images + disk) {
     found.push(tooFull('for images', machine.freeForImages, images + disk));
   }

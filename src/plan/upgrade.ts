@@ -1,12 +1,9 @@
 // From one release to the next, as a list of steps (design §8). Rule: pure; the order below is the order of the upgrade, and each rule adds its steps or none.
-import type { Digest } from '../model/digest.ts';
-import { ToolError } from '../model/error.ts';
-import type { ComposeFact, EngineFacts, InstallFacts } from '../model/facts.ts';
+import { hexOf } from '../model/digest.ts';
 import { pristineFolder } from '../model/layout.ts';
-import type { Manifest } from '../model/manifest.ts';
-import type { ComposeProject, DataToCopy, FileAfter, FileToWrite, Plan, RescueWish, Step } from '../model/plan.ts';
-import { backupPath, closeBackupStep, dataToCopy } from './data.ts';
-import { decideFiles, type FilesDecision } from './files.ts';
+import type { FileAfter, FileToWrite, Plan, RescueWish, Step } from '../model/plan.ts';
+import { type Course, setCourse, type UpgradeFacts, type UpgradeWish } from './course.ts';
+import { closeBackupStep } from './data.ts';
 import {
   healthStep,
   imagesToPull,
@@ -17,61 +14,9 @@ import {
   validationSteps,
   withRestorer,
 } from './release-steps.ts';
-import { decideServices, type ServicesDecision } from './services.ts';
-
-export interface UpgradeWish {
-  /** `configure` is a hop to the same release with other answers: no backup, no migration, only what changes. */
-  readonly command: 'upgrade' | 'configure';
-  readonly id: string;
-  readonly operation: string;
-  /** UTC, RFC 3339. */
-  readonly at: string;
-  readonly basedOn: Digest;
-  readonly target: Manifest;
-  readonly targetDigest: Digest;
-  /** bundle.json and its signature, as they are written into the install. */
-  readonly extra: readonly FileToWrite[];
-  /** The merged `.env`. */
-  readonly environment: Digest;
-  /** The merged `.env` as values, for paths that hold placeholders. */
-  readonly values: ReadonlyMap<string, string>;
-  /** install.json as it will be. */
-  readonly record: Digest;
-  readonly features: readonly string[];
-  /** False: nothing but files (`--no-start`). */
-  readonly start: boolean;
-}
-
-export interface UpgradeFacts {
-  readonly install: InstallFacts;
-  readonly engine: EngineFacts;
-  /** The compose project as the new files will describe it. */
-  readonly next: ComposeFact;
-  /** Finished backups, oldest first. */
-  readonly backups: readonly { readonly path: string; readonly rescue: boolean }[];
-  /** Pristine releases that are kept. */
-  readonly releases: readonly string[];
-  /** Local tags `slipway.local/<product>/…`. */
-  readonly localImages: readonly string[];
-}
-
-/** What the rules work from: the wish, the facts, and what was decided from them. */
-interface Course extends UpgradeWish, UpgradeFacts {
-  readonly old: Manifest;
-  readonly files: FilesDecision;
-  readonly services: ServicesDecision;
-  readonly items: readonly DataToCopy[];
-  readonly migrations: Manifest['upgrade']['migrate'];
-  readonly project: ComposeProject;
-  readonly tree: string;
-  readonly backup: string;
-  /** The door exists, and is shut until the point of no return. */
-  readonly door: boolean;
-}
 
 /** The plan of one hop. Throws E_CONFLICT, E_POLICY when the hop must not be taken at all. */
 export function planUpgrade(wish: UpgradeWish, facts: UpgradeFacts): Plan {
-  refuseLostData(wish.target, facts);
   const course = setCourse(wish, facts);
   const before = [
     ...pull(course),
@@ -93,33 +38,6 @@ export function planUpgrade(wish: UpgradeWish, facts: UpgradeFacts): Plan {
     steps: withRestorer([...before, ...after]),
     commitAfter: before.length - 1,
     notes: notesOf(course),
-  };
-}
-
-function setCourse(wish: UpgradeWish, facts: UpgradeFacts): Course {
-  const { install, engine, next } = facts;
-  const { target } = wish;
-  const old = install.manifest;
-  const files = decideFiles({ old, target, found: install.files });
-  const image = imagesToPull(target)[0]?.pinned ?? '';
-  const hop = wish.start && wish.command === 'upgrade';
-  const items = hop ? dataToCopy({ manifest: old, config: engine.config, volumes: engine.volumes, image, forUpgrade: true }) : [];
-  const migrations = hop ? target.upgrade.migrate.filter((migration) => migration.on.includes('upgrade')) : [];
-  const quiet = items.length > 0 || migrations.length > 0;
-  const swapped = [...files.swapped.map((file) => file.path), '.env'];
-  const services = decideServices({ root: install.root, old, target, engine, next, swapped, items, quiet });
-  return {
-    ...wish,
-    ...facts,
-    old,
-    files,
-    services,
-    items,
-    migrations,
-    project: install.project,
-    tree: `.slipway/staged/${wish.id}/tree`,
-    backup: backupPath(old, wish.values, wish.at, old.version),
-    door: services.entry.length > 0,
   };
 }
 
@@ -282,38 +200,20 @@ function openDoor(course: Course): Step[] {
 /** Keeps the release that runs and the one before it; backups by policy, rescue backups always. */
 function prune(course: Course): Step[] {
   const keep = new Set([course.target.version, course.old.version]);
+  const programs = new Set([course.target.operator, course.old.operator].map(hexOf));
   const ordinary = course.backups.filter((backup) => !backup.rescue).map((backup) => backup.path);
   const room = Math.max(0, course.target.backup.keep - (course.items.length > 0 ? 1 : 0));
   const paths = [
+    '.slipway/cache',
     ...course.releases.filter((version) => !keep.has(version)).map(pristineFolder),
+    ...course.operators.filter((name) => !programs.has(name)).map((name) => `.slipway/operators/${name}`),
     ...ordinary.slice(0, Math.max(0, ordinary.length - room)),
   ];
   const local = course.localImages.filter((tag) => !keep.has(tag.slice(tag.lastIndexOf(':') + 1)));
   const steps: Step[] = [];
-  if (paths.length > 0) steps.push({ kind: 'remove-paths', why: 'older releases and backups beyond the number that is kept', paths });
+  steps.push({ kind: 'remove-paths', why: 'downloads, older releases, and backups beyond the number that is kept', paths });
   if (course.start && local.length > 0) steps.push({ kind: 'remove-images', why: 'images of releases that are no longer kept', local });
   return steps;
-}
-
-/** A volume that would be new and empty under an old name is the classic way to lose everything. */
-function refuseLostData(target: Manifest, facts: UpgradeFacts): void {
-  const { record } = facts.install;
-  if (target.project !== facts.install.manifest.project) throw renamed('project', facts.install.manifest.project, target.project);
-  for (const [name, volume] of Object.entries(record.volumes)) {
-    const next = facts.next.volumes[name];
-    if (next !== undefined && next !== volume) throw renamed(`volume of ${name}`, volume, next);
-    if (next !== undefined && !facts.engine.volumes.includes(volume)) {
-      throw new ToolError('E_POLICY', `the data volume ${volume} is gone: the new release would start with an empty one`, {
-        hint: 'Bring the volume back (or `restore` a backup) before upgrading.',
-      });
-    }
-  }
-}
-
-function renamed(what: string, from: string, to: string): ToolError {
-  return new ToolError('E_POLICY', `the ${what} would change from ${from} to ${to}: the data would be left behind`, {
-    hint: 'Report it to the maintainer: such a change must be declared.',
-  });
 }
 
 function notesOf(course: Course): string[] {

@@ -51,8 +51,13 @@ export async function digestOfEntries(file: string): Promise<Digest> {
   return digestFromHex(createHash('sha256').update(lines.sort().join('\n')).digest('hex'));
 }
 
-async function withContainer(engine: Engine, place: DataPlace, work: () => Promise<void>): Promise<void> {
+/** Removes the container through which a place is copied, should one be left from a copy that was cut off. */
+export async function removeCopier(engine: Engine, place: DataPlace): Promise<void> {
   await dockerIfThere(engine, ['rm', '--force', place.container]);
+}
+
+async function withContainer(engine: Engine, place: DataPlace, work: () => Promise<void>): Promise<void> {
+  await removeCopier(engine, place);
   // The command is never run: a container must have one to be made.
   await docker(engine, [
     'create',
@@ -69,7 +74,7 @@ async function withContainer(engine: Engine, place: DataPlace, work: () => Promi
   try {
     await work();
   } finally {
-    await dockerIfThere(engine, ['rm', '--force', place.container]);
+    await removeCopier(engine, place);
   }
 }
 

@@ -107,6 +107,7 @@ async function start(scenario: Scenario, fuse: Fuse, mutant: Mutant): Promise<Re
   const planned = mutant.planned?.(scenario.planned) ?? scenario.planned;
   const { root } = scenario.stage;
   return settle(fuse, async () => {
+    await openJournal(root);
     await placeContents(root, planned);
     const journal = await beginJournal(root, headOf(planned.plan));
     return applyPlan(applicationOf(scenario, journal, fuse, mutant));

@@ -30,6 +30,8 @@ export class Fuse {
   /** Every point passed, for those who choose some. */
   readonly passed: string[] = [];
   readonly stop = new AbortController();
+  /** Files that the run has open. */
+  readonly handles = new Set<FileHandle>();
   readonly death: Promise<'dead'>;
   readonly #plan: FusePlan;
   #die: (how: 'dead') => void = () => undefined;
@@ -52,6 +54,7 @@ export class Fuse {
     half?.();
     if (this.#plan.blow === 'fail') throw new ToolError('E_COMMAND', `injected at ${where}`);
     this.dead = true;
+    await Promise.all([...this.handles].map((handle) => handle.close().catch(() => undefined))); // as the system does for a dead process
     this.#die('dead');
     await never();
   }
@@ -139,11 +142,13 @@ function patchFiles(): void {
     if (real === undefined) throw new Error(`no ${name} in node:fs/promises`);
     table[name] = async (...args) => {
       const fuse = running.getStore();
-      if (fuse === undefined || (name === 'open' && (args[1] === 'r' || args[1] === undefined))) return real(...args);
+      if (fuse === undefined || (name === 'open' && args[1] === undefined)) return real(...args);
+      if (name === 'open' && args[1] === 'r') return fuseHandle((await real(...args)) as FileHandle, fuse, undefined);
       const path = String(args[0]);
       await fuse.point(`before ${name}`, halfOf(name, path, args));
       const result = await real(...args);
-      return name === 'open' && args[1] !== 'a' ? fuseHandle(result as FileHandle, fuse, path) : result;
+      if (name !== 'open') return result;
+      return fuseHandle(result as FileHandle, fuse, args[1] === 'a' ? undefined : path);
     };
   }
   syncBuiltinESMExports();
@@ -170,7 +175,10 @@ function folderNames(path: string): string[] {
 }
 
 /** A new file is there before its content is. */
-function fuseHandle(handle: FileHandle, fuse: Fuse, path: string): FileHandle {
+function fuseHandle(handle: FileHandle, fuse: Fuse, path: string | undefined): FileHandle {
+  fuse.handles.add(handle);
+  handle.once('close', () => fuse.handles.delete(handle));
+  if (path === undefined) return handle;
   const write = handle.writeFile.bind(handle);
   handle.writeFile = async (content, options) => {
     await fuse.point('before write', () => writeFileSync(path, String(content).slice(0, String(content).length / 2)));

@@ -81,7 +81,15 @@ function readOne(file: string, values: ReadonlyMap<string, string>, warnings: Se
       return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, fill(each)]));
     return value;
   };
-  return fill(parse(readText(file)));
+  return fill(parseOnce(readText(file)));
+}
+
+const parsed = new Map<string, unknown>();
+
+/** The same text is the same tree. */
+function parseOnce(text: string): unknown {
+  if (!parsed.has(text)) parsed.set(text, parse(text));
+  return parsed.get(text);
 }
 
 function readText(path: string): string {

@@ -9,7 +9,7 @@ import { momentOf } from '../../model/parse.ts';
 import type { DataToCopy, Step } from '../../model/plan.ts';
 import { digestOfFile, readTextIfThere, statIfThere } from '../../world/disk.ts';
 import { runCompose } from '../../world/docker.ts';
-import { copyOut, type DataPlace, readThrough } from '../../world/volume-copy.ts';
+import { copyOut, type DataPlace, readThrough, removeCopier } from '../../world/volume-copy.ts';
 import { copyDurably, makeFolder, syncFolder, writeDurably } from '../durable.ts';
 import type { Handler, Handlers, Site } from '../handler.ts';
 
@@ -51,6 +51,9 @@ const copyData: Handler<'copy-data'> = {
       done += 1;
       site.world.report({ type: 'progress', text: 'data items', done, total: step.items.length, unit: 'items' });
     }
+  },
+  undo: async (step, _saved, site) => {
+    for (const item of step.items) await removeCopier(site, placeOf(item, site));
   },
 };
 

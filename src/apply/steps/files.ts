@@ -151,6 +151,7 @@ async function setAside(root: string, aside: string, path: string): Promise<Befo
 
 async function bringBack(root: string, aside: string, before: Before): Promise<void> {
   const target = join(root, before.path);
+  await rm(temporaryOf(target), { force: true }); // of a swap that was cut off half-way
   if (!before.existed) return rm(target, { force: true });
   const now = await factOfFile(target);
   if (now !== undefined && now.digest === before.digest && now.mode === before.mode) return;
@@ -160,11 +161,15 @@ async function bringBack(root: string, aside: string, before: Before): Promise<v
 
 /** Puts the file `from` at `target` in one rename, and keeps `from`. */
 async function placeOver(from: string, target: string): Promise<void> {
-  const temporary = `${target}.slipway-new`;
+  const temporary = temporaryOf(target);
   await rm(temporary, { force: true });
   await linkOrCopy(from, temporary);
   await rename(temporary, target);
   await rm(temporary, { force: true }); // rename does nothing when both names were links to one file (rename(2))
+}
+
+function temporaryOf(target: string): string {
+  return `${target}.slipway-new`;
 }
 
 async function linkOrCopy(from: string, to: string): Promise<void> {

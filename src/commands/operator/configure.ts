@@ -11,7 +11,8 @@ import type { Content } from '../../model/plan.ts';
 import { observeCandidate, observeContainers, observeEngine } from '../../observe/engine.ts';
 import { observeInstall } from '../../observe/install.ts';
 import { observeSelf } from '../../observe/self.ts';
-import { planUpgrade, type UpgradeWish } from '../../plan/upgrade.ts';
+import type { UpgradeWish } from '../../plan/course.ts';
+import { planUpgrade } from '../../plan/upgrade.ts';
 import { planToJson } from '../../show/plan.ts';
 import { carryOut, refuseOpenJournal, throwUnlessDone } from '../carry-out.ts';
 import { CHANGING_FLAGS, type Command, type CommandResult, type Context, type FlagTable, isSet, refusePositionals } from '../command.ts';
@@ -97,7 +98,7 @@ async function run(context: Context): Promise<CommandResult> {
     features: answers.features,
     start,
   };
-  const plan = planUpgrade(wish, { install, engine, next, backups: [], releases: [], localImages: [] });
+  const plan = planUpgrade(wish, { install, engine, next, backups: [], releases: [], operators: [], localImages: [] });
   const contents = new Map<Digest, Content>([
     ...keptContents(install),
     [wish.environment, { text: envText(env) }],

@@ -17,7 +17,7 @@ import type { Content, Planned } from '../../model/plan.ts';
 import type { FetchedChannel } from '../../observe/channel.ts';
 import { observeCandidate, observeContainers, observeEngine } from '../../observe/engine.ts';
 import { observeInstall, pathsOf } from '../../observe/install.ts';
-import { observeBackups, observeLocalImages, observeReleases } from '../../observe/kept.ts';
+import { observeBackups, observeLocalImages, observeOperators, observeReleases } from '../../observe/kept.ts';
 import { type FetchedRelease, fetchRelease, readReleaseText } from '../../observe/release.ts';
 import { observeSelf } from '../../observe/self.ts';
 import { backupsFolder } from '../../plan/data.ts';
@@ -107,6 +107,7 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
     next,
     backups,
     releases: await observeReleases(root),
+    operators: await observeOperators(root),
     localImages: start ? await observeLocalImages(world, root, record.product) : [],
   });
   const contents = new Map<Digest, Content>([

@@ -35,9 +35,9 @@ export async function refuseUnfit(context: Context, wish: FitWish): Promise<void
 /** All findings, for `doctor`. */
 export async function findUnfit(context: Context, wish: FitWish): Promise<readonly PreflightFinding[]> {
   const { manifest, root, project, ports, dataBytes } = wish;
-  const machine = await observeMachine(context.world, { root, project, ports });
-  const imageBytes = manifest.images.reduce((sum, image) => sum + image.size, 0);
-  return preflight({ manifest, root, project, dataBytes, imageBytes }, machine);
+  const images = manifest.images.map((image) => ({ pinned: `${image.reference}@${image.digest}`, size: image.size }));
+  const machine = await observeMachine(context.world, { root, project, ports, images });
+  return preflight({ manifest, root, project, dataBytes }, machine);
 }
 
 /** The ports that a release needs on this machine, with these answers and features. */

@@ -1,0 +1,112 @@
+// What an upgrade is decided from: the wish, the facts, and what follows from both. Rule: made once; the rules of the plan only read it.
+import type { Digest } from '../model/digest.ts';
+import { ToolError } from '../model/error.ts';
+import type { ComposeFact, EngineFacts, InstallFacts } from '../model/facts.ts';
+import type { Manifest } from '../model/manifest.ts';
+import type { ComposeProject, DataToCopy, FileToWrite } from '../model/plan.ts';
+import { backupPath, dataToCopy } from './data.ts';
+import { decideFiles, type FilesDecision } from './files.ts';
+import { imagesToPull } from './release-steps.ts';
+import { decideServices, type ServicesDecision } from './services.ts';
+
+export interface UpgradeWish {
+  /** `configure` is a hop to the same release with other answers: no backup, no migration, only what changes. */
+  readonly command: 'upgrade' | 'configure';
+  readonly id: string;
+  readonly operation: string;
+  /** UTC, RFC 3339. */
+  readonly at: string;
+  readonly basedOn: Digest;
+  readonly target: Manifest;
+  readonly targetDigest: Digest;
+  /** bundle.json and its signature, as they are written into the install. */
+  readonly extra: readonly FileToWrite[];
+  /** The merged `.env`. */
+  readonly environment: Digest;
+  /** The merged `.env` as values, for paths that hold placeholders. */
+  readonly values: ReadonlyMap<string, string>;
+  /** install.json as it will be. */
+  readonly record: Digest;
+  readonly features: readonly string[];
+  /** False: nothing but files (`--no-start`). */
+  readonly start: boolean;
+}
+
+export interface UpgradeFacts {
+  readonly install: InstallFacts;
+  readonly engine: EngineFacts;
+  /** The compose project as the new files will describe it. */
+  readonly next: ComposeFact;
+  /** Finished backups, oldest first. */
+  readonly backups: readonly { readonly path: string; readonly rescue: boolean }[];
+  /** Pristine releases that are kept. */
+  readonly releases: readonly string[];
+  /** Kept operator programs, by the hex of their digests. */
+  readonly operators: readonly string[];
+  /** Local tags `slipway.local/<product>/…`. */
+  readonly localImages: readonly string[];
+}
+
+/** What the rules work from: the wish, the facts, and what was decided from them. */
+export interface Course extends UpgradeWish, UpgradeFacts {
+  readonly old: Manifest;
+  readonly files: FilesDecision;
+  readonly services: ServicesDecision;
+  readonly items: readonly DataToCopy[];
+  readonly migrations: Manifest['upgrade']['migrate'];
+  readonly project: ComposeProject;
+  readonly tree: string;
+  readonly backup: string;
+  /** The door exists, and is shut until the point of no return. */
+  readonly door: boolean;
+}
+
+/** Sets the course of one hop. Throws E_CONFLICT for files that both sides changed, E_POLICY when data would be left behind. */
+export function setCourse(wish: UpgradeWish, facts: UpgradeFacts): Course {
+  refuseLostData(wish.target, facts);
+  const { install, engine, next } = facts;
+  const { target } = wish;
+  const old = install.manifest;
+  const files = decideFiles({ old, target, found: install.files });
+  const image = imagesToPull(target)[0]?.pinned ?? '';
+  const hop = wish.start && wish.command === 'upgrade';
+  const items = hop ? dataToCopy({ manifest: old, config: engine.config, volumes: engine.volumes, image, forUpgrade: true }) : [];
+  const migrations = hop ? target.upgrade.migrate.filter((migration) => migration.on.includes('upgrade')) : [];
+  const quiet = items.length > 0 || migrations.length > 0;
+  const swapped = [...files.swapped.map((file) => file.path), '.env'];
+  const services = decideServices({ root: install.root, old, target, engine, next, swapped, items, quiet });
+  return {
+    ...wish,
+    ...facts,
+    old,
+    files,
+    services,
+    items,
+    migrations,
+    project: install.project,
+    tree: `.slipway/staged/${wish.id}/tree`,
+    backup: backupPath(old, wish.values, wish.at, old.version),
+    door: services.entry.length > 0,
+  };
+}
+
+/** A volume that would be new and empty under an old name is the classic way to lose everything. */
+function refuseLostData(target: Manifest, facts: UpgradeFacts): void {
+  const { record } = facts.install;
+  if (target.project !== facts.install.manifest.project) throw renamed('project', facts.install.manifest.project, target.project);
+  for (const [name, volume] of Object.entries(record.volumes)) {
+    const next = facts.next.volumes[name];
+    if (next !== undefined && next !== volume) throw renamed(`volume of ${name}`, volume, next);
+    if (next !== undefined && !facts.engine.volumes.includes(volume)) {
+      throw new ToolError('E_POLICY', `the data volume ${volume} is gone: the new release would start with an empty one`, {
+        hint: 'Bring the volume back (or `restore` a backup) before upgrading.',
+      });
+    }
+  }
+}
+
+function renamed(what: string, from: string, to: string): ToolError {
+  return new ToolError('E_POLICY', `the ${what} would change from ${from} to ${to}: the data would be left behind`, {
+    hint: 'Report it to the maintainer: such a change must be declared.',
+  });
+}
