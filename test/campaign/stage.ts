@@ -142,6 +142,7 @@ export async function planHop(stage: Stage, options: HopOptions): Promise<Planne
       backups: isUpgrade ? await observeBackups(root, '.slipway/backups') : [],
       releases: isUpgrade ? await observeReleases(root) : [],
       localImages: isUpgrade ? await observeLocalImages(world, root, 'acme') : [],
+      operators: [],
     },
   );
   return { plan, contents: new Map([...keptContents(install), ...contentsOf([release], [environment, record])]) };
