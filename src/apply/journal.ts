@@ -78,9 +78,9 @@ function journalOf(root: string, state: JournalState): Journal {
   const append = async (line: JournalLine): Promise<void> => {
     try {
       await appendLine(journalPath(root), printLine(line));
-    } catch (error) {
-      if (systemCode(error) !== 'ENOSPC') throw error;
-      await rm(reservePath(root), { force: true }); // gives the disk 256 KiB back
+    } catch {
+      // A full disk, or a quota: the reserve is given back, the torn line is cut, and the line has one more try.
+      await rm(reservePath(root), { force: true });
       const text = (await readIfThere(journalPath(root))) ?? '';
       await cutTo(journalPath(root), Buffer.byteLength(wholeLines(text)));
       await appendLine(journalPath(root), printLine(line));

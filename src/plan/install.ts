@@ -4,7 +4,16 @@ import type { ComposeFact, ContainerFact, FileFact } from '../model/facts.ts';
 import type { Manifest } from '../model/manifest.ts';
 import type { ComposeProject, FileAfter, FileToWrite, Plan, Step } from '../model/plan.ts';
 import { decideFiles } from './files.ts';
-import { healthStep, imagesToPull, migrationSteps, pristineStep, probesOf, startSteps, validationSteps } from './release-steps.ts';
+import {
+  healthStep,
+  imagesToPull,
+  migrationSteps,
+  pristineStep,
+  probesOf,
+  startSteps,
+  validationSteps,
+  withRestorer,
+} from './release-steps.ts';
 import { decideServices } from './services.ts';
 
 export interface InstallWish {
@@ -60,7 +69,7 @@ export function planInstall(wish: InstallWish, facts: InstallSiteFacts): Plan {
     operation: wish.id,
     command: 'install',
     basedOn: wish.basedOn,
-    steps,
+    steps: withRestorer(steps),
     commitAfter: steps.length - 1,
     fresh: facts.rootExists ? 'state' : 'root',
     notes: notesOf(wish),

@@ -19,10 +19,11 @@ export function probesOf(manifest: Manifest, features: readonly string[]): Probe
   return manifest.upgrade.health.filter((probe) => probe.when === undefined || features.includes(probe.when.replace(/^features\./, '')));
 }
 
-/** Rule 5: a migration that was cut off is taken back to the step that restores the data. */
+/** Rule 5: a migration that was cut off is taken back to the step that restores the data: its gate, or, where there was no data yet, the start that made it. */
 export function withRestorer(steps: readonly Step[]): Step[] {
-  const guard = steps.findIndex((step) => step.kind === 'guard-data');
-  return steps.map((step) => (step.kind === 'run-job' && guard >= 0 ? { ...step, restoredBy: guard } : step));
+  const restores = (step: Step): boolean => step.kind === 'guard-data' || step.kind === 'start-services';
+  const restorerOf = (job: number): number => steps.findIndex((step, index) => index === job || restores(step));
+  return steps.map((step, index) => (step.kind === 'run-job' ? { ...step, restoredBy: restorerOf(index) } : step));
 }
 
 export interface HealthWish {

@@ -31,12 +31,13 @@ export interface RestoreFacts {
   readonly presentItems: readonly DataToCopy[];
 }
 
-/** The plan of going back. Every step can be undone until the restored release is well. */
+/** The plan of going back. It can be undone until people reach the restored release: what they write then is never discarded. */
 export function planRestore(wish: RestoreWish, facts: RestoreFacts): Plan {
   const { install } = facts;
   const { project } = install;
   const tree = `.slipway/staged/${wish.id}/tree`;
-  const steps: Step[] = [
+  const opening = openingOf(wish, facts.next, project);
+  const before: Step[] = [
     { kind: 'pull-images', why: 'the images of the restored release', images: imagesToPull(wish.target) },
     { kind: 'stage-files', why: 'the files of the backup are prepared', to: tree, files: wish.files },
     {
@@ -68,16 +69,16 @@ export function planRestore(wish: RestoreWish, facts: RestoreFacts): Plan {
             items: wish.items,
           } as const,
         ]),
-    ...startAgain(wish, facts.next, project),
   ];
+  const shut = opening.isShut ? opening.inside : [];
   return {
     schema: 1,
     id: wish.id,
     operation: wish.id,
     command: 'restore',
     basedOn: wish.basedOn,
-    steps,
-    commitAfter: steps.length - 1,
+    steps: [...before, ...opening.inside, ...opening.door],
+    commitAfter: before.length + shut.length - 1,
     notes: [`what is there now is kept at ${wish.rescue}`, 'rows written since the backup are only in that rescue backup afterwards'],
   };
 }
@@ -108,38 +109,59 @@ function filesAfter(wish: RestoreWish, install: InstallFacts): FileAfter[] {
   return [...wish.files, ...gone.map((file) => ({ path: file.path, content: null, mode: 0 }))];
 }
 
-function startAgain(wish: RestoreWish, next: ComposeFact, project: ComposeProject): Step[] {
+interface Opening {
+  readonly services: ServicesDecision;
+  readonly inside: readonly Step[];
+  readonly door: readonly Step[];
+  /** Nobody outside can reach what starts before the door opens. */
+  readonly isShut: boolean;
+}
+
+/** How the restored release starts: the door opens last, as in an upgrade. */
+function openingOf(wish: RestoreWish, next: ComposeFact, project: ComposeProject): Opening {
   const { target } = wish;
-  const active = Object.keys(next.services).sort();
+  const services = servicesOf(target, Object.keys(next.services).sort());
+  const probes = probesOf(target, wish.features);
+  const { probation } = target.upgrade;
+  const awaited = [...services.dataStarted, ...services.rest];
+  const behind = probes.filter((probe) => services.entry.length === 0 || probe.after !== 'entry');
+  const outside = probes.filter((probe) => !behind.includes(probe));
+  const why = 'the restored release must be well';
+  const answers = 'the restored release answers at its door';
+  return {
+    services,
+    isShut: services.entry.length > 0 && awaited.every((service) => (next.services[service]?.publishes.length ?? 0) === 0),
+    inside: [
+      ...startSteps(project, services, services.dataStarted, 'data services with the restored data'),
+      ...startSteps(project, services, services.rest, 'the rest of the restored release'),
+      healthStep({ target, project, services, awaited, probes: behind, probation, why }),
+    ],
+    door: [
+      ...startSteps(project, services, services.entry, 'the door opens'),
+      ...(services.entry.length === 0
+        ? []
+        : [healthStep({ target, project, services, awaited: services.entry, probes: outside, probation: 0, why: answers })]),
+    ],
+  };
+}
+
+function servicesOf(target: Manifest, active: readonly string[]): ServicesDecision {
   const isJob = (service: string): boolean => target.services[service]?.kind === 'job';
+  const isEntry = (service: string): boolean => target.upgrade.entry.includes(service);
   const data = new Set([
     ...target.upgrade.migrate.flatMap((each) => each.needs),
     ...Object.values(target.data).flatMap((item) => item.backup?.service ?? []),
   ]);
-  const services: ServicesDecision = {
+  const others = active.filter((service) => !data.has(service) && !isJob(service));
+  return {
     writers: [],
     dataStopped: [],
     dataStarted: active.filter((service) => data.has(service)),
-    rest: active.filter((service) => !data.has(service) && !isJob(service)),
-    entry: [],
+    rest: others.filter((service) => !isEntry(service)),
+    entry: others.filter(isEntry),
     recreate: [],
     jobs: [],
     optional: active.filter((service) => target.services[service]?.optional === true),
     lasting: active.filter((service) => !isJob(service)),
   };
-  const probes = probesOf(target, wish.features);
-  const awaited = [...services.dataStarted, ...services.rest];
-  return [
-    ...startSteps(project, services, services.dataStarted, 'data services with the restored data'),
-    ...startSteps(project, services, services.rest, 'the rest of the restored release'),
-    healthStep({
-      target,
-      project,
-      services,
-      awaited,
-      probes,
-      probation: target.upgrade.probation,
-      why: 'the restored release must be well',
-    }),
-  ];
 }

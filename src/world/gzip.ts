@@ -10,18 +10,21 @@ const LAST_BLOCK = Buffer.from([0x03, 0x00]); // an empty final deflate block
 
 const deflateAsync: (block: Buffer, options: object) => Promise<Buffer> = promisify(deflateRaw);
 
-/** Compresses chunks of any size into one gzip member. Blocks are deflated at the same time, each with the end of the one before as its dictionary. */
+/**
+ * Compresses chunks of any size into one gzip member; a chunk may be overwritten once the next one is asked for. Blocks are deflated at the same
+ * time, each with the end of the one before as its dictionary.
+ */
 export async function* gzip(chunks: AsyncIterable<Buffer>, level: number): AsyncGenerator<Buffer> {
   yield HEADER;
   const pending: Promise<Buffer>[] = [];
-  let dictionary: Buffer | undefined;
+  let before: Buffer | undefined;
   let crc = 0;
   let size = 0;
   for await (const block of blocksOf(chunks)) {
     crc = crc32(block, crc);
     size += block.length;
-    pending.push(deflateBlock(block, level, dictionary));
-    dictionary = block.subarray(-WINDOW_BYTES);
+    pending.push(deflateBlock(block, level, before?.subarray(-WINDOW_BYTES)));
+    before = block;
     if (pending.length > IN_FLIGHT) yield (await pending.shift()) as Buffer; // just pushed, so never empty
   }
   for (const deflated of pending) yield await deflated;
@@ -43,19 +46,22 @@ function deflateBlock(block: Buffer, level: number, dictionary: Buffer | undefin
   return deflated;
 }
 
+/** Full blocks and a last shorter one. Their memory goes round: a block is filled again when `IN_FLIGHT` more and the one being made have followed. */
 async function* blocksOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  let block = Buffer.allocUnsafe(BLOCK_BYTES);
+  const round = Array.from({ length: IN_FLIGHT + 2 }, () => Buffer.allocUnsafeSlow(BLOCK_BYTES));
+  let turn = 0;
   let used = 0;
   for await (const chunk of chunks) {
     for (let offset = 0; offset < chunk.length; ) {
+      const block = round[turn % round.length] as Buffer; // the remainder is always within
       const copied = chunk.copy(block, used, offset);
       used += copied;
       offset += copied;
       if (used < BLOCK_BYTES) continue;
       yield block;
-      block = Buffer.allocUnsafe(BLOCK_BYTES);
+      turn += 1;
       used = 0;
     }
   }
-  if (used > 0) yield block.subarray(0, used);
+  if (used > 0) yield (round[turn % round.length] as Buffer).subarray(0, used);
 }

@@ -4,7 +4,7 @@ import { type FileHandle, open, rm } from 'node:fs/promises';
 import { type Digest, digestFromHex } from '../model/digest.ts';
 import { systemCode, ToolError } from '../model/error.ts';
 import { gzip } from './gzip.ts';
-import { diskError, guardPaths, mostUnpackedBytes, type TarEntry } from './tarball.ts';
+import { diskError, guardPaths, mostUnpackedBytes, type TarEntry, type TarSource } from './tarball.ts';
 import { archiveRefusal, END_OF_TAR, encodeHeader, MOST_FILE_BYTES, paddingOf, quotePath } from './ustar.ts';
 
 const READ_BYTES = 256 * 1024;
@@ -22,6 +22,8 @@ export interface WriteOptions {
   /** Called with the bytes packed so far. */
   readonly onBytes?: (done: number) => void;
 }
+
+type FileSource = Extract<TarSource, { readonly file: string }>;
 
 export interface WrittenTarball {
   /** sha256 of the uncompressed tar of the same entries without the tail, ended by two zero blocks. */
@@ -86,11 +88,12 @@ async function* tarBytes(
 ): AsyncGenerator<Buffer> {
   const hash = createHash('sha256');
   const seconds = secondsOf(options.mtime);
+  const buffer = Buffer.allocUnsafeSlow(READ_BYTES); // one for all files: garbage of this size would cost more than the reading
   const head = sortEntries(options.entries);
   const guard = guardEntries(head);
   for (const entry of head) {
     guard(entry);
-    for await (const chunk of entryBytes(entry, seconds)) {
+    for await (const chunk of entryBytes(entry, seconds, buffer)) {
       hash.update(chunk);
       onBytes(chunk.length);
       yield chunk;
@@ -98,12 +101,13 @@ async function* tarBytes(
   }
   for (const entry of await makeTail(digestFromHex(hash.update(END_OF_TAR).digest('hex')))) {
     guard(entry);
-    yield* entryBytes(entry, seconds);
+    yield* entryBytes(entry, seconds, buffer);
   }
   yield END_OF_TAR;
 }
 
-async function* entryBytes(entry: TarEntry, mtime: number): AsyncGenerator<Buffer> {
+/** Header, bytes and padding. A chunk is overwritten once the next one is asked for. */
+async function* entryBytes(entry: TarEntry, mtime: number, buffer: Buffer): AsyncGenerator<Buffer> {
   if (entry.kind === 'folder') {
     yield encodeHeader({ path: entry.path, kind: 'folder', mode: 0o755, size: 0 }, mtime);
     return;
@@ -114,19 +118,18 @@ async function* entryBytes(entry: TarEntry, mtime: number): AsyncGenerator<Buffe
     throw new ToolError('E_TOO_LARGE', `${entry.path} has more than 8 GiB`, { hint: 'Ship it in parts, or as an image.' });
   yield encodeHeader({ path: entry.path, kind: 'file', mode: entry.mode, size }, mtime);
   if ('content' in source) yield source.content;
-  else yield* fileBytes(source);
+  else yield* fileBytes(source, buffer);
   yield paddingOf(size);
 }
 
-async function* fileBytes(source: { readonly file: string; readonly size: number; readonly sha256: Digest }): AsyncGenerator<Buffer> {
+async function* fileBytes(source: FileSource, buffer: Buffer): AsyncGenerator<Buffer> {
   const handle = await openSource(source.file);
   try {
     if (!(await handle.stat()).isFile()) throw changedFile(source.file);
     const hash = createHash('sha256');
     let left = source.size;
     for (;;) {
-      const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, left + 1)); // one more than declared shows a file that grew
-      const { bytesRead } = await handle.read(buffer, 0, buffer.length);
+      const { bytesRead } = await handle.read(buffer, 0, Math.min(buffer.length, left + 1)); // one more than declared shows a file that grew
       if (bytesRead === 0) break;
       left -= bytesRead;
       if (left < 0) throw changedFile(source.file);

@@ -1,6 +1,6 @@
 // Data put back from a backup. Rule: never over existing data: the present volume goes aside or away, a new empty one takes the copy, and the two are compared.
 import { mkdir, rename, rm } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { ToolError } from '../../model/error.ts';
 import type { Saved } from '../../model/journal.ts';
 import { parseFields, parseMap, parseText } from '../../model/parse.ts';
@@ -9,6 +9,7 @@ import { inspectVolume, type Volume } from '../../world/containers.ts';
 import { digestOfFile, statIfThere } from '../../world/disk.ts';
 import { docker, dockerIfThere } from '../../world/docker.ts';
 import { copyIn, copyOut, digestOfEntries } from '../../world/volume-copy.ts';
+import { syncFolder } from '../durable.ts';
 import type { Handler, Handlers, Site } from '../handler.ts';
 import { undoFolder } from '../site.ts';
 import { backupFolder, backupSteps, fileOf, placeOf, readBackup } from './backup.ts';
@@ -17,7 +18,9 @@ import { backupFolder, backupSteps, fileOf, placeOf, readBackup } from './backup
 const guardData: Handler<'guard-data'> = {
   done: async () => false,
   save: async (step, site) => saveVolumes(step.items, site),
-  run: async () => undefined,
+  run: async (step, site) => {
+    if (step.rescue !== null) await setRescueAside(backupFolder(step.rescue.backup, site));
+  },
   undo: async (step, saved, site) => {
     if (step.rescue !== null) await rescueData(step.rescue, step.items, site);
     for (const item of step.items) await restoreItem(item, step.backup, volumesIn(saved), site);
@@ -47,6 +50,15 @@ async function rescueData(wish: RescueWish, items: readonly DataToCopy[], site: 
   await backupSteps['copy-data'].run({ kind: 'copy-data', why: '', ...steps }, site);
   const reason = 'present data, kept before going back';
   await backupSteps['close-backup'].run({ kind: 'close-backup', why: '', reason, rescue: true, ...wish, ...steps }, site);
+}
+
+/** A way back that was taken before, in this very plan, has its own rescue backup: the next one must not take it for its own. */
+async function setRescueAside(folder: string): Promise<void> {
+  if ((await statIfThere(folder)) === undefined) return;
+  let count = 1;
+  while ((await statIfThere(`${folder}-${count}`)) !== undefined) count += 1;
+  await rename(folder, `${folder}-${count}`);
+  await syncFolder(dirname(folder));
 }
 
 async function restoreItem(item: DataToCopy, backup: string, volumes: ReadonlyMap<string, Volume>, site: Site): Promise<void> {
