@@ -110,7 +110,6 @@ function filesAfter(wish: RestoreWish, install: InstallFacts): FileAfter[] {
 }
 
 interface Opening {
-  readonly services: ServicesDecision;
   readonly inside: readonly Step[];
   readonly door: readonly Step[];
   /** Nobody outside can reach what starts before the door opens. */
@@ -129,7 +128,6 @@ function openingOf(wish: RestoreWish, next: ComposeFact, project: ComposeProject
   const why = 'the restored release must be well';
   const answers = 'the restored release answers at its door';
   return {
-    services,
     isShut: services.entry.length > 0 && awaited.every((service) => (next.services[service]?.publishes.length ?? 0) === 0),
     inside: [
       ...startSteps(project, services, services.dataStarted, 'data services with the restored data'),

@@ -151,18 +151,26 @@ function judge(scenario: Scenario, one: Case, result: Result): readonly string[]
   if (result === 'dead') return ['it never ends'];
   if (result instanceof Error)
     return [`recovery fails: ${result.message}${result.cause instanceof Error ? `: ${result.cause.message}` : ''}`];
-  if (result === 'nothing open') {
-    const moment = takeMoment(stage);
-    const asOld = findWrongs(stage, scenario.old);
-    if (asOld.length === 0) return [];
-    putMoment(stage, moment);
-    const asNew = findWrongs(stage, scenario.new);
-    return asNew.length < asOld.length ? asNew : asOld;
-  }
+  if (result === 'nothing open') return leastWrong(scenario);
   if (result.outcome === 'undone') return [...wrongDirection(scenario, one), ...findWrongs(stage, scenario.old)];
-  if (result.outcome === 'done') return findWrongs(stage, scenario.new);
-  const services = Object.keys(scenario.new.services);
-  return findWrongs(stage, { ...scenario.new, loose: services }).filter((text) => !/^(images|releases):|is still there$/.test(text));
+  return result.outcome === 'done' ? findWrongs(stage, scenario.new) : wrongsOfFailed(scenario);
+}
+
+/** The plan had ended, or never begun, before it was cut off: it is one of the two states. */
+function leastWrong(scenario: Scenario): readonly string[] {
+  const { stage } = scenario;
+  const moment = takeMoment(stage);
+  const asOld = findWrongs(stage, scenario.old);
+  if (asOld.length === 0) return [];
+  putMoment(stage, moment);
+  const asNew = scenario.ends === 'failed' ? wrongsOfFailed(scenario) : findWrongs(stage, scenario.new);
+  return asNew.length < asOld.length ? asNew : asOld;
+}
+
+/** Past the point of no return: all is new, but the door may be shut and old things not yet cleared away. */
+function wrongsOfFailed({ stage, new: wanted }: Scenario): readonly string[] {
+  const wrongs = findWrongs(stage, { ...wanted, loose: Object.keys(wanted.services) });
+  return wrongs.filter((text) => !/^(images|releases):|is still there$/.test(text));
 }
 
 /** What can be finished, and was to be finished, must be. */
