@@ -113,16 +113,23 @@ async function walkBack(walk: Walk, cause: unknown): Promise<Applied> {
 }
 
 async function undoStep(walk: Walk, index: number): Promise<void> {
-  const step = walk.plan.steps[index];
-  const saved = walk.started.get(index);
+  await takeBack(walk, index);
+  await writeUndone(walk, index);
+}
+
+async function takeBack({ plan, started, handlers, site }: Walk, index: number): Promise<void> {
+  const step = plan.steps[index];
+  const saved = started.get(index);
   if (step === undefined || saved === undefined) return;
-  const { site, journal } = walk;
-  site.world.report({ type: 'step', index, of: walk.plan.steps.length, kind: step.kind, why: step.why, direction: 'back' });
-  await handlerOf(walk.handlers, step).undo?.(step, saved, site);
-  await journal.append({ undo: index });
+  site.world.report({ type: 'step', index, of: plan.steps.length, kind: step.kind, why: step.why, direction: 'back' });
+  await handlerOf(handlers, step).undo?.(step, saved, site);
+  site.world.report({ type: 'step-done', index, direction: 'back' });
+}
+
+async function writeUndone(walk: Walk, index: number): Promise<void> {
+  await walk.journal.append({ undo: index });
   walk.started.delete(index);
   walk.done.delete(index);
-  site.world.report({ type: 'step-done', index, direction: 'back' });
 }
 
 /** Rule 5: a half-done step that is not safe to repeat is taken back, down to the step that restores what it touched, before going on. */
@@ -131,7 +138,10 @@ async function rewindUnrepeatable(walk: Walk): Promise<void> {
   const restorers = half.flatMap((index) => restorerOf(walk.plan.steps[index]) ?? []);
   if (restorers.length === 0) return;
   const lowest = Math.min(...restorers);
-  for (const index of [...walk.started.keys()].sort((a, b) => b - a)) if (index >= lowest) await undoStep(walk, index);
+  const touched = [...walk.started.keys()].filter((index) => index >= lowest).sort((a, b) => b - a);
+  for (const index of touched) await takeBack(walk, index);
+  // Lowest first: the half-done step stays open until all is restored, so that being cut off in here begins this anew.
+  for (const index of touched.reverse()) await writeUndone(walk, index);
 }
 
 function restorerOf(step: Step | undefined): number | undefined {

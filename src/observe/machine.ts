@@ -21,8 +21,7 @@ export interface MachineWish {
 
 /** Looks at the machine. An engine that does not answer is a fact (`engineTrouble`), not an error. */
 export async function observeMachine(world: World, wish: MachineWish): Promise<MachineFacts> {
-  const engine = await observeEngineVersion(world);
-  const compose = await versionOf(world, ['docker', 'compose', 'version', '--short']);
+  const [engine, compose] = await Promise.all([observeEngineVersion(world), versionOf(world, ['docker', 'compose', 'version', '--short'])]);
   const containers = engine.trouble === undefined ? await listContainers({ world, root: wish.root }, wish.project) : [];
   return {
     docker: engine.version,

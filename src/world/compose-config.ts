@@ -3,24 +3,27 @@ import { ToolError } from '../model/error.ts';
 import type { ComposeFact, MountFact, ServiceFact } from '../model/facts.ts';
 import { parseFields, parseJson, parseList, parseMap, parseOptional, parseText } from '../model/parse.ts';
 import type { ComposeProject } from '../model/plan.ts';
-import { compose, type Engine, runCompose } from './docker.ts';
+import { type Engine, runCompose } from './docker.ts';
 
 /** Reads a project through `docker compose config`, with the profiles that its `.env` chooses. Throws E_CONFIG with Compose's own words. */
 export async function readComposeConfig(engine: Engine, project: ComposeProject): Promise<ComposeFact> {
-  const result = await runCompose(engine, project, ['config', '--format', 'json']);
-  if (result.code !== 0) {
-    throw new ToolError('E_CONFIG', `docker compose refuses the files: ${result.stderr.trim().split('\n').slice(-2).join(' | ')}`, {
+  const [result, hashes] = await Promise.all([
+    runCompose(engine, project, ['config', '--format', 'json']),
+    runCompose(engine, project, ['config', '--hash', '*']),
+  ]);
+  if (result.code !== 0 || hashes.code !== 0) {
+    const { stderr } = result.code === 0 ? hashes : result;
+    throw new ToolError('E_CONFIG', `docker compose refuses the files: ${stderr.trim().split('\n').slice(-2).join(' | ')}`, {
       hint: 'Mend the compose file, the override file or .env; nothing was changed.',
     });
   }
   const f = parseFields(parseJson(result.stdout, 'docker compose config'), 'docker compose config');
-  const hashes = await compose(engine, project, ['config', '--hash', '*']);
   return {
     name: parseText(f.name, 'name'),
     services: parseMap(f.services ?? {}, 'services', parseService),
     volumes: parseMap(f.volumes ?? {}, 'volumes', (value, where) => parseText(parseFields(value ?? {}, where).name, `${where}.name`)),
     unset: unsetVariables(result.stderr),
-    hashes: Object.fromEntries(hashes.split('\n').filter(Boolean).map(splitHash)),
+    hashes: Object.fromEntries(hashes.stdout.split('\n').filter(Boolean).map(splitHash)),
   };
 }
 

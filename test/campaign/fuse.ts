@@ -1,5 +1,6 @@
 // Where a run can be cut off, and how. Rule: a dead run does nothing more: whatever it still awaits never comes.
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { EventEmitter } from 'node:events';
 import { appendFileSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import fs, { type FileHandle } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
@@ -177,7 +178,7 @@ function folderNames(path: string): string[] {
 /** A new file is there before its content is. */
 function fuseHandle(handle: FileHandle, fuse: Fuse, path: string | undefined): FileHandle {
   fuse.handles.add(handle);
-  handle.once('close', () => fuse.handles.delete(handle));
+  (handle as unknown as EventEmitter).once('close', () => fuse.handles.delete(handle));
   if (path === undefined) return handle;
   const write = handle.writeFile.bind(handle);
   handle.writeFile = async (content, options) => {

@@ -14,6 +14,7 @@ const SAMPLE = [1, 12, 20, 26, 31, 38, 40];
 let stage: Stage;
 let acme: Installed;
 let old: Snapshot;
+let fresh: Snapshot;
 
 beforeAll(async () => {
   stage = await openStage();
@@ -21,7 +22,9 @@ beforeAll(async () => {
   acme = await install(stage, 'killed');
   await addNote(acme, 'written before the upgrade');
   await stage.publish('2.0.0', 2);
-  old = await takeSnapshot(acme);
+  expect((await acme.ctl('upgrade', '--yes')).result.outcome).toBe('upgraded');
+  fresh = await takeSnapshot(acme);
+  await goBack();
 });
 
 afterAll(async () => {
@@ -32,26 +35,22 @@ afterAll(async () => {
 describe('a SIGKILL in the middle of an upgrade', () => {
   test('leaves exactly the old or exactly the new release after recover, at every boundary of the journal', async () => {
     const ends: Record<string, number> = { undone: 0, finished: 0 };
-    for (let line = WHOLE ? 1 : 0; ; line += 1) {
+    const wrong: string[] = [];
+    let cases = 0;
+    for (let line = WHOLE ? 1 : 0; wrong.length === 0; line += 1) {
       const boundary = WHOLE ? line : SAMPLE[line];
       if (boundary === undefined) break;
       const killed = await killAt(acme, boundary);
+      if (killed) cases += 1;
+      const outcome = await judgeEnd().catch((error: Error) => wrong.push(`after line ${boundary}: ${error.message}`));
+      ends[outcome] = (ends[outcome] ?? 0) + 1;
+      if (outcome === 'finished') await goBack();
       if (!killed) break;
-      const { result, code, stderr } = await acme.ctl('recover');
-      expect(code, `recover after line ${boundary}: ${stderr}`).toBe(0);
-      const now = await takeSnapshot(acme);
-      expect(await leftovers(acme), `after line ${boundary}`).toEqual([]);
-      expect(now.notes).toBe(old.notes);
-      if (result.outcome === 'finished') {
-        expect(now.version).toBe('2.0.0');
-        ends.finished = (ends.finished ?? 0) + 1;
-        await goBack();
-      } else {
-        expect({ boundary, ...now }).toEqual({ boundary, ...old });
-        ends.undone = (ends.undone ?? 0) + 1;
-      }
     }
-    console.log(`killed upgrades: ${JSON.stringify(ends)}`);
+    console.log(
+      `kill campaign: ${cases} cases of an upgrade killed on a real engine ${JSON.stringify(ends)}, ${wrong.length} wrong end states`,
+    );
+    expect(wrong).toEqual([]);
     expect(ends.undone).toBeGreaterThan(0);
   });
 
@@ -63,6 +62,25 @@ describe('a SIGKILL in the middle of an upgrade', () => {
     expect(now.notes).toBe(old.notes);
   });
 });
+
+/** Recovers, and throws unless everything is exactly as one of the two releases left it. */
+async function judgeEnd(): Promise<'undone' | 'finished'> {
+  const { code, stderr } = await acme.ctl('recover');
+  expect(code, `recover: ${stderr}`).toBe(0);
+  const now = await takeSnapshot(acme);
+  expect(await leftovers(acme)).toEqual([]);
+  if (now.version === old.version) {
+    expect(now).toEqual(old);
+    return 'undone';
+  }
+  expect(withoutSecrets(now)).toEqual({ ...withoutSecrets(fresh), notes: old.notes });
+  return 'finished';
+}
+
+/** `.env` of a new release has secrets that are made anew each time. */
+function withoutSecrets(snapshot: Snapshot): Snapshot {
+  return { ...snapshot, files: Object.fromEntries(Object.entries(snapshot.files).filter(([path]) => path !== '.env')) };
+}
 
 /** Starts an upgrade and kills it once the journal has so many lines; false when it ended before. */
 async function killAt(installed: Installed, lines: number): Promise<boolean> {

@@ -173,25 +173,33 @@ test('a publisher killed before any change of the file system, and run again, en
   await publisher({ built: first, host });
   await cp(host, before, { recursive: true });
   const packed = groupByTag([first, second]);
+  const wrong: string[] = [];
   let killed = 0;
+  const judge = async (killBefore: number, check: () => Promise<void>): Promise<void> => {
+    await check().catch((error: Error) => wrong.push(`killed before change ${killBefore}: ${error.message}`));
+  };
   // Every second change; SLIPWAY_CAMPAIGN=1 takes every one.
   for (let killBefore = 1; ; killBefore += process.env.SLIPWAY_CAMPAIGN === '1' ? 1 : 2) {
     await rm(host, { recursive: true });
     await cp(before, host, { recursive: true });
     const end = await publisher({ built: second, host, killBefore });
-    await lookAround(packed);
+    await judge(killBefore, async () => void (await lookAround(packed)));
     if (!end.killed) {
       expect(end).toMatchObject({ ok: true });
       break;
     }
     killed += 1;
-    expect(await publisher({ built: second, host }), `killed before change ${killBefore}`).toMatchObject({ ok: true });
-    await lookAround(packed);
-    const { channel } = await readChannel();
-    expect(channel).toMatchObject({ sequence: 2, latest: '1.1.0', releases: [{ version: '1.1.0' }, { version: '1.0.0' }] });
-    expect(digestOf(await readFile(join(host, 'install.sh')))).toBe(digestOf(await readFile(join(second.folder, 'install.sh'))));
-    expect(await readFile(join(host, 'channels/stable.json'), 'utf8')).toBe((await readChannel()).payload);
+    await judge(killBefore, async () => {
+      expect(await publisher({ built: second, host })).toMatchObject({ ok: true });
+      await lookAround(packed);
+      const { channel } = await readChannel();
+      expect(channel).toMatchObject({ sequence: 2, latest: '1.1.0', releases: [{ version: '1.1.0' }, { version: '1.0.0' }] });
+      expect(digestOf(await readFile(join(host, 'install.sh')))).toBe(digestOf(await readFile(join(second.folder, 'install.sh'))));
+      expect(await readFile(join(host, 'channels/stable.json'), 'utf8')).toBe((await readChannel()).payload);
+    });
   }
+  console.log(`publisher campaign: ${killed} cases of a publisher killed and run again, ${wrong.length} wrong end states`);
+  expect(wrong).toEqual([]);
   expect(killed).toBeGreaterThan(15);
 }, 240_000);
 

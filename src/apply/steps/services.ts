@@ -15,17 +15,20 @@ import { waitUntilReady } from './ready.ts';
 const PULLS_AT_ONCE = 3;
 
 const pullImages: Handler<'pull-images'> = {
-  done: async (step, site) => (await missingImages(step, site)).length === 0,
+  done: async (step, site) => (await lookAtImages(step, site)).every((image) => image.ready),
   save: async (step, site) => {
-    const present: Record<string, boolean> = {};
-    for (const image of step.images) {
-      present[image.pinned] = (await imageId(site, image.pinned)) !== undefined;
-      present[image.local] = (await imageId(site, image.local)) !== undefined;
-    }
-    return { present };
+    const found = await lookAtImages(step, site);
+    return {
+      present: Object.fromEntries(
+        found.flatMap((image) => [
+          [image.pinned, image.here],
+          [image.local, image.tagged],
+        ]),
+      ),
+    };
   },
   run: async (step, site) => {
-    const missing = await missingImages(step, site);
+    const missing = (await lookAtImages(step, site)).filter((image) => !image.ready);
     let pulled = 0;
     const next = async (): Promise<void> => {
       for (let image = missing.shift(); image !== undefined; image = missing.shift()) {
@@ -69,13 +72,12 @@ const stopServices: Handler<'stop-services'> = {
 const startServices: Handler<'start-services'> = {
   done: async (step, site) => {
     if (step.recreate.length > 0 || step.services.length === 0) return step.services.length === 0;
-    const [containers, config] = await Promise.all([
-      serviceContainers(site, step.project, step.services),
-      readComposeConfig(site, step.project),
-    ]);
-    return step.services.every((service) =>
-      containers.some((each) => each.service === service && each.state === 'running' && each.configHash === config.hashes[service]),
-    );
+    const running = (await serviceContainers(site, step.project, step.services)).filter((each) => each.state === 'running');
+    const allRun = (wanted: (each: Container) => boolean): boolean =>
+      step.services.every((service) => running.some((each) => each.service === service && wanted(each)));
+    if (!allRun(() => true)) return false; // what Compose makes of the files need not be asked
+    const { hashes } = await readComposeConfig(site, step.project);
+    return allRun((each) => each.configHash === hashes[each.service]);
   },
   save: async (step, site) => ({
     volumes: await listVolumes(site, step.project.name),
@@ -193,19 +195,27 @@ async function startNow(site: Site, project: ComposeProject, services: readonly 
   await compose(site, project, ['up', '--detach', '--no-deps', '--no-build', '--pull', 'never', ...extra, ...services]);
 }
 
-/** An image is present when it is there by digest and its local tag names the same one. */
-async function missingImages(step: Step<'pull-images'>, site: Site): Promise<ImageToPull[]> {
-  const missing: ImageToPull[] = [];
-  for (const image of step.images) {
-    const id = await imageId(site, image.pinned);
-    if (id === undefined || id !== (await imageId(site, image.local))) missing.push(image);
-  }
-  return missing;
+interface FoundImage extends ImageToPull {
+  /** Here by its digest. */
+  readonly here: boolean;
+  /** Its local tag names some image. */
+  readonly tagged: boolean;
+  /** Here, and its local tag names the same one. */
+  readonly ready: boolean;
 }
 
-async function pullImage(image: ImageToPull, site: Site): Promise<void> {
+async function lookAtImages(step: Step<'pull-images'>, site: Site): Promise<FoundImage[]> {
+  const found: FoundImage[] = [];
+  for (const image of step.images) {
+    const [id, local] = await Promise.all([imageId(site, image.pinned), imageId(site, image.local)]);
+    found.push({ ...image, here: id !== undefined, tagged: local !== undefined, ready: id !== undefined && id === local });
+  }
+  return found;
+}
+
+async function pullImage(image: FoundImage, site: Site): Promise<void> {
   site.world.report({ type: 'note', text: `pulling ${image.name}` });
-  if ((await imageId(site, image.pinned)) === undefined) await docker(site, ['pull', '--quiet', image.pinned]);
+  if (!image.here) await docker(site, ['pull', '--quiet', image.pinned]);
   await docker(site, ['tag', image.pinned, image.local]);
 }
 

@@ -58,14 +58,13 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
   const env = await mergeSettings(context, install, bundle);
   const values = envValues(env.file);
   refuseOtherSecrets(record, values);
-  const next = await observeCandidate(world, root, {
-    project: install.project,
-    texts: await candidateTexts(install, bundle, cache, env.file),
-  });
+  const texts = await candidateTexts(install, bundle, cache, env.file);
+  const [next, present] = await Promise.all([
+    observeCandidate(world, root, { project: install.project, texts }),
+    start ? observeEngine(world, root, install.project) : undefined,
+  ]);
   refuseUnset(next.unset);
-  const engine = start
-    ? await observeEngine(world, root, install.project)
-    : { containers: [], volumes: Object.values(record.volumes), config: next };
+  const engine = present ?? { containers: [], volumes: Object.values(record.volumes), config: next };
   const operation = `upgrade-${world.random(8).toString('hex')}`;
   const at = momentOf(world.now());
   const recordText = printInstall(

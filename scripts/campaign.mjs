@@ -1,0 +1,50 @@
+// The crash campaign over the real handlers, all of it or (--sample) what `npm test` tries. Rule: prints one table, and fails when anything ended neither old nor new.
+import { spawn } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { build } from 'esbuild';
+
+const root = new URL('..', import.meta.url).pathname;
+const bundle = `${root}.testbed/campaign.mjs`;
+
+/** Runs the campaign in as many processes as there are processors; true when nothing came out other than it must. */
+export async function campaignCrash(full) {
+  mkdirSync(`${root}.testbed`, { recursive: true });
+  const entry = { entryPoints: [`${root}test/campaign/campaign.ts`], outfile: bundle, logLevel: 'warning' };
+  await build({ ...entry, bundle: true, platform: 'node', target: 'node20.19', format: 'esm', packages: 'external' });
+  const { PARTS, reportCampaign } = await import(bundle);
+  const waiting = [...Array(PARTS).keys()].reverse();
+  const tallies = [];
+  const work = async () => {
+    for (let part = waiting.pop(); part !== undefined; part = waiting.pop()) tallies[part] = await tallyElsewhere(full, part);
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, work));
+  return reportCampaign(tallies.flat(), (line) => process.stdout.write(`${line}\n`));
+}
+
+/** One part in a process of its own. */
+function tallyElsewhere(full, part) {
+  const child = spawn(process.execPath, [process.argv[1], '--part', String(part), ...(full ? [] : ['--sample'])], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let text = '';
+  child.stdout.on('data', (chunk) => {
+    text += chunk;
+  });
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code) => {
+      if (code !== 0) return reject(new Error(`part ${part} of the campaign ended with code ${code}`));
+      const tallies = JSON.parse(text);
+      for (const { name, once, twice, wrong } of tallies) process.stderr.write(`${name}: ${once + twice} cases, ${wrong.length} wrong\n`);
+      resolve(tallies);
+    });
+  });
+}
+
+if (process.argv[1] === new URL(import.meta.url).pathname) {
+  const full = !process.argv.includes('--sample');
+  const part = process.argv.indexOf('--part');
+  if (part < 0) process.exitCode = (await campaignCrash(full)) ? 0 : 1;
+  else process.stdout.write(JSON.stringify(await (await import(bundle)).tallyPart(full, Number(process.argv[part + 1]))));
+}

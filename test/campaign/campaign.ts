@@ -1,0 +1,158 @@
+// The campaign as a whole: which cases are tried, and the table of what came of them. Rule: the sample is chosen by a seed, the whole leaves out nothing.
+import {
+  type Case,
+  countPoints,
+  countRecovery,
+  cutOff,
+  eachScenario,
+  endCase,
+  FAITHFUL,
+  type Mutant,
+  tryCase,
+  type Verdict,
+} from './crash.ts';
+import { MUTANTS, type MutantTrial } from './mutants.ts';
+import { type Scenario, WISHES, type Wish } from './scenario.ts';
+
+export interface Tally {
+  readonly name: string;
+  /** Places where an undisturbed run can be cut off. */
+  readonly points: number;
+  readonly once: number;
+  readonly twice: number;
+  readonly wrong: readonly Verdict[];
+}
+
+export interface Extent {
+  /** Every how many-eth point; 1 = all. */
+  readonly stride: number;
+  /** How many first blows are followed by a second one, and how often each. */
+  readonly pairs: number;
+  readonly seconds: number;
+  readonly seed: number;
+}
+
+export const SAMPLE: Extent = { stride: 160, pairs: 2, seconds: 1, seed: 1 };
+export const WHOLE: Extent = { stride: 1, pairs: 400, seconds: 4, seed: 1 };
+
+/** The ways of being cut off that every point is tried with. */
+const WAYS: readonly Pick<Case, 'blow' | 'direction'>[] = [
+  { blow: 'kill', direction: 'back' },
+  { blow: 'kill', direction: 'forward' },
+  { blow: 'reboot', direction: 'back' },
+  { blow: 'fail', direction: 'back' },
+  { blow: 'interrupt', direction: 'back' },
+];
+
+/** Tries the cases of one scenario. */
+export async function tryScenario(scenario: Scenario, extent: Extent): Promise<Tally> {
+  const { length } = await countPoints(scenario);
+  const draw = drawFrom(extent.seed + scenario.name.length);
+  const verdicts: Verdict[] = [];
+  for (const way of WAYS) {
+    for (let at = 1 + Math.floor(draw() * extent.stride); at <= length; at += extent.stride)
+      verdicts.push(await tryCase(scenario, { at, ...way }));
+  }
+  const once = verdicts.length;
+  for (let pair = 0; pair < extent.pairs; pair += 1) {
+    const way = WAYS[Math.floor(draw() * 4)] ?? { blow: 'kill', direction: 'back' };
+    verdicts.push(...(await tryTwice(scenario, { ...way, at: 1 + Math.floor(draw() * length) }, draw, extent.seconds)));
+  }
+  return {
+    name: scenario.name,
+    points: length,
+    once,
+    twice: verdicts.length - once,
+    wrong: verdicts.filter((each) => each.wrongs.length > 0),
+  };
+}
+
+/** A first blow, and some second ones during its recovery. */
+async function tryTwice(scenario: Scenario, one: Case, draw: () => number, seconds: number, mutant: Mutant = FAITHFUL): Promise<Verdict[]> {
+  const first = await cutOff(scenario, one, mutant);
+  const points = await countRecovery(scenario, first, one.direction);
+  const verdicts: Verdict[] = [];
+  for (let second = 0; second < seconds && points > 0; second += 1)
+    verdicts.push(await endCase(scenario, { ...one, again: 1 + Math.floor(draw() * points) }, first, mutant));
+  return verdicts;
+}
+
+/** Tries an engine without one of its rules, where that should show. */
+export async function tryMutant(scenario: Scenario, mutant: MutantTrial, most: number): Promise<Tally> {
+  const points = await countPoints(scenario);
+  const all = points.flatMap((where, index) => (mutant.where.test(where) ? [index + 1] : []));
+  const chosen = all.filter((_, index) => index % Math.ceil(all.length / most) === 0);
+  const draw = drawFrom(1);
+  const verdicts: Verdict[] = [];
+  for (const at of chosen) {
+    const one: Case = { at, blow: 'kill', direction: mutant.direction };
+    verdicts.push(...(mutant.twice === true ? await tryTwice(scenario, one, draw, 2, mutant) : [await tryCase(scenario, one, mutant)]));
+  }
+  const twice = mutant.twice === true ? verdicts.length : 0;
+  return {
+    name: mutant.name,
+    points: all.length,
+    once: verdicts.length - twice,
+    twice,
+    wrong: verdicts.filter((each) => each.wrongs.length > 0),
+  };
+}
+
+/** The whole campaign, or its sample. Prints the table, and gives false when anything came out other than it must. */
+export async function campaignCrash(full: boolean, print: (line: string) => void = console.log): Promise<boolean> {
+  const real = await tallyScenarios(full ? WHOLE : SAMPLE);
+  const mutants = await tallyMutants(full ? 1000 : 6);
+  for (const line of tableOf(real, mutants)) print(line);
+  return real.every((tally) => tally.wrong.length === 0) && mutants.every((tally) => tally.wrong.length > 0);
+}
+
+export async function tallyScenarios(extent: Extent, wishes: readonly Wish[] = WISHES): Promise<Tally[]> {
+  const tallies: Tally[] = [];
+  await eachScenario(async (scenario) => {
+    tallies.push(await tryScenario(scenario, extent));
+  }, wishes);
+  return tallies;
+}
+
+export async function tallyMutants(most: number, mutants: readonly MutantTrial[] = MUTANTS): Promise<Tally[]> {
+  const tallies: Tally[] = [];
+  const needed = WISHES.filter((wish) => mutants.some((mutant) => mutant.scenario === wish.name));
+  await eachScenario(async (scenario) => {
+    for (const mutant of mutants) if (mutant.scenario === scenario.name) tallies.push(await tryMutant(scenario, mutant, most));
+  }, needed);
+  return tallies;
+}
+
+/** The table as it is kept with the repository. */
+export function tableOf(real: readonly Tally[], mutants: readonly Tally[]): string[] {
+  const row = ({ name, points, once, twice, wrong }: Tally): string => `| ${name} | ${points} | ${once} | ${twice} | ${wrong.length} |`;
+  const sum = (key: 'points' | 'once' | 'twice'): number => real.reduce((total, tally) => total + tally[key], 0);
+  const wrong = real.flatMap((tally) => tally.wrong);
+  return [
+    '| what is cut off | points | once | twice | wrong end states |',
+    '|---|---:|---:|---:|---:|',
+    ...real.map(row),
+    row({ name: '**all**', points: sum('points'), once: sum('once'), twice: sum('twice'), wrong }),
+    '',
+    '| with one rule dropped | points | once | twice | wrong end states (must not be 0) |',
+    '|---|---:|---:|---:|---:|',
+    ...mutants.map(row),
+    ...wrong.slice(0, 20).map((verdict) => `wrong: ${describeVerdict(verdict)}`),
+  ];
+}
+
+/** A wrong end, so that it can be tried again. */
+export function describeVerdict({ case: one, where, ended, wrongs }: Verdict): string {
+  return `${JSON.stringify(one)} at ${where}, ended ${ended}: ${wrongs.slice(0, 4).join('; ').slice(0, 400)}`;
+}
+
+/** Numbers that look random and are the same every time (mulberry32). */
+function drawFrom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}

@@ -1,0 +1,126 @@
+// Engines with one rule dropped. Rule: each must leave wrong end states, or the campaign proves nothing.
+import { appendFileSync, rmSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Handler, Handlers, Site } from '../../src/apply/handler.ts';
+import type { Journal } from '../../src/apply/journal.ts';
+import type { JournalLine, Saved } from '../../src/model/journal.ts';
+import { journalPath } from '../../src/model/layout.ts';
+import type { Kind, Plan, Planned, Step } from '../../src/model/plan.ts';
+import type { Case, Mutant } from './crash.ts';
+
+export interface MutantTrial extends Mutant {
+  readonly scenario: string;
+  /** The points where dropping the rule shows. */
+  readonly where: RegExp;
+  readonly direction: Case['direction'];
+  /** Cut off twice: the rule is about going on. */
+  readonly twice?: true;
+}
+
+const UPGRADE = 'upgrade through a door';
+
+export const MUTANTS: readonly MutantTrial[] = [
+  {
+    name: 'the world is not asked done() when going on',
+    ...{ scenario: UPGRADE, where: /^after (close-backup|swap-files|stop-services|pull-images)\.run/, direction: 'forward' },
+    handlers: (handlers) => changeEach(handlers, (_, handler) => ({ ...handler, done: async () => false })),
+  },
+  {
+    name: 'undo data is saved after the effect',
+    ...{ scenario: UPGRADE, where: /^(before|after) [a-z-]+\.run/, direction: 'back' },
+    handlers: saveLate,
+  },
+  {
+    name: 'no start is written before the effect',
+    ...{ scenario: UPGRADE, where: /^after [a-z-]+\.run/, direction: 'back' },
+    journal: (journal) => startLate(journal),
+  },
+  {
+    name: 'there is no point of no return',
+    ...{ scenario: UPGRADE, where: /^(before|after) (check-health|remove-paths|remove-images)\./, direction: 'back' },
+    journal: (journal) => ({ ...journal, append: async (line) => ('door' in line ? undefined : journal.append(line)) }),
+  },
+  {
+    name: 'a half-done migration is done again as it is',
+    ...{ scenario: UPGRADE, where: /^amid docker run$|^after run-job\.run/, direction: 'forward' },
+    planned: withoutRestorer,
+  },
+  {
+    name: 'an undo that cannot be repeated',
+    ...{
+      scenario: 'upgrade, the migration fails',
+      where: /^(after [a-z-]+\.undo|before journal undo|torn journal undo)/,
+      direction: 'back',
+    },
+    handlers: (handlers) => ({ ...handlers, 'guard-data': spendBackup(handlers['guard-data']) }),
+  },
+  {
+    name: 'the torn last line is not cut',
+    ...{ scenario: UPGRADE, where: /^torn journal (start|done)/, direction: 'back', twice: true },
+    opened: ({ stage }) => appendFileSync(journalPath(stage.root), '{"star'),
+  },
+  {
+    name: 'a copy that was cut off leaves its container',
+    ...{ scenario: UPGRADE, where: /^(before|amid|after) docker cp/, direction: 'back' },
+    handlers: (handlers) => ({ ...handlers, 'copy-data': { done: handlers['copy-data'].done, run: handlers['copy-data'].run } }),
+  },
+];
+
+function changeEach(handlers: Handlers, change: (kind: Kind, handler: Handler<Kind>) => Handler<Kind>): Handlers {
+  const table = handlers as unknown as Record<Kind, Handler<Kind>>;
+  return Object.fromEntries(Object.entries(table).map(([kind, handler]) => [kind, change(kind as Kind, handler)])) as unknown as Handlers;
+}
+
+/** What was saved before the effect is empty; the truth comes when it is too late. */
+function saveLate(handlers: Handlers): Handlers {
+  return changeEach(handlers, (_, handler) => {
+    const { save } = handler;
+    if (save === undefined) return handler;
+    const late = new Map<string, Record<string, unknown>>();
+    return {
+      ...handler,
+      save: async (step) => {
+        const saved = {};
+        late.set(JSON.stringify(step), saved);
+        return saved;
+      },
+      run: async (step: Step<Kind>, site: Site) => {
+        await handler.run(step, site);
+        Object.assign(late.get(JSON.stringify(step)) ?? {}, await save(step, site));
+      },
+    };
+  });
+}
+
+/** `start` and `done` are written together, after the effect. */
+function startLate(journal: Journal): Journal {
+  const waiting = new Map<number, Saved>();
+  const append = async (line: JournalLine): Promise<void> => {
+    if ('start' in line) {
+      waiting.set(line.start, line.saved);
+      return;
+    }
+    const saved = 'done' in line ? waiting.get(line.done) : undefined;
+    if ('done' in line && saved !== undefined) await journal.append({ start: line.done, saved });
+    await journal.append(line);
+  };
+  return { ...journal, append };
+}
+
+function withoutRestorer({ plan, contents }: Planned): Planned {
+  const steps = plan.steps.map((step) => {
+    if (step.kind !== 'run-job') return step;
+    const { restoredBy: _, ...rest } = step;
+    return rest;
+  });
+  return { plan: { ...plan, steps } satisfies Plan, contents };
+}
+
+/** Uses the backup up: right once, and nothing is there when it must be repeated. */
+function spendBackup(handler: Handlers['guard-data']): Handlers['guard-data'] {
+  const undo: NonNullable<Handlers['guard-data']['undo']> = async (step, saved, site) => {
+    await handler.undo?.(step, saved, site);
+    rmSync(resolve(site.root, step.backup), { recursive: true, force: true });
+  };
+  return { ...handler, undo };
+}
