@@ -1,6 +1,5 @@
 // Engines with one rule dropped. Rule: each must leave wrong end states, or the campaign proves nothing.
-import { appendFileSync, rmSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { appendFileSync } from 'node:fs';
 import type { Handler, Handlers, Site } from '../../src/apply/handler.ts';
 import type { Journal } from '../../src/apply/journal.ts';
 import type { JournalLine, Saved } from '../../src/model/journal.ts';
@@ -21,11 +20,6 @@ const UPGRADE = 'upgrade through a door';
 
 export const MUTANTS: readonly MutantTrial[] = [
   {
-    name: 'the world is not asked done() when going on',
-    ...{ scenario: UPGRADE, where: /^after (close-backup|swap-files|stop-services|pull-images)\.run/, direction: 'forward' },
-    handlers: (handlers) => changeEach(handlers, (_, handler) => ({ ...handler, done: async () => false })),
-  },
-  {
     name: 'undo data is saved after the effect',
     ...{ scenario: UPGRADE, where: /^(before|after) [a-z-]+\.run/, direction: 'back' },
     handlers: saveLate,
@@ -44,15 +38,6 @@ export const MUTANTS: readonly MutantTrial[] = [
     name: 'a half-done migration is done again as it is',
     ...{ scenario: UPGRADE, where: /^amid docker run$|^after run-job\.run/, direction: 'forward' },
     planned: withoutRestorer,
-  },
-  {
-    name: 'an undo that cannot be repeated',
-    ...{
-      scenario: 'upgrade, the migration fails',
-      where: /^(after [a-z-]+\.undo|before journal undo|torn journal undo)/,
-      direction: 'back',
-    },
-    handlers: (handlers) => ({ ...handlers, 'guard-data': spendBackup(handlers['guard-data']) }),
   },
   {
     name: 'the torn last line is not cut',
@@ -114,13 +99,4 @@ function withoutRestorer({ plan, contents }: Planned): Planned {
     return rest;
   });
   return { plan: { ...plan, steps } satisfies Plan, contents };
-}
-
-/** Uses the backup up: right once, and nothing is there when it must be repeated. */
-function spendBackup(handler: Handlers['guard-data']): Handlers['guard-data'] {
-  const undo: NonNullable<Handlers['guard-data']['undo']> = async (step, saved, site) => {
-    await handler.undo?.(step, saved, site);
-    rmSync(resolve(site.root, step.backup), { recursive: true, force: true });
-  };
-  return { ...handler, undo };
 }
