@@ -42,6 +42,18 @@ export async function takeLock(wish: LockWish, world: World): Promise<Lock> {
   throw new ToolError('E_LOCKED', `the lock ${wish.path} changes hands too quickly`, { hint: 'Try again in a moment.' });
 }
 
+/** Throws E_LOCKED while another process that is alive holds the lock; looks only. */
+export async function refuseHolder(path: string): Promise<void> {
+  const holder = await liveHolder(path);
+  if (holder !== undefined && holder.pid !== process.pid) throw locked(holder);
+}
+
+/** Who holds the lock and is alive. */
+export async function liveHolder(path: string): Promise<LockRecord | undefined> {
+  const holder = await readLock(path);
+  return holder === undefined || (await isStale(holder)) ? undefined : holder;
+}
+
 /** True when the holder's boot is over or its process is gone. */
 export async function isStale(holder: LockRecord): Promise<boolean> {
   const boot = await bootId();
@@ -92,7 +104,7 @@ async function recordOf(wish: LockWish, world: World): Promise<LockRecord> {
 
 function locked(holder: LockRecord): ToolError {
   return new ToolError('E_LOCKED', `${holder.command} is at work here (process ${holder.pid}, since ${holder.since})`, {
-    hint: 'Wait until it has ended; `status` shows how far it is.',
+    hint: 'Wait until it has ended; `status` shows when it has.',
     details: { pid: holder.pid, since: holder.since, command: holder.command },
   });
 }

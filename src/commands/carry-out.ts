@@ -5,7 +5,7 @@ import { type Applied, applyPlan, reasonOf, recoverPlan, wasInterrupted } from '
 import { copyDurably } from '../apply/durable.ts';
 import { handlers } from '../apply/handlers.ts';
 import { beginJournal, type Journal, openJournal, refuseOpenOperation } from '../apply/journal.ts';
-import { type Lock, takeLock } from '../apply/lock.ts';
+import { type Lock, refuseHolder, takeLock } from '../apply/lock.ts';
 import { siteOf } from '../apply/site.ts';
 import { placeContents, removeIfEmpty } from '../apply/work.ts';
 import { type Digest, hexOf } from '../model/digest.ts';
@@ -55,9 +55,17 @@ export function isPlanOnly(context: Context): boolean {
   return isSet(context.flags, 'plan') || isSet(context.flags, 'dry-run');
 }
 
-/** Throws E_OPEN_OPERATION when an earlier command was cut off. Reads only: it is asked without the lock, too. */
+/**
+ * Throws E_OPEN_OPERATION when an earlier command was cut off, and E_LOCKED when it is still at work. Reads only: it is asked without
+ * the lock, too.
+ */
 export async function refuseOpenJournal(root: string): Promise<void> {
-  await refuseOpenOperation(root);
+  try {
+    await refuseOpenOperation(root);
+  } catch (error) {
+    await refuseHolder(lockPath(root));
+    throw error;
+  }
 }
 
 /** Ends the plan of an open journal; the caller holds the lock. */

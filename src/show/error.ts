@@ -21,7 +21,11 @@ export function errorToFields(error: unknown): Record<string, unknown> {
 
 function causesOf(error: ToolError): string {
   const lines: string[] = [];
-  for (let cause = error.cause; cause instanceof ToolError; cause = cause.cause) lines.push(`\n  because: ${cause.message}${logOf(cause)}`);
+  let said = error.message;
+  for (let cause = error.cause; cause instanceof ToolError; cause = cause.cause) {
+    if (cause.message !== said && cause.code !== error.code) lines.push(`\n  because: ${cause.message}${logOf(cause)}`);
+    said = cause.message;
+  }
   if (error.cause instanceof AggregateError) {
     for (const each of error.cause.errors) lines.push(`\n  because: ${each instanceof Error ? each.message : String(each)}`);
   }

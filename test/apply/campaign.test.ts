@@ -9,7 +9,7 @@ describe('the crash campaign over the real handlers', () => {
   test.each(WISHES)('$name, cut off somewhere, ends exactly old or exactly new', async (wish) => {
     const [tally] = await tallyScenarios(SAMPLE, [wish]);
     expect(tally?.wrong.map(describeVerdict)).toEqual([]);
-    expect(tally?.once).toBeGreaterThan(3);
+    expect(tally?.once).toBeGreaterThan(0);
   });
 
   test.each(WISHES)('$name, undisturbed, ends as it must', async (wish) => {

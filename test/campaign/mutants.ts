@@ -1,11 +1,13 @@
 // Engines with one rule dropped. Rule: each must leave wrong end states, or the campaign proves nothing.
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Handler, Handlers, Site } from '../../src/apply/handler.ts';
 import type { Journal } from '../../src/apply/journal.ts';
 import type { JournalLine, Saved } from '../../src/model/journal.ts';
 import { journalPath } from '../../src/model/layout.ts';
 import type { Kind, Plan, Planned, Step } from '../../src/model/plan.ts';
 import type { Case, Mutant } from './crash.ts';
+import type { Scenario } from './scenario.ts';
 
 export interface MutantTrial extends Mutant {
   readonly scenario: string;
@@ -19,6 +21,11 @@ export interface MutantTrial extends Mutant {
 const UPGRADE = 'upgrade through a door';
 
 export const MUTANTS: readonly MutantTrial[] = [
+  {
+    name: 'the world is not asked done() when going on',
+    ...{ scenario: UPGRADE, where: /^after (close-backup|stop-services)\.run/, direction: 'forward' },
+    handlers: (handlers) => changeEach(handlers, (_, handler) => ({ ...handler, done: async () => false })),
+  },
   {
     name: 'undo data is saved after the effect',
     ...{ scenario: UPGRADE, where: /^(before|after) [a-z-]+\.run/, direction: 'back' },
@@ -38,6 +45,11 @@ export const MUTANTS: readonly MutantTrial[] = [
     name: 'a half-done migration is done again as it is',
     ...{ scenario: UPGRADE, where: /^amid docker run$|^after run-job\.run/, direction: 'forward' },
     planned: withoutRestorer,
+  },
+  {
+    name: 'an undo that cannot be repeated',
+    ...{ scenario: 'upgrade, the migration fails', where: /^(before|after) run-job\.undo/, direction: 'back' },
+    handlers: reverseMigration,
   },
   {
     name: 'the torn last line is not cut',
@@ -99,4 +111,27 @@ function withoutRestorer({ plan, contents }: Planned): Planned {
     return rest;
   });
   return { plan: { ...plan, steps } satisfies Plan, contents };
+}
+
+/** Takes the migration back by its opposite, instead of restoring what was there: right once, wrong twice. */
+function reverseMigration(handlers: Handlers, { stage }: Scenario): Handlers {
+  const reverse = (): void => {
+    const tree = stage.engine.state().volumes.get('acme_pgdata')?.tree;
+    const change = (path: string, edit: (text: string) => string): void => {
+      const node = tree?.get(path);
+      if (node !== undefined) tree?.set(path, { ...node, content: edit(node.content) });
+    };
+    change('base/rows', (text) => text.replace(/.\n/g, '\n'));
+    change('base/log', (text) => `${text.split('\n').slice(0, -3).join('\n')}\n`);
+    change('base/schema', (text) => String(Number(text) - 1));
+    writeFileSync(join(stage.root, 'data/uploads/index'), 'index\n');
+    rmSync(join(stage.root, 'data/uploads/thumbnail'), { force: true });
+  };
+  const job = handlers['run-job'];
+  const { undo: _, ...gate } = handlers['guard-data'];
+  const undo: typeof job.undo = async (step, saved, site) => {
+    await job.undo?.(step, saved, site);
+    reverse();
+  };
+  return { ...handlers, 'run-job': { ...job, undo }, 'guard-data': gate };
 }

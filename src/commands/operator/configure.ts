@@ -13,7 +13,7 @@ import { observeInstall } from '../../observe/install.ts';
 import { observeSelf } from '../../observe/self.ts';
 import type { UpgradeWish } from '../../plan/course.ts';
 import { planUpgrade } from '../../plan/upgrade.ts';
-import { planToJson } from '../../show/plan.ts';
+import { planToJson, planToText } from '../../show/plan.ts';
 import { carryOut, refuseOpenJournal, throwUnlessDone } from '../carry-out.ts';
 import { CHANGING_FLAGS, type Command, type CommandResult, type Context, type FlagTable, isSet, refusePositionals } from '../command.ts';
 import { ANSWER_FLAGS, answersFor, generateSecrets, givenNames, openSecrets } from './answers.ts';
@@ -112,7 +112,7 @@ async function run(context: Context): Promise<CommandResult> {
     operator: await observeSelf(context.file),
     program: context.file,
   });
-  if (carried.outcome === 'planned') return { fields: { plan: planToJson(plan) }, text: '' };
+  if (carried.outcome === 'planned') return { fields: { plan: planToJson(plan) }, text: planToText(plan) };
   throwUnlessDone(carried);
   const names = [...changed.keys()];
   return {

@@ -6,7 +6,7 @@ import type { Plan, Step } from '../../model/plan.ts';
 import { observeEngine } from '../../observe/engine.ts';
 import { observeInstall } from '../../observe/install.ts';
 import { observeSelf } from '../../observe/self.ts';
-import { planToJson } from '../../show/plan.ts';
+import { planToJson, planToText } from '../../show/plan.ts';
 import { carryOut, throwUnlessDone } from '../carry-out.ts';
 import { CHANGING_FLAGS, type Command, type CommandResult, type Context, type FlagTable, refusePositionals } from '../command.ts';
 import { FOLDER_FLAG, findInstall } from './folder.ts';
@@ -39,7 +39,7 @@ async function change(context: Context, command: 'start' | 'stop'): Promise<Comm
     operator: await observeSelf(context.file),
     program: context.file,
   });
-  if (carried.outcome === 'planned') return { fields: { plan: planToJson(plan) }, text: '' };
+  if (carried.outcome === 'planned') return { fields: { plan: planToJson(plan) }, text: planToText(plan) };
   throwUnlessDone(carried);
   return {
     fields: { services },

@@ -21,7 +21,7 @@ import { chooseRelease, observeChannel } from '../../observe/remote.ts';
 import { makeScratch } from '../../observe/scratch.ts';
 import { observeSelf } from '../../observe/self.ts';
 import { planInstall } from '../../plan/install.ts';
-import { planToJson } from '../../show/plan.ts';
+import { planToJson, planToText } from '../../show/plan.ts';
 import { carryOut, refuseOpenJournal, throwUnlessDone } from '../carry-out.ts';
 import {
   CHANGING_FLAGS,
@@ -170,7 +170,7 @@ async function installRelease(site: Site): Promise<CommandResult> {
     program: context.file,
   });
   if (carried.outcome === 'planned')
-    return { fields: { plan: planToJson(plan) }, text: '', ...(isSet(context.flags, 'exit-code') ? { exit: 4 } : {}) };
+    return { fields: { plan: planToJson(plan) }, text: planToText(plan), ...(isSet(context.flags, 'exit-code') ? { exit: 4 } : {}) };
   throwUnlessDone(carried);
   return {
     fields: { product: manifest.product, version: manifest.version, folder: root, outcome: 'installed' },

@@ -20,7 +20,7 @@ import { observeSelf } from '../../observe/self.ts';
 import { backupPath, backupsFolder, dataToCopy } from '../../plan/data.ts';
 import { imagesToPull } from '../../plan/release-steps.ts';
 import { planRestore } from '../../plan/restore.ts';
-import { planToJson } from '../../show/plan.ts';
+import { planToJson, planToText } from '../../show/plan.ts';
 import { carryOut, refuseOpenJournal, throwUnlessDone } from '../carry-out.ts';
 import { CHANGING_FLAGS, type Command, type CommandResult, type Context, type FlagTable, isSet, textFlag } from '../command.ts';
 import { FOLDER_FLAG, findInstall } from './folder.ts';
@@ -109,7 +109,7 @@ async function restoreFrom(context: Context, install: InstallFacts, backup: Kept
     operator: await observeSelf(context.file),
     program: context.file,
   });
-  if (carried.outcome === 'planned') return { fields: { plan: planToJson(plan) }, text: '' };
+  if (carried.outcome === 'planned') return { fields: { plan: planToJson(plan) }, text: planToText(plan) };
   throwUnlessDone(carried);
   return {
     fields: { outcome: 'restored', from: install.record.version, version: target.version, backup: backup.path },

@@ -9,7 +9,7 @@ import { parseVersion } from '../../model/version.ts';
 import type { FetchedChannel } from '../../observe/channel.ts';
 import { observeInstall } from '../../observe/install.ts';
 import { chooseUpgrade, observeChannel } from '../../observe/remote.ts';
-import { planToJson } from '../../show/plan.ts';
+import { planToJson, planToText } from '../../show/plan.ts';
 import { type Carried, carryOut, isPlanOnly, refuseOpenJournal, throwUnlessDone } from '../carry-out.ts';
 import {
   CHANGING_FLAGS,
@@ -106,7 +106,7 @@ async function takeHop(context: Context, { root, fetched, release, lock }: HopWi
   if (carried.outcome === 'planned') {
     return {
       fields: { ...fieldsOf(hop), plan: planToJson(carried.plan) },
-      text: '',
+      text: planToText(carried.plan),
       ...(isSet(context.flags, 'exit-code') ? { exit: 4 } : {}),
     };
   }

@@ -6,7 +6,7 @@ import type { Problem } from '../../model/problem.ts';
 import { readPacked } from '../../observe/packed.ts';
 import { makeScratch } from '../../observe/scratch.ts';
 import { observeSelf } from '../../observe/self.ts';
-import { planToJson } from '../../show/plan.ts';
+import { planToJson, planToText } from '../../show/plan.ts';
 import { sizeToText } from '../../show/progress.ts';
 import { type Carried, carryOut, throwUnlessDone } from '../carry-out.ts';
 import { CHANGING_FLAGS, type Command, type CommandResult, type Context, isSet, refusePositionals, textFlag } from '../command.ts';
@@ -73,7 +73,7 @@ function stepFailed(cause: Error): ToolError {
 function plannedResult({ planned, release, warnings }: Prepared, context: Context): CommandResult {
   const { version, tag } = release;
   const exit = isSet(context.flags, 'exit-code') && planned.plan.steps.length > 0 ? { exit: 4 } : {};
-  return { fields: { version, tag, warnings, plan: planToJson(planned.plan) }, text: '', ...exit };
+  return { fields: { version, tag, warnings, plan: planToJson(planned.plan) }, text: planToText(planned.plan), ...exit };
 }
 
 async function packedResult(carried: Carried, { release, warnings, request }: Prepared): Promise<CommandResult> {

@@ -12,7 +12,7 @@ import { checkSecretKey, observeHost, observePacked, type PackedRelease, type Pa
 import { observeSelf } from '../../observe/self.ts';
 import { observeTag } from '../../observe/worktree.ts';
 import { basisOf, type PublishWanted, planPublish } from '../../plan/publish.ts';
-import { planToJson } from '../../show/plan.ts';
+import { planToJson, planToText } from '../../show/plan.ts';
 import { type Carried, carryOut, isPlanOnly, throwUnlessDone } from '../carry-out.ts';
 import { CHANGING_FLAGS, type Command, type CommandResult, type Context, isSet, refusePositionals, textFlag } from '../command.ts';
 import { endEarlier } from './earlier.ts';
@@ -142,7 +142,7 @@ function resultOf(
   const { plan } = carried;
   if (carried.outcome === 'planned') {
     const exit = isSet(context.flags, 'exit-code') && plan.steps.length > 0 ? { exit: 4 } : {};
-    return { fields: { version, tag, plan: planToJson(plan) }, text: '', ...exit };
+    return { fields: { version, tag, plan: planToJson(plan) }, text: planToText(plan), ...exit };
   }
   // What stopped it is the answer: what another published, or what to mend before running it again.
   if ('cause' in carried && carried.cause instanceof ToolError) throw carried.cause;

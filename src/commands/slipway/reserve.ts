@@ -9,7 +9,7 @@ import { observeIdentity } from '../../observe/identity.ts';
 import { observeReservation } from '../../observe/published.ts';
 import { observeSelf } from '../../observe/self.ts';
 import { planReserve } from '../../plan/reserve.ts';
-import { planToJson } from '../../show/plan.ts';
+import { planToJson, planToText } from '../../show/plan.ts';
 import { carryOut, isPlanOnly, throwUnlessDone } from '../carry-out.ts';
 import { CHANGING_FLAGS, type Command, type Context, isSet, refusePositionals, textFlag } from '../command.ts';
 import { endEarlier } from './earlier.ts';
@@ -43,7 +43,7 @@ export const reserve: Command = {
     const carried = await carryOut(planned, context, { root, operator: await observeSelf(context.file) });
     if (carried.outcome === 'planned') {
       const exit = isSet(context.flags, 'exit-code') && planned.plan.steps.length > 0 ? { exit: 4 } : {};
-      return { fields: { version, tag, commit, plan: planToJson(planned.plan) }, text: '', ...exit };
+      return { fields: { version, tag, commit, plan: planToJson(planned.plan) }, text: planToText(planned.plan), ...exit };
     }
     if ('cause' in carried && carried.cause instanceof ToolError) throw carried.cause;
     throwUnlessDone(carried, { version, tag });
