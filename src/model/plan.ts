@@ -3,7 +3,7 @@ import type { ChannelAsset } from './channel.ts';
 import type { ChannelAddition } from './channel-change.ts';
 import type { DumpRecipe, Probe } from './description.ts';
 import type { Digest } from './digest.ts';
-import type { HostAddress } from './host.ts';
+import type { Draft, HostAddress, Publication } from './host.ts';
 import type { Reservation } from './reservation.ts';
 
 /** A file to be written: its content is found by digest among the plan's contents. Paths are relative to the plan's root. */
@@ -96,20 +96,9 @@ export interface StepArgs {
     readonly signing: Signing;
   };
   'reserve-tag': { readonly host: HostAddress; readonly reservation: Reservation };
-  'draft-release': { readonly host: HostAddress; readonly tag: string; readonly draft: string };
-  'upload-assets': {
-    readonly host: HostAddress;
-    readonly tag: string;
-    readonly draft: string;
-    readonly from: string;
-    readonly assets: readonly AssetToPublish[];
-  };
-  'publish-release': {
-    readonly host: HostAddress;
-    readonly tag: string;
-    readonly draft: string;
-    readonly assets: readonly AssetToPublish[];
-  };
+  'draft-release': { readonly host: HostAddress; readonly draft: Draft };
+  'upload-assets': { readonly host: HostAddress; readonly draft: Draft; readonly from: string; readonly assets: readonly AssetToPublish[] };
+  'publish-release': { readonly host: HostAddress; readonly draft: Draft; readonly publication: Publication };
   'check-published': { readonly host: HostAddress; readonly tag: string; readonly assets: readonly AssetToPublish[] };
   /** Joins the release to the channel file as it is by then, signs it, and claims the next sequence. */
   'put-channel': { readonly host: HostAddress; readonly addition: ChannelAddition; readonly signing: Signing };

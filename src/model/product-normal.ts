@@ -50,9 +50,7 @@ function normaliseRelease(raw: Raw<'release'>, product: string): ReleaseRules {
     channels: mapValues(raw.channels, ({ branch, prerelease }) => keep({ branch, prerelease })),
     expires: raw.expires === 'never' ? null : seconds(raw.expires),
     publicKey: raw.publicKey,
-    hosts: Object.entries(raw.hosts).flatMap(([name, host]): ProductHost[] =>
-      host.type === 'folder' ? [keep({ name, type: host.type, path: host.path, url: host.url })] : [],
-    ),
+    hosts: Object.entries(raw.hosts).map(([name, host]): ProductHost => keep({ name, ...host })),
     publishTo,
     authority: raw.authority ?? publishTo[0] ?? '',
   };

@@ -9,9 +9,10 @@ const flag = z.boolean();
 
 const host = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('folder'), path: text, url: part.url.optional() }),
-  z.strictObject({ type: z.literal('github'), repository: text, token: part.variableName.optional(), url: part.url.optional() }),
-  z.strictObject({ type: z.literal('gitea'), url: part.url, repository: text, token: part.variableName.optional() }),
-  z.strictObject({ type: z.literal('oci'), repository: text, token: part.variableName.optional() }),
+  z.strictObject({ type: z.literal('github'), repository: part.repository, token: part.variableName.optional(), url: part.url.optional() }),
+  z.strictObject({ type: z.literal('gitea'), url: part.url, repository: part.repository, token: part.variableName.optional() }),
+  z.strictObject({ type: z.literal('oci'), repository: text }),
+  z.strictObject({ type: z.literal('git'), url: text }),
 ]);
 
 const channel = z.strictObject({

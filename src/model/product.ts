@@ -1,5 +1,7 @@
 // slipway.yaml as a typed value. Rule: everything is normalised here (seconds, bytes, lists), so nobody past this point knows the file's shorthand.
+
 import type { BackupPolicy, DataItem, Feature, Requirements, ServiceTraits, UpgradeRules, Validation, Variable } from './description.ts';
+import type { HostAddress } from './host.ts';
 import { findNotYet } from './not-yet.ts';
 import {
   type Ignored,
@@ -58,13 +60,8 @@ export interface ChannelRules {
   readonly prerelease?: string;
 }
 
-/** A release host as written: a relative `path` starts at the product file's folder. */
-export interface ProductHost {
-  readonly name: string;
-  readonly type: 'folder';
-  readonly path: string;
-  readonly url?: string;
-}
+/** A release host as written: a relative `path` of a folder starts at the product file's folder. */
+export type ProductHost = HostAddress;
 
 /** What the bundle is made of; paths start at the product file's folder. */
 export interface BundleRules {

@@ -20,6 +20,9 @@ export const duration = either('a duration such as 30s, 5m or 2h', [
 ]);
 export const size = either('a size such as 512MiB or 2GB', [z.int().min(0), shaped(SIZE_PATTERN, 'a size such as 512MiB or 2GB')]);
 export const range = z.string().refine(isRange, 'a version range such as ">=2.20"');
+/** `owner/name` on a forge. */
+export const repository = z.string().regex(/^[A-Za-z0-9][\w.-]*\/[\w.-]+$/, 'a repository such as acme/acme');
+
 export const url = shaped(/^(?:https?|file):\/\/[^\s]+$/, 'a URL that begins with https://');
 export const probeUrl = shaped(/^https?:\/\/\S.*$/, 'a URL such as http://127.0.0.1:{{HTTP_PORT}}/health');
 export const when = shaped(/^features\.[a-z][a-z0-9_-]*$/, 'features.<name>');

@@ -1,4 +1,4 @@
-// Durations and sizes as people write them. Rule: inside everything is seconds and bytes.
+// Durations and sizes as people write and read them. Rule: inside everything is seconds and bytes.
 
 /** `90s`, `5m`, `2h`, `365d`, `8w`, `10y`; a bare whole number is seconds. */
 export const DURATION_PATTERN = /^\d{1,9}(?:s|m|h|d|w|y)$/;
@@ -30,6 +30,13 @@ export function parseDuration(value: string | number): number | undefined {
 export function parseSize(value: string | number): number | undefined {
   if (typeof value === 'number') return wholeNumber(value);
   return SIZE_PATTERN.test(value) ? amountIn(BYTES, value) : undefined;
+}
+
+/** `48.2 MB`: decimal units, as registries and disks are sold. */
+export function sizeToText(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  const power = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, bytes)) / 3));
+  return `${(bytes / 1000 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`;
 }
 
 function wholeNumber(value: number): number | undefined {

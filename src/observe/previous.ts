@@ -5,7 +5,7 @@ import { type HostAddress, MANIFEST_ASSET } from '../model/host.ts';
 import { type Manifest, parseManifest } from '../model/manifest.ts';
 import { verifyChannel } from '../model/trust.ts';
 import { compareVersions, type Version, versionOf } from '../model/version.ts';
-import { openView } from '../world/hosts.ts';
+import { type HostWorld, openView } from '../world/hosts.ts';
 
 const MOST_MANIFEST_BYTES = 16 * 1024 * 1024;
 
@@ -19,8 +19,11 @@ export interface PreviousRequest {
 }
 
 /** The manifest of the highest live release of the channel below this version; undefined when there is none. Throws what `verifyChannel` throws. */
-export async function observePrevious({ host, product, channel, below, publicKey }: PreviousRequest): Promise<Manifest | undefined> {
-  const view = openView(host);
+export async function observePrevious(
+  { host, product, channel, below, publicKey }: PreviousRequest,
+  world: HostWorld,
+): Promise<Manifest | undefined> {
+  const view = openView(host, world);
   const path = `channels/${channel}.signed.json`;
   const text = (await view.read(path, CHANNEL_MAX_BYTES))?.toString();
   if (text === undefined) return undefined;

@@ -14,7 +14,7 @@ import { verifyChannel } from '../model/trust.ts';
 import { verifySigned } from '../model/trusted-comment.ts';
 import { readBounded } from '../world/folder-files.ts';
 import { measureFolder } from '../world/folder-source.ts';
-import { isChannelCopied, openView } from '../world/hosts.ts';
+import { type HostWorld, isChannelCopied, openView } from '../world/hosts.ts';
 import { readSecretKey } from '../world/secret-key.ts';
 
 const MOST_BYTES = 16 * 1024 * 1024;
@@ -80,8 +80,8 @@ export interface HostRequest {
 }
 
 /** What the host shows; a folder that does not exist yet shows nothing. Throws what `verifyChannel` throws for a channel file that is not ours. */
-export async function observeHost(request: HostRequest): Promise<HostFacts> {
-  const view = openView(request.host);
+export async function observeHost(request: HostRequest, world: HostWorld): Promise<HostFacts> {
+  const view = openView(request.host, world);
   const path = `channels/${request.channel}.signed.json`;
   const text = (await view.read(path, CHANNEL_MAX_BYTES))?.toString();
   return {
@@ -97,8 +97,9 @@ export async function observeHost(request: HostRequest): Promise<HostFacts> {
 export async function observeReservation(
   host: HostAddress,
   tag: string,
+  world: HostWorld,
 ): Promise<{ readonly reservation: Reservation | undefined; readonly isPublished: boolean }> {
-  const view = openView(host);
+  const view = openView(host, world);
   return { reservation: await view.reservation(tag), isPublished: (await view.listRelease(tag)) !== undefined };
 }
 

@@ -1,6 +1,6 @@
 // Decides what a release's folder holds. Rule: the manifest says it all but the archive's own hash; the step only writes what the manifest says.
 import { type Digest, digestOf } from '../model/digest.ts';
-import { OPERATOR_ASSET } from '../model/host.ts';
+import { OPERATOR_ASSET, publicLocation } from '../model/host.ts';
 import type { ResolvedImage } from '../model/image.ts';
 import { printTagged } from '../model/image.ts';
 import { MANIFEST_TYPE, type ManifestFile, type ManifestImage } from '../model/manifest.ts';
@@ -101,8 +101,8 @@ export function manifestOf({ version, tag, channel }: ReleaseName, facts: PackFa
 export function hostAddresses({ release }: Product): string[] {
   return release.publishTo.flatMap((name) => {
     const host = release.hosts.find((each) => each.name === name);
-    if (host?.url !== undefined) return [host.url];
-    return host?.path.startsWith('/') ? [host.path] : [];
+    const location = host && publicLocation(host);
+    return location === undefined ? [] : [location];
   });
 }
 

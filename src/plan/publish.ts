@@ -2,13 +2,14 @@
 import { type Channel, type ChannelAsset, type ChannelRelease, parseTag } from '../model/channel.ts';
 import { type ChannelAddition, latestAfter } from '../model/channel-change.ts';
 import { type Digest, digestOf } from '../model/digest.ts';
-import { type HostAddress, MANIFEST_ASSET, ROOT_ASSETS } from '../model/host.ts';
+import { contentsOf, type Draft, type HostAddress, MANIFEST_ASSET, type Publication, ROOT_ASSETS } from '../model/host.ts';
 import { canonicalJson } from '../model/json.ts';
 import type { Manifest } from '../model/manifest.ts';
 import { momentOf } from '../model/parse.ts';
 import type { Planned, Signing, Step } from '../model/plan.ts';
 import { publishedDiffers, reservedElsewhere } from '../model/published.ts';
 import { judgeReservation, RESERVATION_TYPE, type Reservation } from '../model/reservation.ts';
+import { isPrerelease, parseVersion } from '../model/version.ts';
 
 export interface PublishWanted {
   readonly id: string;
@@ -18,6 +19,8 @@ export interface PublishWanted {
   /** The draft's name; nobody else's. */
   readonly draft: string;
   readonly reserver: Reserver;
+  /** Markdown for the release page of a forge. */
+  readonly notes: string;
   readonly signing: Signing;
   /** Seconds that the channel file stays fresh; null = for ever. */
   readonly expires: number | null;
@@ -59,18 +62,27 @@ export function planPublish(wanted: PublishWanted, facts: PublishFacts): Planned
   const published = publishedAssets(facts);
   const assets = published ?? facts.assets;
   const reservation = reservationOf(wanted, manifest);
-  const { host, draft } = wanted;
+  const { host } = wanted;
+  const draft: Draft = { tag, name: wanted.draft, contents: contentsOf(assets) };
   const upload: Step[] =
     published === undefined
       ? [
           ...reserving(reservation, facts, host),
-          { kind: 'draft-release', why: 'nobody sees half a release', host, tag, draft },
-          { kind: 'upload-assets', why: `${assets.length} files of ${tag}`, host, tag, draft, from: facts.from, assets },
+          { kind: 'draft-release', why: 'nobody sees half a release', host, draft },
+          { kind: 'upload-assets', why: `${assets.length} files of ${tag}`, host, draft, from: facts.from, assets },
         ]
       : [];
   const publish: Step[] =
     published === undefined
-      ? [{ kind: 'publish-release', why: `${tag} appears at once and stays as it is`, host, tag, draft, assets }]
+      ? [
+          {
+            kind: 'publish-release',
+            why: `${tag} appears at once and stays as it is`,
+            host,
+            draft,
+            publication: publicationOf(wanted, facts, assets),
+          },
+        ]
       : [];
   const after = announcing(wanted, { ...facts, assets });
   const check: Step[] =
@@ -86,6 +98,13 @@ export function planPublish(wanted: PublishWanted, facts: PublishFacts): Planned
     notes: notesOf(wanted, facts, published !== undefined),
   } as const;
   return { plan, contents: new Map() };
+}
+
+function publicationOf(wanted: PublishWanted, facts: PublishFacts, assets: readonly ChannelAsset[]): Publication {
+  const { manifest, channel } = facts;
+  const prerelease = isPrerelease(parseVersion(manifest.version));
+  const latest = wanted.main && !prerelease && latestAfter(channel, additionOf(wanted, { ...facts, assets })) === manifest.version;
+  return { assets, latest, prerelease, title: `${manifest.title} ${manifest.version}`, notes: wanted.notes, replaces: null };
 }
 
 /** What the decisions rest on, to be compared under the lock. */

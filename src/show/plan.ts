@@ -44,8 +44,9 @@ function listSubjects(step: Step): readonly string[] {
     case 'validate-files':
       return [`${step.service}: ${step.command.join(' ')}`];
     case 'upload-assets':
-    case 'publish-release':
       return step.assets.map((asset) => asset.name);
+    case 'publish-release':
+      return step.publication.assets.map((asset) => asset.name);
     case 'remove-paths':
       return step.paths;
     case 'remove-images':

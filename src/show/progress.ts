@@ -1,6 +1,7 @@
 // Events as lines on stderr while work is going on. Rule: in a terminal the line of the running amount is redrawn; elsewhere one line a step.
 import type { Event, Report } from '../model/event.ts';
 import type { Terminal } from '../model/seams.ts';
+import { sizeToText } from '../model/units.ts';
 
 type Progress = Extract<Event, { type: 'progress' }>;
 
@@ -42,13 +43,6 @@ function count(amount: number, unit: Progress['unit']): string {
   if (unit === 'items') return String(amount);
   if (unit === 'seconds') return `${Math.round(amount)} s`;
   return sizeToText(amount);
-}
-
-/** `48.2 MB`: decimal units, as registries and disks are sold. */
-export function sizeToText(bytes: number): string {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
-  const power = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, bytes)) / 3));
-  return `${(bytes / 1000 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`;
 }
 
 function linesOf(event: Event, colour: boolean): string[] {

@@ -1,13 +1,14 @@
 // A folder as a place to publish releases to. Rule: rename() and link() decide who wins, and reading back tells who did; nothing published is touched.
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { type ChannelAsset, parseTag } from '../model/channel.ts';
+import { dirname, join } from 'node:path';
+import type { ChannelAsset } from '../model/channel.ts';
+import { type Digest, digestOf, hexOf } from '../model/digest.ts';
 import { systemCode, ToolError } from '../model/error.ts';
-import { type HostView, MANIFEST_ASSET, type ReleaseHost, type UploadOptions } from '../model/host.ts';
+import { type Draft, MANIFEST_ASSET, type Publication, type ReleaseHost, type UploadOptions } from '../model/host.ts';
 import { parseFileName } from '../model/manifest.ts';
 import { parseRelativePath } from '../model/parse.ts';
 import { assetDifferences, publishedDiffers } from '../model/published.ts';
-import { parseReservation, printReservation, type Reservation } from '../model/reservation.ts';
+import { printReservation, type Reservation } from '../model/reservation.ts';
 import type { World } from '../model/seams.ts';
 import { changeFolderChannel } from './folder-channel.ts';
 import {
@@ -24,12 +25,13 @@ import {
   writeNew,
 } from './folder-files.ts';
 import { measureFolder, releasePath } from './folder-source.ts';
+import { folderView, readReservation, reservationPath } from './folder-view.ts';
 
 const DRAFT = '.slipway-tmp-';
 const ABANDONED = '.slipway-old-';
 /** A draft in which nothing was written for so long belongs to a publisher that is dead. */
 const DRAFT_LIFE_MS = 24 * 60 * 60 * 1000;
-const MOST_RESERVATION_BYTES = 64 * 1024;
+const MOST_TEXT_BYTES = 256 * 1024;
 
 interface Folder {
   readonly root: string;
@@ -47,19 +49,10 @@ export function folderHost(root: string, world: Pick<World, 'random'>): ReleaseH
     listDraft: (draft) => measureFolder(draftPath(root, draft)),
     upload: (draft, asset, options) => upload(draftPath(root, draft), asset, options),
     dropDraft: (draft) => dropFolder(folder, draftPath(root, draft)),
-    publish: (tag, draft, assets) => publish(folder, { tag, draft, assets }),
+    publish: (draft, publication) => publish(folder, draft, publication),
     changeChannel: (channel, next) => changeFolderChannel(root, channel, next, folder.nonce),
     putAsset: (tag, asset, path) => putAsset(folder, { tag, asset, path }),
-  };
-}
-
-/** What is published in the folder at this absolute path. */
-export function folderView(root: string): HostView {
-  return {
-    label: root,
-    read: (path, maxBytes) => readBounded(join(root, parseRelativePath(path, 'path')), maxBytes),
-    reservation: (tag) => readReservation(root, tag),
-    listRelease: (tag) => measureFolder(releasePath(root, tag)),
+    putText: (path, text) => putText(folder, parseRelativePath(path, 'path'), text),
   };
 }
 
@@ -80,12 +73,6 @@ async function reserve({ root, nonce }: Folder, wanted: Reservation): Promise<Re
   throw new ToolError('E_NETWORK', `${path} comes and goes`, { hint: 'Run the same command again.' });
 }
 
-async function readReservation(root: string, tag: string): Promise<Reservation | undefined> {
-  const path = reservationPath(root, tag);
-  const bytes = await readBounded(path, MOST_RESERVATION_BYTES);
-  return bytes === undefined ? undefined : parseReservation(bytes.toString(), path);
-}
-
 async function unreserve(root: string, wanted: Reservation): Promise<void> {
   const found = await readReservation(root, wanted.tag);
   if (found?.nonce !== wanted.nonce || (await isThere(releasePath(root, wanted.tag)))) return;
@@ -93,7 +80,7 @@ async function unreserve(root: string, wanted: Reservation): Promise<void> {
   await syncFolder(join(root, 'reservations'));
 }
 
-async function openDraft(folder: Folder, draft: string): Promise<void> {
+async function openDraft(folder: Folder, draft: Draft): Promise<void> {
   await makeFolder(folder.root);
   try {
     await mkdir(draftPath(folder.root, draft), { mode: 0o700 }); // a web server shows it when it is published, not before
@@ -119,28 +106,24 @@ async function upload(draft: string, asset: ChannelAsset, { from, onBytes }: Upl
   await syncFolder(draft);
 }
 
-interface Publication {
-  readonly tag: string;
-  readonly draft: string;
-  readonly assets: readonly ChannelAsset[];
-}
-
-async function publish(folder: Folder, { tag, draft, assets }: Publication): Promise<'published' | 'already-published'> {
+async function publish(folder: Folder, draft: Draft, publication: Publication): Promise<'published' | 'already-published'> {
+  const { tag } = draft;
   const from = draftPath(folder.root, draft);
   const to = releasePath(folder.root, tag);
   const found = await measureFolder(from);
-  if (found === undefined && (await isThere(to))) return settle(folder, { tag, draft, assets });
-  const differences = assetDifferences(found ?? [], assets);
+  if (found === undefined && (await isThere(to))) return settle(folder, draft, publication);
+  const differences = assetDifferences(found ?? [], publication.assets);
   if (differences.length > 0) {
     throw new ToolError('E_DIGEST', `the draft of ${tag} is not what was uploaded: ${differences.join(', ')}`, { hint: 'Publish again.' });
   }
   await changeMode(from, FOLDER_MODE);
   await syncFolder(from);
   await makeFolder(join(folder.root, 'releases'));
+  if (publication.replaces !== null) await moveReplaced(folder.root, tag, publication.replaces);
   try {
     await rename(from, to); // fails when a release is there: a folder only takes the place of an empty one
   } catch (error) {
-    if (await isThere(to)) return settle(folder, { tag, draft, assets });
+    if (await isThere(to)) return settle(folder, draft, publication);
     throw error;
   }
   await syncFolder(join(folder.root, 'releases'));
@@ -148,14 +131,40 @@ async function publish(folder: Folder, { tag, draft, assets }: Publication): Pro
   return 'published';
 }
 
+/** The replaced bytes stay, under a name that no tag can have. */
+async function moveReplaced(root: string, tag: string, manifest: Digest): Promise<void> {
+  const from = releasePath(root, tag);
+  if ((await publishedManifest(root, tag)) !== manifest) return;
+  await renameIfThere(from, join(root, 'releases', `.superseded-${tag}-${hexOf(manifest)}`));
+}
+
 /** Somebody published this tag: ours is dropped, and the manifest tells whether that is success. */
-async function settle(folder: Folder, { tag, draft, assets }: Publication): Promise<'already-published'> {
+async function settle(folder: Folder, draft: Draft, { assets }: Publication): Promise<'already-published'> {
   await dropFolder(folder, draftPath(folder.root, draft));
   const ours = assets.find(({ name }) => name === MANIFEST_ASSET)?.sha256;
-  const manifest = join(releasePath(folder.root, tag), MANIFEST_ASSET);
-  const published = (await isThere(manifest)) ? (await measureFile(manifest)).sha256 : undefined;
+  const published = await publishedManifest(folder.root, draft.tag);
   if (published !== undefined && published === ours) return 'already-published';
-  throw publishedDiffers(tag, published, ours);
+  throw publishedDiffers(draft.tag, published, ours);
+}
+
+async function publishedManifest(root: string, tag: string): Promise<Digest | undefined> {
+  const manifest = join(releasePath(root, tag), MANIFEST_ASSET);
+  return (await isThere(manifest)) ? (await measureFile(manifest)).sha256 : undefined;
+}
+
+async function putText({ root, nonce }: Folder, path: string, text: string): Promise<void> {
+  const to = join(root, path);
+  const part = join(root, `${DRAFT}${nonce()}`);
+  await makeFolder(dirname(to));
+  await writeNew(part, text);
+  try {
+    await claimName(part, to);
+  } finally {
+    await rm(part, { force: true });
+  }
+  await syncFolder(dirname(to));
+  const found = await readBounded(to, MOST_TEXT_BYTES);
+  if (found?.toString() !== text) throw publishedDiffers(path, found && digestOf(found), digestOf(text));
 }
 
 async function putAsset(
@@ -219,10 +228,6 @@ async function namesBelow(folder: string): Promise<readonly string[]> {
   }
 }
 
-function draftPath(root: string, draft: string): string {
-  return join(root, `${DRAFT}${parseFileName(draft, 'draft')}`);
-}
-
-function reservationPath(root: string, tag: string): string {
-  return join(root, 'reservations', `${parseTag(tag, 'tag')}.json`);
+function draftPath(root: string, { name }: Pick<Draft, 'name'>): string {
+  return join(root, `${DRAFT}${parseFileName(name, 'draft')}`);
 }

@@ -5,8 +5,9 @@ import { CHANNEL_MAX_BYTES, parseSignedChannel } from '../model/channel.ts';
 import { ToolError } from '../model/error.ts';
 import type { HostAddress, HostView, ReleaseHost, ReleaseSource } from '../model/host.ts';
 import type { World } from '../model/seams.ts';
-import { folderHost, folderView } from './folder.ts';
+import { folderHost } from './folder.ts';
 import { folderSource } from './folder-source.ts';
+import { folderView } from './folder-view.ts';
 import { type HttpWorld, openHttp } from './http.ts';
 import { webSource } from './web-folder.ts';
 
@@ -20,14 +21,18 @@ export function openSource(location: string, world: HttpWorld): ReleaseSource {
   });
 }
 
+/** What hosts need of the world. */
+export type HostWorld = HttpWorld & Pick<World, 'run'>;
+
 /** Opens a host for publishing. */
-export function openHost(address: HostAddress, world: Pick<World, 'random'>): ReleaseHost {
-  return folderHost(address.path, world);
+export function openHost(address: HostAddress, world: HostWorld): ReleaseHost {
+  if (address.type === 'folder') return folderHost(address.path, world);
+  throw new ToolError('E_NOT_SUPPORTED', `the host ${address.name} is of type ${address.type}`, { hint: 'Use a folder host.' });
 }
 
 /** Opens a host to look at what is published there. */
-export function openView(address: HostAddress): HostView {
-  return folderView(address.path);
+export function openView(address: HostAddress, world: HostWorld): HostView {
+  return address.type === 'folder' ? folderView(address.path) : openHost(address, world);
 }
 
 /** True when `channels/<name>.json` and `.minisig` hold what the channel file holds, or there is no such channel. */

@@ -98,13 +98,14 @@ export async function planRelease(built: BuiltRelease, host: string, options: Pu
   const address = { type: 'folder', name: 'local', path: host, ...(options.url === undefined ? {} : { url: options.url }) } as const;
   const packed = await observePacked({ folder: built.folder, tag, product: manifest.product, publicKey });
   if (packed === undefined) throw new Error('not packed');
-  const facts = await observeHost({ host: address, product: manifest.product, tag, channel: manifest.channel, publicKey });
+  const facts = await observeHost({ host: address, product: manifest.product, tag, channel: manifest.channel, publicKey }, quietWorld());
   const nonce = randomBytes(8).toString('hex');
   const wanted: PublishWanted = {
     id: nonce,
     at: options.at ?? '2026-03-15T10:00:00Z',
     host: address,
     draft: `${tag}-${nonce}`,
+    notes: '',
     reserver: { by: options.by ?? `id:${workspace}`, nonce },
     signing: { publicKey, keyFile: null },
     expires: options.expires === undefined ? 365 * 86_400 : options.expires,

@@ -70,7 +70,12 @@ describe('the contract file', () => {
       tag: 'bundle-v{version}',
       expires: 31_536_000,
       channels: { stable: { branch: 'main' }, staging: { branch: 'staging', prerelease: 'staging' } },
-      hosts: [{ name: 'local', type: 'folder', path: 'dist/releases', url: 'http://127.0.0.1:8080/releases' }],
+      hosts: [
+        { name: 'local', type: 'folder', path: 'dist/releases', url: 'http://127.0.0.1:8080/releases' },
+        { name: 'github', type: 'github', repository: 'acme/acme', token: 'GITHUB_TOKEN' },
+        { name: 'forge', type: 'gitea', url: 'https://git.acme.example', repository: 'acme/acme', token: 'GITEA_REGISTRY_API_TOKEN' },
+        { name: 'oci', type: 'oci', repository: 'registry.acme.example/acme/bundle' },
+      ],
       publishTo: ['local'],
       authority: 'local',
     });

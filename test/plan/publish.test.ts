@@ -15,6 +15,7 @@ const wanted: PublishWanted = {
   at: '2026-03-15T10:00:00Z',
   host,
   draft: 'v1.1.0-n1',
+  notes: '',
   reserver: { by: 'id:me', nonce: 'n1' },
   signing: { publicKey: 'RWkey', keyFile: null },
   expires: 86_400,

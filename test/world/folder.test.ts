@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ChannelAsset } from '../../src/model/channel.ts';
 import { digestOf } from '../../src/model/digest.ts';
-import type { ReleaseHost } from '../../src/model/host.ts';
+import type { Draft, Publication, ReleaseHost } from '../../src/model/host.ts';
 import { RESERVATION_TYPE, type Reservation } from '../../src/model/reservation.ts';
 import { folderHost } from '../../src/world/folder.ts';
 import { folderSource } from '../../src/world/folder-source.ts';
@@ -27,9 +27,17 @@ async function pack(files: Readonly<Record<string, string>>): Promise<readonly C
   return Object.entries(files).map(([name, text]) => ({ name, size: text.length, sha256: digestOf(text) }));
 }
 
-async function stage(draft: string, assets: readonly ChannelAsset[]): Promise<void> {
-  await host.openDraft(draft);
-  for (const asset of assets) await host.upload(draft, asset, { from: join(packed, asset.name) });
+function draft(name: string): Draft {
+  return { tag: 'v1.0.0', name, contents: digestOf(name) };
+}
+
+function publish(name: string, assets: readonly ChannelAsset[], parts: Partial<Publication> = {}): Promise<string> {
+  return host.publish(draft(name), { assets, latest: true, prerelease: false, title: 'Acme', notes: '', replaces: null, ...parts });
+}
+
+async function stage(name: string, assets: readonly ChannelAsset[]): Promise<void> {
+  await host.openDraft(draft(name));
+  for (const asset of assets) await host.upload(draft(name), asset, { from: join(packed, asset.name) });
 }
 
 function reservation(parts: Partial<Reservation> = {}): Reservation {
@@ -61,7 +69,7 @@ describe('a reservation', () => {
     await host.reserve(reservation());
     const assets = await pack({ 'bundle.json': 'one' });
     await stage('d1', assets);
-    await host.publish('v1.0.0', 'd1', assets);
+    await publish('d1', assets);
     await host.unreserve(reservation());
     expect(await host.reservation('v1.0.0')).toBeDefined();
   });
@@ -77,7 +85,7 @@ describe('a draft', () => {
     await stage('d1', assets);
     const source = folderSource(root);
     expect(await source.assets('v1.0.0')).toBeUndefined();
-    expect(await host.publish('v1.0.0', 'd1', assets)).toBe('published');
+    expect(await publish('d1', assets)).toBe('published');
     expect(await source.assets('v1.0.0')).toEqual([
       { name: 'a.tar.gz', size: 5 },
       { name: 'bundle.json', size: 3 },
@@ -89,21 +97,21 @@ describe('a draft', () => {
     const assets = await pack({ 'bundle.json': 'one', 'a.tar.gz': 'bytes' });
     const [manifest] = assets as [ChannelAsset];
     await stage('d1', assets);
-    await expect(host.publish('v1.0.0', 'd1', [manifest])).rejects.toMatchObject({
+    await expect(publish('d1', [manifest])).rejects.toMatchObject({
       code: 'E_DIGEST',
       message: expect.stringContaining('a.tar.gz'),
     });
-    await expect(host.publish('v1.0.0', 'd1', [...assets, { ...manifest, name: 'b' }])).rejects.toMatchObject({ code: 'E_DIGEST' });
+    await expect(publish('d1', [...assets, { ...manifest, name: 'b' }])).rejects.toMatchObject({ code: 'E_DIGEST' });
     await writeFile(join(root, '.slipway-tmp-d1', 'a.tar.gz'), 'bytez');
-    await expect(host.publish('v1.0.0', 'd1', assets)).rejects.toMatchObject({ code: 'E_DIGEST' });
+    await expect(publish('d1', assets)).rejects.toMatchObject({ code: 'E_DIGEST' });
     expect(await host.listRelease('v1.0.0')).toBeUndefined();
   });
 
   test('refuses a file that changed since it was packed', async () => {
     const [asset] = (await pack({ 'bundle.json': 'one' })) as [ChannelAsset];
     await writeFile(join(packed, 'bundle.json'), 'two');
-    await host.openDraft('d1');
-    await expect(host.upload('d1', asset, { from: join(packed, 'bundle.json') })).rejects.toMatchObject({ code: 'E_DIGEST' });
+    await host.openDraft(draft('d1'));
+    await expect(host.upload(draft('d1'), asset, { from: join(packed, 'bundle.json') })).rejects.toMatchObject({ code: 'E_DIGEST' });
     expect(await readdir(join(root, '.slipway-tmp-d1'))).toEqual([]);
   });
 
@@ -114,7 +122,7 @@ describe('a draft', () => {
     await writeFile(join(root, '.slipway-tmp-d1', '.part-a.tar.gz'), 'by');
     await stage('d1', assets);
     expect((await stat(join(root, '.slipway-tmp-d1', 'bundle.json'))).ino).toBe(before.ino);
-    expect(await host.publish('v1.0.0', 'd1', assets)).toBe('published');
+    expect(await publish('d1', assets)).toBe('published');
   });
 
   test('of a dead publisher goes after a day; a live one and other people’s files stay', async () => {
@@ -124,7 +132,7 @@ describe('a draft', () => {
     const longAgo = new Date(Date.now() - 25 * 60 * 60 * 1000);
     for (const name of ['dead', 'dead/bundle.json', 'alive']) await utimes(join(root, `.slipway-tmp-${name}`), longAgo, longAgo);
     await utimes(join(root, 'mine'), longAgo, longAgo);
-    await host.openDraft('next');
+    await host.openDraft(draft('next'));
     expect((await readdir(root)).sort()).toEqual(['.slipway-tmp-alive', '.slipway-tmp-next', 'mine']);
   });
 });
@@ -133,14 +141,14 @@ describe('a published release', () => {
   test('stays as it is: the same manifest again is success, another one is refused, and both drafts go', async () => {
     const assets = await pack({ 'bundle.json': 'one', 'a.tar.gz': 'bytes' });
     await stage('d1', assets);
-    await host.publish('v1.0.0', 'd1', assets);
+    await publish('d1', assets);
 
     await stage('d2', assets);
-    expect(await host.publish('v1.0.0', 'd2', assets)).toBe('already-published');
+    expect(await publish('d2', assets)).toBe('already-published');
 
     const others = await pack({ 'bundle.json': 'two', 'a.tar.gz': 'other' });
     await stage('d3', others);
-    await expect(host.publish('v1.0.0', 'd3', others)).rejects.toMatchObject({
+    await expect(publish('d3', others)).rejects.toMatchObject({
       code: 'E_PUBLISHED_DIFFERS',
       details: { tag: 'v1.0.0', published: digestOf('one'), ours: digestOf('two') },
     });
@@ -151,8 +159,8 @@ describe('a published release', () => {
   test('is success for a publisher that was cut off right after it appeared', async () => {
     const assets = await pack({ 'bundle.json': 'one' });
     await stage('d1', assets);
-    await host.publish('v1.0.0', 'd1', assets);
-    expect(await host.publish('v1.0.0', 'd1', assets)).toBe('already-published');
+    await publish('d1', assets);
+    expect(await publish('d1', assets)).toBe('already-published');
   });
 
   test('is refused where something else lies under its name', async () => {
@@ -160,7 +168,7 @@ describe('a published release', () => {
     await stage('d1', assets);
     await mkdir(join(root, 'releases/v1.0.0'), { recursive: true });
     await writeFile(join(root, 'releases/v1.0.0/notes.txt'), 'mine');
-    await expect(host.publish('v1.0.0', 'd1', assets)).rejects.toMatchObject({ code: 'E_PUBLISHED_DIFFERS' });
+    await expect(publish('d1', assets)).rejects.toMatchObject({ code: 'E_PUBLISHED_DIFFERS' });
     expect(await readdir(join(root, 'releases/v1.0.0'))).toEqual(['notes.txt']);
   });
 });
@@ -177,7 +185,7 @@ describe('with a strict umask', () => {
     await host.reserve(reservation());
     await stage('d1', assets);
     expect(await modeOf('.slipway-tmp-d1')).toBe(0o700);
-    await host.publish('v1.0.0', 'd1', assets);
+    await publish('d1', assets);
     await host.putAsset('v1.0.0', assets[1] as ChannelAsset, 'install.sh');
     for (const folder of ['.', 'releases', 'releases/v1.0.0', 'reservations']) expect(await modeOf(folder)).toBe(0o755);
     for (const file of ['releases/v1.0.0/bundle.json', 'install.sh', 'reservations/v1.0.0.json']) expect(await modeOf(file)).toBe(0o644);
@@ -195,7 +203,7 @@ describe('a folder as a source', () => {
   test('reads no more than asked, nothing outside, and leaves no file after a refusal', async () => {
     const assets = await pack({ 'bundle.json': 'one' });
     await stage('d1', assets);
-    await host.publish('v1.0.0', 'd1', assets);
+    await publish('d1', assets);
     const source = folderSource(root);
     const to = join(packed, 'got');
     await expect(source.read('releases/v1.0.0/bundle.json', 2)).rejects.toMatchObject({ code: 'E_TOO_LARGE' });

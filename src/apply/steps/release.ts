@@ -9,7 +9,7 @@ import { type HostAddress, MANIFEST_ASSET, type ReleaseHost } from '../../model/
 import type { AssetToPublish, Step } from '../../model/plan.ts';
 import { assetDifferences, publishedDiffers, reservedElsewhere } from '../../model/published.ts';
 import { judgeReservation } from '../../model/reservation.ts';
-import { isChannelCopied, openHost, openSource, openView } from '../../world/hosts.ts';
+import { type HostWorld, isChannelCopied, openHost, openSource, openView } from '../../world/hosts.ts';
 import { readSecretKey } from '../../world/secret-key.ts';
 import type { Handler, Handlers, Site } from '../handler.ts';
 import { workFolder } from '../site.ts';
@@ -46,14 +46,14 @@ const uploadAssets: Handler<'upload-assets'> = {
 };
 
 const publishRelease: Handler<'publish-release'> = {
-  done: async ({ host, tag, draft, assets }, site) => {
+  done: async ({ host, draft, publication }, site) => {
     const open = hostOf(host, site);
-    return (await open.listDraft(draft)) === undefined && manifestOf(await open.listRelease(tag)) === manifestOf(assets);
+    return (await open.listDraft(draft)) === undefined && manifestOf(await open.listRelease(draft.tag)) === manifestOf(publication.assets);
   },
-  run: async ({ host, tag, draft, assets }, site) => {
+  run: async ({ host, draft, publication }, site) => {
     const open = hostOf(host, site);
     try {
-      await open.publish(tag, draft, assets);
+      await open.publish(draft, publication);
     } catch (error) {
       await open.dropDraft(draft); // refused past the point of no return: nothing of ours stays behind
       throw error;
@@ -68,16 +68,16 @@ const checkPublished: Handler<'check-published'> = {
     if (manifestOf(found) !== manifestOf(assets)) throw publishedDiffers(tag, manifestOf(found), manifestOf(assets));
     const differences = assetDifferences(found ?? [], assets);
     if (differences.length > 0) throw otherPacking(tag, differences);
-    if (host.url !== undefined) await checkShown(host.url, { tag, assets }, site);
+    if (host.type === 'folder' && host.url !== undefined) await checkShown(host.url, { tag, assets }, site);
   },
 };
 
 const putChannel: Handler<'put-channel'> = {
-  done: async ({ host, addition }) => {
+  done: async ({ host, addition }, site) => {
     const { version, manifest } = addition.release;
-    const channel = await readChannel(host, addition.channel);
+    const channel = await readChannel(host, addition.channel, site.world);
     const joined = channel?.releases.some((release) => release.version === version && release.manifest === manifest) === true;
-    return joined && (await isChannelCopied(openView(host), addition.channel));
+    return joined && (await isChannelCopied(openView(host, site.world), addition.channel));
   },
   run: async ({ host, addition, signing }, site) => {
     const key = { publicKey: signing.publicKey, secretKey: await readSecretKey(signing, site.world.env) };
@@ -86,18 +86,18 @@ const putChannel: Handler<'put-channel'> = {
 };
 
 const putFiles: Handler<'put-files'> = {
-  done: async (step) => {
-    const release = await latestOf(step);
+  done: async (step, site) => {
+    const release = await latestOf(step, site.world);
     for (const asset of assetsAt(step, release)) {
-      const there = await openView(step.host).read(asset.name, asset.size).catch(ifTooLarge);
+      const there = await openView(step.host, site.world).read(asset.name, asset.size).catch(ifTooLarge);
       if (there === undefined || digestOf(there) !== asset.sha256) return false;
     }
     return true;
   },
   run: async (step, site) => {
-    for (let release = await latestOf(step); release !== undefined; ) {
+    for (let release = await latestOf(step, site.world); release !== undefined; ) {
       for (const asset of assetsAt(step, release)) await hostOf(step.host, site).putAsset(release.tag, asset, asset.name);
-      const now = await latestOf(step);
+      const now = await latestOf(step, site.world);
       if (now?.tag === release.tag) return;
       release = now; // a later release came meanwhile, and its publisher may have written before us
     }
@@ -147,14 +147,14 @@ async function checkShown(url: string, { tag, assets }: Pick<Step<'check-publish
   }
 }
 
-async function readChannel(host: HostAddress, name: string): Promise<Channel | undefined> {
+async function readChannel(host: HostAddress, name: string, world: HostWorld): Promise<Channel | undefined> {
   const where = `channels/${name}.signed.json`;
-  const bytes = await openView(host).read(where, CHANNEL_MAX_BYTES);
+  const bytes = await openView(host, world).read(where, CHANNEL_MAX_BYTES);
   return bytes === undefined ? undefined : parseChannel(parseSignedChannel(bytes.toString(), where).payload, where);
 }
 
-async function latestOf({ host, channel }: Step<'put-files'>): Promise<ChannelRelease | undefined> {
-  const found = await readChannel(host, channel);
+async function latestOf({ host, channel }: Step<'put-files'>, world: HostWorld): Promise<ChannelRelease | undefined> {
+  const found = await readChannel(host, channel, world);
   return found?.releases.find(({ version }) => version === found.latest);
 }
 

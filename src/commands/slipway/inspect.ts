@@ -2,6 +2,7 @@
 // of the network.
 import { dirname, join, relative, resolve } from 'node:path';
 import { ToolError } from '../../model/error.ts';
+import { addressOf } from '../../model/host.ts';
 import type { ResolvedImage } from '../../model/image.ts';
 import { imageTable } from '../../model/image-table.ts';
 import { LOCK_FILE_NAME, type LockFile, lockedFor } from '../../model/lock-file.ts';
@@ -106,10 +107,10 @@ export async function checkAgainstPrevious(
 ): Promise<Problem[]> {
   const host = product.release.hosts.find(({ name }) => name === product.release.authority);
   if (host === undefined) return [];
-  const address = { ...host, path: resolve(root, host.path) };
+  const address = addressOf(host, root);
   const publicKey = product.release.publicKey ?? null;
   try {
-    const previous = await observePrevious({ host: address, product: product.product, channel, below, publicKey });
+    const previous = await observePrevious({ host: address, product: product.product, channel, below, publicKey }, context.world);
     return previous === undefined ? [] : checkPrevious(product, previous);
   } catch (error) {
     if (!(error instanceof ToolError)) throw error;
@@ -167,7 +168,7 @@ const NO_SOURCES: SourceFiles = { files: [], texts: new Map(), missing: [], prob
 
 /** What we write ourselves below the product's folder: never packed, and never a change. */
 function ownFolders(root: string, out: string, { release }: Product): string[] {
-  const hosts = release.hosts.map(({ path }) => path);
+  const hosts = release.hosts.flatMap((host) => (host.type === 'folder' ? [host.path] : []));
   const inside = [out, DEFAULT_OUT, ...hosts].map((path) => relative(root, resolve(root, path)));
   return ['.slipway', ...inside.filter((path) => path !== '' && !path.startsWith('..') && !path.startsWith('/'))];
 }

@@ -2,6 +2,7 @@
 // are asked.
 import { join, relative, resolve } from 'node:path';
 import { ToolError } from '../../model/error.ts';
+import { addressOf, publicLocation } from '../../model/host.ts';
 import { imageTable } from '../../model/image-table.ts';
 import { renderInstaller } from '../../model/installer.ts';
 import { parsePublicKey } from '../../model/minisign.ts';
@@ -129,7 +130,7 @@ async function installerOf(
   const { hosts, publishTo } = product.release;
   const locations = publishTo
     .flatMap((name) => hosts.filter((host) => host.name === name))
-    .map(({ url, path }) => url ?? resolve(root, path));
+    .flatMap((host) => publicLocation(addressOf(host, root)) ?? []);
   const key = signing.publicKey === null ? null : parsePublicKey(signing.publicKey, 'release.publicKey');
   const program = { operator: operator.sha256, operatorSize: operator.size };
   const template = await readInstallerTemplate(file, world.env);

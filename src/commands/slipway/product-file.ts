@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { systemCode, ToolError } from '../../model/error.ts';
-import type { FolderAddress } from '../../model/host.ts';
+import { addressOf, type HostAddress } from '../../model/host.ts';
 import { type Product, readProduct } from '../../model/product.ts';
 import { versionOfTag } from '../../model/tag.ts';
 import type { Version } from '../../model/version.ts';
@@ -55,7 +55,7 @@ export function chooseTag(context: Context, product: Product, checkout: Checkout
 }
 
 /** The host that --to or `release.publishTo` names. Throws E_CONFIG for an unknown one and E_NOT_SUPPORTED for several. */
-export function chooseHost(context: Context, { product, root }: ProductFile): FolderAddress {
+export function chooseHost(context: Context, { product, root }: ProductFile): HostAddress {
   const { hosts, publishTo } = product.release;
   const given = textFlags(context.flags, 'to');
   const [name, second] = given.length > 0 ? given : publishTo;
@@ -69,7 +69,7 @@ export function chooseHost(context: Context, { product, root }: ProductFile): Fo
       hint: `Known: ${hosts.map((each) => each.name).join(', ') || 'none'}.`,
     });
   }
-  return { ...host, path: resolve(root, host.path) };
+  return addressOf(host, root);
 }
 
 async function readText(file: string, named: string): Promise<string> {

@@ -1,8 +1,7 @@
 // publish: a packed release onto a host, at once and for ever. Rule: run again after anything, it ends in the same state.
 import { join, relative, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { ToolError } from '../../model/error.ts';
-import type { FolderAddress } from '../../model/host.ts';
+import { type HostAddress, releaseUrl } from '../../model/host.ts';
 import { momentOf } from '../../model/parse.ts';
 import type { Planned, Signing } from '../../model/plan.ts';
 import { SNAPSHOT_CHANNEL } from '../../model/snapshot.ts';
@@ -55,7 +54,7 @@ type PublishBasis = ReturnType<typeof basisOf>;
 
 interface Publishing {
   readonly file: ProductFile;
-  readonly host: FolderAddress;
+  readonly host: HostAddress;
   readonly signing: Signing;
   readonly packed: PackedRelease;
 }
@@ -106,19 +105,23 @@ async function refuseOtherTag(
 async function planFor(context: Context, { file, host, signing, packed }: Publishing): Promise<Planned> {
   const { product, root } = file;
   const { manifest } = packed;
-  const facts = await observeHost({
-    host,
-    product: manifest.product,
-    tag: manifest.tag,
-    channel: manifest.channel,
-    publicKey: signing.publicKey,
-  });
+  const facts = await observeHost(
+    {
+      host,
+      product: manifest.product,
+      tag: manifest.tag,
+      channel: manifest.channel,
+      publicKey: signing.publicKey,
+    },
+    context.world,
+  );
   const nonce = context.world.random(16).toString('hex');
   const wanted: PublishWanted = {
     id: nonce,
     at: momentOf(context.world.now()),
     host,
     draft: `${manifest.tag}-${nonce}`,
+    notes: '',
     reserver: { by: await observeIdentity(root, context.world, isPlanOnly(context)), nonce },
     signing,
     expires: product.release.expires,
@@ -137,7 +140,7 @@ function mainChannel({ product }: ProductFile): string | undefined {
 function resultOf(
   carried: Carried,
   context: Context,
-  { tag, version, host }: TagAndVersion & { readonly host: FolderAddress },
+  { tag, version, host }: TagAndVersion & { readonly host: HostAddress },
 ): CommandResult {
   const { plan } = carried;
   if (carried.outcome === 'planned') {
@@ -148,8 +151,7 @@ function resultOf(
   if ('cause' in carried && carried.cause instanceof ToolError) throw carried.cause;
   throwUnlessDone(carried, { version, tag });
   const outcome = plan.steps.some(({ kind }) => kind === 'publish-release') ? 'published' : 'already-published';
-  const url =
-    host.url === undefined ? pathToFileURL(join(host.path, 'releases', tag)).href : `${host.url.replace(/\/+$/, '')}/releases/${tag}`;
+  const url = releaseUrl(host, tag);
   const text = `${tag} is published${outcome === 'published' ? '' : ' already, with the same content'}: ${url}\n`;
   return { fields: { version, tag, hosts: [{ name: host.name, outcome, url }] }, text };
 }

@@ -39,7 +39,7 @@ export const reserve: Command = {
     const by = await observeIdentity(root, context.world, isPlanOnly(context));
     const at = momentOf(context.world.now());
     const reservation = { type: RESERVATION_TYPE, product: product.product, version, tag, commit, by, nonce, at } as const;
-    const planned = planReserve({ id: nonce, host, reservation }, await observeReservation(host, tag));
+    const planned = planReserve({ id: nonce, host, reservation }, await observeReservation(host, tag, context.world));
     const carried = await carryOut(planned, context, { root, operator: await observeSelf(context.file) });
     if (carried.outcome === 'planned') {
       const exit = isSet(context.flags, 'exit-code') && planned.plan.steps.length > 0 ? { exit: 4 } : {};
