@@ -83,8 +83,10 @@ export function planRestore(wish: RestoreWish, facts: RestoreFacts): Plan {
   };
 }
 
+/** Data that only the backup's release declares is kept too: it is replaced all the same, and going back takes it from here. */
 function rescueSteps(wish: RestoreWish, facts: RestoreFacts): Step[] {
-  const { install, presentItems: items } = facts;
+  const { install, presentItems } = facts;
+  const items = [...presentItems, ...wish.items.filter(({ name }) => !presentItems.some((item) => item.name === name))];
   const files = [...install.files.keys(), '.slipway/install.json'];
   const { manifest } = install;
   return [

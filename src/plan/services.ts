@@ -1,4 +1,5 @@
 // Which services stop and start, and in which order. Rule: writers stop before the backup, data services after them; the door opens last.
+import { resolve } from 'node:path';
 import type { ComposeFact, ContainerFact, EngineFacts, MountFact } from '../model/facts.ts';
 import type { Manifest } from '../model/manifest.ts';
 import type { DataToCopy } from '../model/plan.ts';
@@ -43,7 +44,7 @@ export function decideServices(wish: ServicesWish): ServicesDecision {
   const changed = (service: string): boolean => recreate.includes(service) || !runsAsWanted(service, engine.containers, next);
   const data = dataServices(wish);
   const stops = (service: string): boolean => changed(service) || !active.includes(service) || (wish.quiet && mayWrite(service, wish));
-  const stopped = present.filter((service) => (data.has(service) ? changed(service) || holdsCopied(service, wish) : stops(service)));
+  const stopped = present.filter((service) => (data.has(service) ? changed(service) : stops(service)) || holdsCopied(service, wish));
   const started = active.filter((service) => stopped.includes(service) || changed(service));
   const isEntry = (service: string): boolean => target.upgrade.entry.includes(service);
   return {
@@ -67,14 +68,21 @@ function dataServices(wish: ServicesWish): ReadonlySet<string> {
   return new Set([...needed, ...backedUp]);
 }
 
-/** Everything writes unless it was said that it does not. */
+/** Everything writes unless it was said that it does not; a door lets in who writes, whatever was said. */
 function mayWrite(service: string, wish: ServicesWish): boolean {
-  return (wish.old ?? wish.target).services[service]?.writer !== false;
+  const { old = wish.target, target } = wish;
+  return old.services[service]?.writer !== false || target.upgrade.entry.includes(service);
 }
 
-function holdsCopied(service: string, wish: ServicesWish): boolean {
-  const copied = new Set(wish.items.flatMap((item) => item.volume ?? []));
-  return wish.engine.containers.some((each) => each.service === service && each.volumes.some((volume) => copied.has(volume)));
+/** What has a copied volume or folder open would be copied half-way, and would go with it when that is put back. */
+function holdsCopied(service: string, { root, items, engine }: ServicesWish): boolean {
+  const volumes = new Set(items.flatMap((item) => item.volume ?? []));
+  const folders = items.flatMap((item) => (item.path === undefined ? [] : resolve(root, item.path)));
+  const binds = (engine.config.services[service]?.mounts ?? []).filter((mount) => mount.type === 'bind').map((mount) => mount.source);
+  const isOpen = (folder: string): boolean => binds.some((bind) => isWithin(folder, bind) || isWithin(bind, folder));
+  return (
+    engine.containers.some((each) => each.service === service && each.volumes.some((name) => volumes.has(name))) || folders.some(isOpen)
+  );
 }
 
 function runsAsWanted(service: string, containers: readonly ContainerFact[], next: ComposeFact): boolean {
@@ -86,7 +94,9 @@ function runsAsWanted(service: string, containers: readonly ContainerFact[], nex
 /** Compose itself does not see a changed file behind a bind mount. */
 function mountsChanged(mounts: readonly MountFact[], wish: ServicesWish): boolean {
   const sources = mounts.filter((mount) => mount.type === 'bind').map((mount) => mount.source);
-  return wish.swapped.some((path) =>
-    sources.some((source) => `${wish.root}/${path}` === source || `${wish.root}/${path}`.startsWith(`${source}/`)),
-  );
+  return wish.swapped.some((path) => sources.some((source) => isWithin(`${wish.root}/${path}`, source)));
+}
+
+function isWithin(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(`${folder}/`);
 }

@@ -189,7 +189,7 @@ describe('compression', () => {
   test('a block is compressed with what came before it', async () => {
     const noise = Buffer.alloc(30_000);
     for (let i = 0; i < noise.length; i++) noise[i] = hash32(i);
-    const around = Buffer.concat([Buffer.alloc(512 * 1024 - noise.length), noise, noise]); // the copy begins the second block
+    const around = Buffer.concat([Buffer.alloc(1024 * 1024 - noise.length), noise, noise]); // the copy begins the second block
     expect((await compress(around, 1 << 20)).length).toBeLessThan(noise.length * 1.2);
   });
 });
