@@ -49,14 +49,15 @@ async function run(context: Context): Promise<CommandResult> {
   const backups = await observeBackups(root, folder);
   if (isSet(context.flags, 'list')) return listBackups(backups);
   const backup = chooseBackup(backups, textFlag(context.flags, 'backup') ?? context.positionals[0], install.record.version);
-  return restoreFrom(context, install, backup);
+  return restoreFrom(context, root, backup);
 }
 
-async function restoreFrom(context: Context, install: InstallFacts, backup: KeptBackup): Promise<CommandResult> {
+async function restoreFrom(context: Context, root: string, backup: KeptBackup): Promise<CommandResult> {
   const { world } = context;
-  const { root } = install;
   const scratch = await makeScratch();
   const files = await unpackBackupFiles(root, backup.path, join(scratch, 'files'));
+  const replaced = files.map((file) => file.path); // some of them may be the person's own by now
+  const install = await observeInstall(root, replaced);
   const target = await manifestOf(root, backup, join(scratch, 'files'));
   const engine = await observeEngine(world, root, install.project);
   const at = momentOf(world.now());
@@ -102,7 +103,7 @@ async function restoreFrom(context: Context, install: InstallFacts, backup: Kept
     [record.file.content, { text: record.text }],
   ]);
   const recheck = async (): Promise<Digest> =>
-    fingerprintInstall(await observeInstall(root), await observeContainers(world, root, install.record.project));
+    fingerprintInstall(await observeInstall(root, replaced), await observeContainers(world, root, install.record.project));
   const carried = await carryOut({ plan, contents }, context, {
     root,
     recheck,
