@@ -10,7 +10,8 @@ export interface Volume {
   readonly options: Readonly<Record<string, string>>;
 }
 
-const LABEL = 'com.docker.compose';
+/** What Compose puts before the names of its labels. */
+export const LABEL = 'com.docker.compose';
 
 /** All containers of a compose project, one-off ones included, whichever folder they belong to. */
 export async function listContainers(engine: Engine, project: string): Promise<Container[]> {

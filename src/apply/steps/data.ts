@@ -5,7 +5,7 @@ import { ToolError } from '../../model/error.ts';
 import type { Saved } from '../../model/journal.ts';
 import { parseFields, parseMap, parseText } from '../../model/parse.ts';
 import type { DataToCopy, RescueWish } from '../../model/plan.ts';
-import { inspectVolume, type Volume } from '../../world/containers.ts';
+import { inspectVolume, LABEL, type Volume } from '../../world/containers.ts';
 import { digestOfFile, statIfThere } from '../../world/disk.ts';
 import { docker, dockerIfThere } from '../../world/docker.ts';
 import { copyIn, copyOut, digestOfEntries } from '../../world/volume-copy.ts';
@@ -23,7 +23,8 @@ const guardData: Handler<'guard-data'> = {
   },
   undo: async (step, saved, site) => {
     if (step.rescue !== null) await rescueData(step.rescue, step.items, site);
-    for (const item of step.items) await restoreItem(item, step.backup, volumesIn(saved), site);
+    for (const item of step.items)
+      await restoreItem(item, { backup: step.backup, volumes: volumesIn(saved), project: step.project.name }, site);
   },
 };
 
@@ -32,10 +33,11 @@ const restoreData: Handler<'restore-data'> = {
   save: async (step, site) => saveVolumes(step.items, site),
   run: async (step, site) => {
     const volumes = volumesIn(await saveVolumes(step.items, site));
-    for (const item of step.items) await restoreItem(item, step.backup, volumes, site);
+    for (const item of step.items) await restoreItem(item, { backup: step.backup, volumes, project: step.project.name }, site);
   },
   undo: async (step, saved, site) => {
-    for (const item of step.items) await restoreItem(item, step.rescue, volumesIn(saved), site);
+    for (const item of step.items)
+      await restoreItem(item, { backup: step.rescue, volumes: volumesIn(saved), project: step.project.name }, site);
   },
 };
 
@@ -61,11 +63,24 @@ async function setRescueAside(folder: string): Promise<void> {
   await syncFolder(dirname(folder));
 }
 
-async function restoreItem(item: DataToCopy, backup: string, volumes: ReadonlyMap<string, Volume>, site: Site): Promise<void> {
+interface Restoring {
+  readonly backup: string;
+  /** What is known of the volumes. */
+  readonly volumes: ReadonlyMap<string, Volume>;
+  /** The compose project that they belong to. */
+  readonly project: string;
+}
+
+async function restoreItem(item: DataToCopy, { backup, volumes, project }: Restoring, site: Site): Promise<void> {
   const file = join(backupFolder(backup, site), fileOf(item, 'copy'));
   await verifyItem(item, backup, file, site);
   if (item.volume === undefined) await emptyFolder(item, site);
-  else await emptyVolume(item.volume, volumes.get(item.volume), site);
+  else
+    await emptyVolume(
+      item.volume,
+      volumes.get(item.volume) ?? (await inspectVolume(site, item.volume)) ?? lostVolume(item.volume, project),
+      site,
+    );
   await copyIn(site, placeOf(item, site), file);
   await compareWith(item, file, site);
   if (item.volume === undefined) await rm(asideOf(item, site), { recursive: true, force: true });
@@ -79,15 +94,20 @@ async function verifyItem(item: DataToCopy, backup: string, file: string, site: 
   });
 }
 
+/** A volume that is gone is made again as Compose would: without its labels nobody would count it to the project. */
+function lostVolume(name: string, project: string): Volume {
+  const key = name.startsWith(`${project}_`) ? name.slice(project.length + 1) : name;
+  return { name, driver: 'local', labels: { [`${LABEL}.project`]: project, [`${LABEL}.volume`]: key }, options: {} };
+}
+
 /** Containers that still hold the volume are this project's own, half-started; they go first. */
-async function emptyVolume(name: string, before: Volume | undefined, site: Site): Promise<void> {
+async function emptyVolume(name: string, before: Volume, site: Site): Promise<void> {
   const users = (await docker(site, ['ps', '--all', '--quiet', '--filter', `volume=${name}`])).split('\n').filter(Boolean);
   for (const id of users) await dockerIfThere(site, ['rm', '--force', id]);
-  const volume = before ?? (await inspectVolume(site, name));
   await dockerIfThere(site, ['volume', 'rm', name]);
-  const labels = Object.entries(volume?.labels ?? {}).flatMap(([key, value]) => ['--label', `${key}=${value}`]);
-  const options = Object.entries(volume?.options ?? {}).flatMap(([key, value]) => ['--opt', `${key}=${value}`]);
-  await docker(site, ['volume', 'create', '--driver', volume?.driver ?? 'local', ...labels, ...options, name]);
+  const labels = Object.entries(before.labels).flatMap(([key, value]) => ['--label', `${key}=${value}`]);
+  const options = Object.entries(before.options).flatMap(([key, value]) => ['--opt', `${key}=${value}`]);
+  await docker(site, ['volume', 'create', '--driver', before.driver, ...labels, ...options, name]);
 }
 
 /** When the aside folder exists already, an earlier try was cut off: what lies in place is its half-unpacked copy. */
