@@ -1,12 +1,15 @@
 // One changing command at a time, per install and per compose project of an engine. Rule: `link()` decides who wins, and a lock is stale only
 // when its boot is over or its process is gone.
 import { mkdir, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { digestOf, hexOf } from '../model/digest.ts';
 import { systemCode, ToolError } from '../model/error.ts';
 import { type LockRecord, printLock } from '../model/lock.ts';
 import { momentOf } from '../model/parse.ts';
 import type { World } from '../model/seams.ts';
 import { RUN_MARK } from '../world/docker.ts';
+import { isThere } from '../world/folder-files.ts';
 import { bootId, endProcessesWith, processStart } from '../world/processes.ts';
 import { readLock } from '../world/state.ts';
 import { createDurably, writeDurably } from './durable.ts';
@@ -40,6 +43,13 @@ export async function takeLock(wish: LockWish, world: World): Promise<Lock> {
     await removeStale(wish.path, holder, record.nonce);
   }
   throw new ToolError('E_LOCKED', `the lock ${wish.path} changes hands too quickly`, { hint: 'Try again in a moment.' });
+}
+
+/** Where the lock of a compose project on this engine lies: in the place for locks that all users of the machine share, empty after a reboot. */
+export async function projectLockPath(project: string, env: World['env']): Promise<string> {
+  const engine = env.DOCKER_HOST ?? env.DOCKER_CONTEXT ?? '';
+  const folder = (await isThere('/run/lock')) ? '/run/lock' : tmpdir();
+  return join(folder, `slipway-${hexOf(digestOf(`${engine}\n${project}`)).slice(0, 24)}.lock`);
 }
 
 /** Throws E_LOCKED while another process that is alive holds the lock; looks only. */

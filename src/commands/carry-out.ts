@@ -5,7 +5,7 @@ import { type Applied, applyPlan, reasonOf, recoverPlan, wasInterrupted } from '
 import { copyDurably } from '../apply/durable.ts';
 import { handlers } from '../apply/handlers.ts';
 import { beginJournal, type Journal, openJournal, refuseOpenOperation } from '../apply/journal.ts';
-import { type Lock, refuseHolder, takeLock } from '../apply/lock.ts';
+import { type Lock, projectLockPath, refuseHolder, takeLock } from '../apply/lock.ts';
 import { siteOf } from '../apply/site.ts';
 import { placeContents, removeIfEmpty } from '../apply/work.ts';
 import { type Digest, hexOf } from '../model/digest.ts';
@@ -27,6 +27,8 @@ export interface Carrying {
   readonly program?: string;
   /** A lock held already; otherwise one is taken for this call. */
   readonly lock?: Lock;
+  /** The compose project that must not be at work from another folder meanwhile. */
+  readonly project?: string;
   /** What else tells a person before being asked, for example release notes. */
   readonly preface?: string;
 }
@@ -43,10 +45,21 @@ export async function carryOut(planned: Planned, context: Context, carrying: Car
   await confirm(plan, context, carrying.preface ?? '');
   const lock = carrying.lock ?? (await takeLock({ path: lockPath(carrying.root), command: plan.command }, context.world));
   try {
-    return await applyUnderLock(planned, context, carrying);
+    return await withProjectLock(carrying.project, plan.command, context, () => applyUnderLock(planned, context, carrying));
   } finally {
     if (carrying.lock === undefined) await lock.release();
     await removeIfEmpty(stateFolder(carrying.root));
+  }
+}
+
+/** Two folders with one compose project would be at the same containers: the second lock is the project's, on this engine. */
+async function withProjectLock<T>(project: string | undefined, command: string, { world }: Context, work: () => Promise<T>): Promise<T> {
+  if (project === undefined) return work();
+  const lock = await takeLock({ path: await projectLockPath(project, world.env), command: `${command} of the project ${project}` }, world);
+  try {
+    return await work();
+  } finally {
+    await lock.release();
   }
 }
 

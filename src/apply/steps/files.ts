@@ -39,7 +39,12 @@ const makeFolders: Handler<'make-folders'> = {
 
 const stageFiles: Handler<'stage-files'> = {
   done: async (step, site) => {
-    for (const file of step.files) if (!(await isWritten(join(site.root, step.to, file.path), file))) return false;
+    const owner = await stat(site.root);
+    for (const file of step.files) {
+      const path = join(site.root, step.to, file.path);
+      if (!(await isWritten(path, file)) || !(await isOwnedBy(path, owner))) return false;
+    }
+    for (const name of step.links ?? []) if (await lacksLink(join(site.root, step.to), site.root, name)) return false;
     return true;
   },
   save: async (step, site) => ({ existed: (await statIfThere(join(site.root, step.to))) !== undefined }),
@@ -49,7 +54,7 @@ const stageFiles: Handler<'stage-files'> = {
       const path = join(site.root, step.to, file.path);
       await mkdir(dirname(path), { recursive: true });
       await copyDurably(site.content(file.content), path, file.mode);
-      if (process.getuid?.() === 0) await chown(path, owner.uid, owner.gid); // a folder of another user stays that user's
+      if (!(await isOwnedBy(path, owner))) await chown(path, owner.uid, owner.gid);
     }
     for (const name of step.links ?? []) await linkInto(join(site.root, step.to), site.root, name);
   },
@@ -183,10 +188,21 @@ async function linkOrCopy(from: string, to: string): Promise<void> {
 }
 
 async function linkInto(staged: string, root: string, name: string): Promise<void> {
+  if (!(await lacksLink(staged, root, name))) return;
   const path = join(staged, name);
-  if ((await statIfThere(path)) !== undefined || (await statIfThere(join(root, name))) === undefined) return;
   await mkdir(dirname(path), { recursive: true });
   await symlink(join(root, name), path);
+}
+
+async function lacksLink(staged: string, root: string, name: string): Promise<boolean> {
+  return (await statIfThere(join(staged, name))) === undefined && (await statIfThere(join(root, name))) !== undefined;
+}
+
+/** A folder of another user stays that user's, as far as we may see to it. */
+async function isOwnedBy(path: string, owner: { readonly uid: number; readonly gid: number }): Promise<boolean> {
+  if (process.getuid?.() !== 0) return true;
+  const found = await stat(path);
+  return found.uid === owner.uid && found.gid === owner.gid;
 }
 
 async function syncParents(root: string, files: readonly { readonly path: string }[]): Promise<void> {

@@ -168,6 +168,7 @@ async function installRelease(site: Site): Promise<CommandResult> {
     recheck,
     operator: await observeSelf(context.file),
     program: context.file,
+    ...(start ? { project } : {}),
   });
   if (carried.outcome === 'planned')
     return { fields: { plan: planToJson(plan) }, text: planToText(plan), ...(isSet(context.flags, 'exit-code') ? { exit: 4 } : {}) };
