@@ -24,6 +24,21 @@ const entries: readonly CommandEntry[] = [
     load: async () => (await import('./commands/slipway/reserve.ts')).reserve,
   },
   {
+    name: 'notes',
+    summary: 'what a release tells the people who run it',
+    load: async () => (await import('./commands/slipway/notes.ts')).notes,
+  },
+  {
+    name: 'bump',
+    summary: 'the next base version, and a changelog to fill in',
+    load: async () => (await import('./commands/slipway/bump.ts')).bump,
+  },
+  {
+    name: 'tag-all',
+    summary: 'one tag on several repositories, or on none',
+    load: async () => (await import('./commands/slipway/tag-all.ts')).tagAll,
+  },
+  {
     name: 'images',
     summary: 'list and lock the images of a product',
     load: async () => (await import('./commands/slipway/images.ts')).images,

@@ -7,10 +7,12 @@ import { fileSteps } from './steps/files.ts';
 import { healthSteps } from './steps/health.ts';
 import { releaseSteps } from './steps/release.ts';
 import { serviceSteps } from './steps/services.ts';
+import { tagSteps } from './steps/tag.ts';
 
 export const handlers: Handlers = {
   ...bundleSteps,
   ...releaseSteps,
+  ...tagSteps,
   ...fileSteps,
   ...serviceSteps,
   ...backupSteps,

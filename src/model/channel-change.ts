@@ -8,6 +8,7 @@ import {
   parseSignedChannel,
   printSignedChannel,
 } from './channel.ts';
+import type { Digest } from './digest.ts';
 import { ToolError } from './error.ts';
 import type { NextChannel } from './host.ts';
 import { canonicalJson } from './json.ts';
@@ -30,6 +31,13 @@ export interface ChannelAddition {
   readonly issued: string;
   /** null = never. */
   readonly expires: string | null;
+  /** The published content of this version that gives way, and why; null = none may. */
+  readonly replaces: Replacement | null;
+}
+
+export interface Replacement {
+  readonly manifest: Digest;
+  readonly reason: string;
 }
 
 export interface ChangedChannel {
@@ -47,10 +55,9 @@ export function addRelease(current: string | undefined, addition: ChannelAdditio
   const former = current === undefined ? undefined : parseChannel(current, where);
   refuseOther(former, addition);
   const same = former?.releases.find(({ version }) => version === addition.release.version);
-  if (same !== undefined && same.manifest !== addition.release.manifest) {
-    throw publishedDiffers(addition.release.tag, same.manifest, addition.release.manifest);
-  }
-  if (same !== undefined) return undefined;
+  const { release, replaces } = addition;
+  if (same?.manifest === release.manifest) return undefined;
+  if (same !== undefined && same.manifest !== replaces?.manifest) throw publishedDiffers(release.tag, same.manifest, release.manifest);
   const raw = current === undefined ? {} : parseFields(parseJson(current, where), where);
   const sequence = (former?.sequence ?? 0) + 1;
   const payload = canonicalJson({
@@ -65,7 +72,7 @@ export function addRelease(current: string | undefined, addition: ChannelAdditio
     expires: addition.expires === null ? null : later(former?.expires ?? undefined, addition.expires),
     latest: latestAfter(former, addition),
     hosts: addition.hosts,
-    releases: [addition.release, ...(Array.isArray(raw.releases) ? raw.releases : [])],
+    releases: releasesAfter(raw.releases, addition, same),
   });
   refuseTooLarge(payload, where);
   return { sequence, payload };
@@ -106,6 +113,16 @@ export function latestAfter(former: Pick<Channel, 'latest'> | undefined, { relea
   const version = parseVersion(release.version, 'release');
   if (isPrerelease(version) && !prereleases) return latest;
   return latest === null || compareVersions(version, parseVersion(latest, 'latest')) > 0 ? version : latest;
+}
+
+/** The new one first; one that is replaced stays at its place, and tells what it took the place of. */
+function releasesAfter(raw: unknown, { release, replaces, issued }: ChannelAddition, same: ChannelRelease | undefined): readonly unknown[] {
+  const former: readonly unknown[] = Array.isArray(raw) ? raw : [];
+  if (same === undefined || replaces === null) return [release, ...former];
+  const replaced = [...same.replaced, { manifest: replaces.manifest, reason: replaces.reason, at: issued }];
+  const isSame = (item: unknown): boolean =>
+    typeof item === 'object' && item !== null && (item as { version?: unknown }).version === same.version;
+  return former.map((item) => (isSame(item) ? { ...(item as object), ...release, replaced } : item));
 }
 
 function refuseOther(former: Channel | undefined, { product, channel }: ChannelAddition): void {

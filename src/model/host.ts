@@ -83,7 +83,7 @@ export interface DownloadOptions {
 
 /** A channel file that is to take the place of the current one. */
 export interface NextChannel {
-  /** One more than the current file's. */
+  /** Higher than the current file's: one more at the authority; a mirror may have missed some. */
   readonly sequence: number;
   readonly text: string;
 }

@@ -12,18 +12,11 @@ interface NotYet {
 }
 
 const NOT_YET: readonly NotYet[] = [
-  { path: 'release.versions', values: ['dated'], reason: 'dated versions' },
-  { path: 'release.base', reason: 'finding the next version by itself; give --tag' },
-  { path: 'release.formerTags', reason: 'reading tags of an earlier grammar' },
-  { path: 'release.repositories', reason: 'one tag on several repositories' },
-  { path: 'release.notes', reason: 'release notes' },
   { path: 'release.channels.*.float', reason: 'floating image tags' },
   { path: 'release.channels.*.promoteFrom', reason: 'promotion between channels' },
   { path: 'release.channels.*.includes', reason: 'a channel that includes another' },
-  { path: 'release.channels.*.versions', reason: 'maintenance lines' },
   { path: 'release.nextPublicKey', reason: 'key rotation' },
   { path: 'release.hosts.*.type', values: ['github', 'gitea', 'oci'], reason: 'this kind of host; folder is' },
-  { path: 'release.allowReplace', values: [true], reason: 'replacing a published version' },
   { path: 'bundle.hostFiles', reason: 'files rendered on the host' },
   { path: 'images.registryVariable', reason: 'a registry chosen by the site' },
   { path: 'images.login', values: ['ask'], reason: 'registry login in the wizard' },

@@ -66,6 +66,18 @@ export interface BundleEntry {
 
 export type AssetToPublish = ChannelAsset;
 
+/** A repository that gets a tag. */
+export interface RepositoryToTag {
+  readonly name: string;
+  /** What git takes. */
+  readonly url: string;
+  /** The name of the environment variable with a token. */
+  readonly token?: string;
+  readonly commit: string;
+  /** The text of the annotated tag's object, as git stores it. */
+  readonly object: string;
+}
+
 /** How a channel file is signed: the key's name, never the key. Null public key = an unsigned product. */
 export interface Signing {
   readonly publicKey: string | null;
@@ -102,8 +114,13 @@ export interface StepArgs {
   'check-published': { readonly host: HostAddress; readonly tag: string; readonly assets: readonly AssetToPublish[] };
   /** Joins the release to the channel file as it is by then, signs it, and claims the next sequence. */
   'put-channel': { readonly host: HostAddress; readonly addition: ChannelAddition; readonly signing: Signing };
+  /** Gives a mirror the authority's channel file, byte for byte. */
+  'mirror-channel': { readonly from: HostAddress; readonly host: HostAddress; readonly channel: string };
   /** Puts these assets of the channel's latest release at the root of the host. */
   'put-files': { readonly host: HostAddress; readonly channel: string; readonly names: readonly string[] };
+
+  /** The same annotated tag on each of these repositories, or on none of them. */
+  'tag-repositories': { readonly tag: string; readonly repositories: readonly RepositoryToTag[] };
 
   'make-folders': { readonly folders: readonly { readonly path: string; readonly mode: number }[] };
   'stage-files': { readonly to: string; readonly files: readonly FileToWrite[]; readonly links?: readonly string[] };

@@ -11,7 +11,7 @@ import {
   type Variable,
 } from './description.ts';
 import type { Source } from './problem.ts';
-import type { BundleRules, ImageRules, Product, ProductHost, ReleaseRules, ThirdPartyImage } from './product.ts';
+import type { BaseRule, BundleRules, ImageRules, Product, ProductHost, ReleaseRules, ThirdPartyImage } from './product.ts';
 import type { RawProduct } from './product-schema.ts';
 import { plainPath } from './schema-parts.ts';
 import { VERSION_PLACE } from './tag.ts';
@@ -45,15 +45,28 @@ function normaliseRelease(raw: Raw<'release'>, product: string): ReleaseRules {
   const publishTo = raw.publishTo ?? Object.keys(raw.hosts);
   return {
     tag: raw.tag,
+    versions: raw.versions,
+    base: normaliseBase(raw.base),
+    formerTags: raw.formerTags.map((former) => keep(former)),
+    repositories: raw.repositories,
+    notes: raw.notes === undefined ? undefined : plainPath(raw.notes),
     artifact: raw.artifact ?? `${product}-bundle-${VERSION_PLACE}.tar.gz`,
     aliases: raw.aliases,
-    channels: mapValues(raw.channels, ({ branch, prerelease }) => keep({ branch, prerelease })),
+    channels: mapValues(raw.channels, ({ branch, prerelease, versions, includes }) => keep({ branch, prerelease, versions, includes })),
     expires: raw.expires === 'never' ? null : seconds(raw.expires),
     publicKey: raw.publicKey,
     hosts: Object.entries(raw.hosts).map(([name, host]): ProductHost => keep({ name, ...host })),
     publishTo,
     authority: raw.authority ?? publishTo[0] ?? '',
+    allowReplace: raw.allowReplace,
   };
+}
+
+/** `git`, a text file, or `file.json#key.below`. */
+function normaliseBase(raw: string): BaseRule {
+  if (raw === 'git') return { kind: 'git' };
+  const [file = '', key] = raw.split('#');
+  return key === undefined ? { kind: 'text', path: plainPath(file) } : { kind: 'json', path: plainPath(file), key: key.split('.') };
 }
 
 function normaliseBundle(raw: Raw<'bundle'>): BundleRules {
@@ -75,7 +88,10 @@ function normaliseImages(raw: Raw<'images'>): ImageRules {
   return {
     registry: raw.registry?.replace(/\/+$/, ''),
     own: Object.fromEntries(
-      Object.entries(raw.own).map(([name, { repository = name, tag, platforms }]) => [name, { repository, tag, platforms }]),
+      Object.entries(raw.own).map(([name, { repository = name, tag, platforms, release }]) => [
+        name,
+        keep({ repository, tag, platforms, release }),
+      ]),
     ),
     thirdParty: Object.entries(raw.thirdParty).flatMap(([group, images]) =>
       images.map((image, index) => normaliseThirdParty(image, group, index)),

@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { SECRET_KINDS, VARIABLE_TYPES } from './description.ts';
 import * as part from './schema-parts.ts';
-import { TAG_PATTERN } from './tag.ts';
+import { TAG_PATTERN, VERSION_GRAMMARS } from './tag.ts';
 
 const { either, text, texts } = part;
 const flag = z.boolean();
@@ -21,24 +21,24 @@ const channel = z.strictObject({
   float: texts.optional(),
   promoteFrom: text.optional(),
   includes: texts.optional(),
-  versions: part.range.optional(),
+  versions: part.range.optional().describe('A maintenance line, such as 2.3.x: it takes these versions, and never becomes latest'),
 });
 
-const grammar = z.enum(['semver', 'dated']);
+const grammar = z.enum(VERSION_GRAMMARS);
 const tagPattern = z.string().regex(TAG_PATTERN, 'a tag with one {version} in it, such as v{version}, of letters, digits, ., - and _');
 
 const release = z
   .strictObject({
     tag: tagPattern.describe('The git tag of a release, such as bundle-v{version}'),
-    versions: grammar.default('semver'),
-    base: text.optional(),
+    versions: grammar.default('semver').describe('What stands for {version}; dated = MAJOR.SEQ.YYYYMMDD'),
+    base: part.versionSource.default('git').describe('Where the next version comes from: file.json#key, a text file, or git'),
     formerTags: z
       .array(z.strictObject({ tag: tagPattern, versions: grammar.default('semver'), artifact: part.assetName.optional() }))
-      .optional(),
+      .default([]),
     artifact: part.assetName.optional().describe('The bundle’s file name; default <product>-bundle-{version}.tar.gz'),
     aliases: z.array(part.assetName).default([]),
-    repositories: texts.optional(),
-    notes: text.optional(),
+    repositories: z.array(part.gitRepository).default([]).describe('Further repositories for `tag-all`'),
+    notes: part.pathInside.optional().describe('The changelog file of a version, such as docs/changelogs/{base}.md'),
     channels: z.record(part.channelName, channel).default({ stable: {} }),
     expires: either('a duration such as 365d, or never', [z.literal('never'), part.duration]).default('365d'),
     publicKey: text.optional().describe('The minisign public key that signs releases'),
@@ -81,7 +81,7 @@ const ownImage = z.strictObject({
   paths: texts.optional(),
   needs: texts.optional(),
   cache: text.optional(),
-  release: text.optional(),
+  release: tagPattern.optional(),
   optIn: flag.optional(),
 });
 

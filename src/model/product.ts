@@ -17,6 +17,7 @@ import {
 import { normaliseProduct } from './product-normal.ts';
 import { refusalsOf } from './product-problems.ts';
 import { productSchema, type RawProduct } from './product-schema.ts';
+import type { ChannelRule, TagGrammar, VersionGrammar } from './tag.ts';
 import { readYaml } from './yaml-file.ts';
 
 export interface Product {
@@ -41,6 +42,16 @@ export interface Product {
 export interface ReleaseRules {
   /** The tag pattern, with one `{version}`. */
   readonly tag: string;
+  /** What may stand for `{version}`. */
+  readonly versions: VersionGrammar;
+  /** Where the next version comes from. */
+  readonly base: BaseRule;
+  /** Grammars that came before: read, never written. */
+  readonly formerTags: readonly FormerTag[];
+  /** Further repositories that get the same tag: `owner/name` on the authority's forge, or what `git push` takes. */
+  readonly repositories: readonly string[];
+  /** The changelog file of a version, with `{base}` or `{version}`; undefined = there is none. */
+  readonly notes: string | undefined;
   /** The bundle's file name, with `{version}`. */
   readonly artifact: string;
   readonly aliases: readonly string[];
@@ -53,12 +64,23 @@ export interface ReleaseRules {
   /** Names of hosts, in the order in which they are published to. */
   readonly publishTo: readonly string[];
   readonly authority: string;
+  /** True when a published version may be replaced where the host can. */
+  readonly allowReplace: boolean;
 }
 
-export interface ChannelRules {
+export interface ChannelRules extends ChannelRule {
   readonly branch?: string;
-  readonly prerelease?: string;
 }
+
+export interface FormerTag extends TagGrammar {
+  readonly artifact?: string;
+}
+
+/** A key of a JSON file, a file that holds a version and nothing else, or the highest tag. Paths start at the product file's folder. */
+export type BaseRule =
+  | { readonly kind: 'json'; readonly path: string; readonly key: readonly string[] }
+  | { readonly kind: 'text'; readonly path: string }
+  | { readonly kind: 'git' };
 
 /** A release host as written: a relative `path` of a folder starts at the product file's folder. */
 export type ProductHost = HostAddress;
@@ -89,6 +111,8 @@ export interface OwnImage {
   /** A tag in which `{version}` stands for the version. */
   readonly tag: string;
   readonly platforms: readonly string[];
+  /** The pattern of the image's own git tags, if it has any. */
+  readonly release?: string;
 }
 
 export interface ThirdPartyImage {

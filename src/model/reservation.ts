@@ -6,6 +6,7 @@ export const RESERVATION_TYPE = 'slipway/reservation@1';
 
 export interface Reservation {
   readonly type: typeof RESERVATION_TYPE;
+  /** Empty for a git tag that was made by other means: it says nothing of a product. */
   readonly product: string;
   readonly version: string;
   readonly tag: string;
@@ -44,7 +45,8 @@ export type ReserveOutcome = 'reserved' | 'already-yours' | 'joined' | 'elsewher
  * manifest digest tells them apart. Without a commit only the same identity counts.
  */
 export function judgeReservation(wanted: Reservation, found: Reservation): ReserveOutcome {
-  if (found.product !== wanted.product || found.version !== wanted.version) return 'elsewhere';
+  const isForeign = found.product === '';
+  if (!isForeign && (found.product !== wanted.product || found.version !== wanted.version)) return 'elsewhere';
   if (found.nonce === wanted.nonce) return 'reserved';
   const sameCommit = found.commit === wanted.commit;
   if (found.by === wanted.by) return sameCommit || found.commit === null || wanted.commit === null ? 'already-yours' : 'elsewhere';

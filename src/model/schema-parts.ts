@@ -23,6 +23,16 @@ export const range = z.string().refine(isRange, 'a version range such as ">=2.20
 /** `owner/name` on a forge. */
 export const repository = z.string().regex(/^[A-Za-z0-9][\w.-]*\/[\w.-]+$/, 'a repository such as acme/acme');
 
+/** `owner/name`, or what `git push` takes. */
+export const gitRepository = shaped(/^[A-Za-z0-9/.][^\s]*$/, 'a repository such as acme/web, or the address of a git remote');
+/** `git`, a path, or a path with `#` and a key. */
+export const versionSource = z
+  .string()
+  .refine(
+    (value) => isInside(value.split('#')[0] ?? '') && /^[^#]+(?:#[^#.]+(?:\.[^#.]+)*)?$/.test(value),
+    'package.json#version, a text file, or git',
+  );
+
 export const url = shaped(/^(?:https?|file):\/\/[^\s]+$/, 'a URL that begins with https://');
 export const probeUrl = shaped(/^https?:\/\/\S.*$/, 'a URL such as http://127.0.0.1:{{HTTP_PORT}}/health');
 export const when = shaped(/^features\.[a-z][a-z0-9_-]*$/, 'features.<name>');

@@ -2,6 +2,7 @@
 import compare from 'semver/functions/compare.js';
 import parse from 'semver/functions/parse.js';
 import inRange from 'semver/functions/satisfies.js';
+import overlap from 'semver/ranges/intersects.js';
 import validRange from 'semver/ranges/valid.js';
 import { ToolError } from './error.ts';
 
@@ -37,6 +38,11 @@ export function isRange(text: string): boolean {
   return text.trim() !== '' && validRange(text) !== null;
 }
 
+/** True when some version could be in both ranges. */
+export function rangesOverlap(a: string, b: string): boolean {
+  return overlap(a, b, { includePrerelease: true });
+}
+
 export function isPrerelease(version: Version): boolean {
   return version.includes('-');
 }
@@ -45,4 +51,28 @@ export function isPrerelease(version: Version): boolean {
 export function prereleaseOf(version: Version): string | undefined {
   const dash = version.indexOf('-');
   return dash < 0 ? undefined : version.slice(dash + 1);
+}
+
+/** X.Y.Z of X.Y.Z-staging.3. */
+export function coreOf(version: Version): Version {
+  return version.split('-')[0] as Version;
+}
+
+/** The three numbers. */
+export function numbersOf(version: Version): { readonly major: number; readonly minor: number; readonly patch: number } {
+  const [major = 0, minor = 0, patch = 0] = coreOf(version).split('.').map(Number);
+  return { major, minor, patch };
+}
+
+/** True when the version has the form MAJOR.SEQ.YYYYMMDD, whether that day exists or not. */
+export function looksDated(version: Version): boolean {
+  return /^\d+\.\d+\.\d{8}$/.test(version);
+}
+
+/** True for MAJOR.SEQ.YYYYMMDD with a day that exists. Their order is that of versions: by MAJOR, SEQ, date. */
+export function isDated(version: Version): boolean {
+  const [, year, month, day] = /^\d+\.\d+\.(\d{4})(\d\d)(\d\d)$/.exec(version) ?? [];
+  if (year === undefined) return false;
+  const date = new Date(Date.UTC(Number(year), Number(month) - 1, Number(day)));
+  return date.getUTCMonth() === Number(month) - 1 && date.getUTCDate() === Number(day);
 }

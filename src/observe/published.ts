@@ -3,7 +3,16 @@ import { join } from 'node:path';
 import { CHANNEL_MAX_BYTES, type Channel, type ChannelAsset } from '../model/channel.ts';
 import { type Digest, digestOf } from '../model/digest.ts';
 import { ToolError } from '../model/error.ts';
-import { type HostAddress, type HostView, MANIFEST_ASSET, OPERATOR_ASSET, ROOT_ASSETS } from '../model/host.ts';
+import {
+  type Draft,
+  type HostAddress,
+  type HostProblem,
+  type HostView,
+  MANIFEST_ASSET,
+  OPERATOR_ASSET,
+  type ReleaseWanted,
+  ROOT_ASSETS,
+} from '../model/host.ts';
 import { type Manifest, parseManifest } from '../model/manifest.ts';
 import { parsePublicKey } from '../model/minisign.ts';
 import type { Signing } from '../model/plan.ts';
@@ -14,7 +23,7 @@ import { verifyChannel } from '../model/trust.ts';
 import { verifySigned } from '../model/trusted-comment.ts';
 import { readBounded } from '../world/folder-files.ts';
 import { measureFolder } from '../world/folder-source.ts';
-import { type HostWorld, isChannelCopied, openView } from '../world/hosts.ts';
+import { type HostWorld, isChannelCopied, openHost, openView } from '../world/hosts.ts';
 import { readSecretKey } from '../world/secret-key.ts';
 
 const MOST_BYTES = 16 * 1024 * 1024;
@@ -30,6 +39,7 @@ export interface PackedRelease {
 
 /** What a host has of a release and its channel. */
 export interface HostFacts {
+  readonly host: HostAddress;
   readonly reservation: Reservation | undefined;
   /** The assets published under the tag. */
   readonly published: readonly ChannelAsset[] | undefined;
@@ -39,6 +49,8 @@ export interface HostFacts {
   readonly copied: boolean;
   /** The digests of what lies at the root, by name. */
   readonly root: ReadonlyMap<string, Digest>;
+  /** What would stop the release there. */
+  readonly problems: readonly HostProblem[];
 }
 
 export interface PackedRequest {
@@ -77,6 +89,8 @@ export interface HostRequest {
   readonly tag: string;
   readonly channel: string;
   readonly publicKey: string | null;
+  /** What is to be published there. */
+  readonly wanted: ReleaseWanted;
 }
 
 /** What the host shows; a folder that does not exist yet shows nothing. Throws what `verifyChannel` throws for a channel file that is not ours. */
@@ -85,12 +99,19 @@ export async function observeHost(request: HostRequest, world: HostWorld): Promi
   const path = `channels/${request.channel}.signed.json`;
   const text = (await view.read(path, CHANNEL_MAX_BYTES))?.toString();
   return {
+    host: request.host,
     reservation: await view.reservation(request.tag),
     published: await view.listRelease(request.tag),
     channel: text === undefined ? undefined : ownChannel(text, request, `${path} of ${view.label}`),
     copied: await isChannelCopied(view, request.channel),
     root: await rootFiles(view),
+    problems: await view.preflight(request.wanted),
   };
+}
+
+/** True when this draft waits on the host. */
+export async function isDrafted(host: HostAddress, draft: Draft, world: HostWorld): Promise<boolean> {
+  return host.type !== 'git' && (await openHost(host, world).listDraft(draft)) !== undefined;
 }
 
 /** Who holds a tag, and whether something is published under it. */

@@ -7,6 +7,7 @@ import { VERSION_PLACE } from '../model/tag.ts';
 import { parseVersion } from '../model/version.ts';
 import { checkEnv } from './check-env.ts';
 import { checkReferences } from './check-references.ts';
+import { checkRelease } from './check-release.ts';
 
 export interface ProductFacts {
   /** The services of the compose file; undefined or empty when it could not be read. */
@@ -21,6 +22,7 @@ export interface ProductFacts {
 export function checkProduct(product: Product, facts: ProductFacts): Problem[] {
   const problems = [
     ...checkAssets(product),
+    ...checkRelease(product),
     ...checkPublicKey(product, facts.publicKey),
     ...checkImages(product),
     ...checkProbes(product),

@@ -1,7 +1,8 @@
-// Decides how a packed release gets onto a host. Rule: published last and at once, the channel file after it; equal content is success, other content is refused.
+// Decides how a packed release gets onto its hosts. Rule: the authority first, published last and at once, channel files after it; equal content is success, other content is refused.
 import { type Channel, type ChannelAsset, type ChannelRelease, parseTag } from '../model/channel.ts';
 import { type ChannelAddition, latestAfter } from '../model/channel-change.ts';
 import { type Digest, digestOf } from '../model/digest.ts';
+import { ToolError } from '../model/error.ts';
 import { contentsOf, type Draft, type HostAddress, MANIFEST_ASSET, type Publication, ROOT_ASSETS } from '../model/host.ts';
 import { canonicalJson } from '../model/json.ts';
 import type { Manifest } from '../model/manifest.ts';
@@ -15,8 +16,7 @@ export interface PublishWanted {
   readonly id: string;
   /** Now. */
   readonly at: string;
-  readonly host: HostAddress;
-  /** The draft's name; nobody else's. */
+  /** The draft's name; nobody else's, unless it is to be found again. */
   readonly draft: string;
   readonly reserver: Reserver;
   /** Markdown for the release page of a forge. */
@@ -28,6 +28,10 @@ export interface PublishWanted {
   readonly prereleases: boolean;
   /** True for the channel whose latest install.sh lies at the root of the host. */
   readonly main: boolean;
+  /** True to stop before anything appears. */
+  readonly draftOnly: boolean;
+  /** Why a published version may get other content; null = it may not. */
+  readonly replace: string | null;
 }
 
 /** Who reserves: an identity, and a nonce of this very attempt. */
@@ -36,13 +40,9 @@ export interface Reserver {
   readonly nonce: string;
 }
 
-export interface PublishFacts {
-  /** `dist/<tag>`, relative to the root. */
-  readonly from: string;
-  readonly manifest: Manifest;
-  readonly manifestDigest: Digest;
-  /** The bundle first. */
-  readonly assets: readonly ChannelAsset[];
+/** What one host has of the release and its channel. */
+export interface HostState {
+  readonly host: HostAddress;
   readonly reservation: Reservation | undefined;
   readonly published: readonly ChannelAsset[] | undefined;
   readonly channel: Channel | undefined;
@@ -52,59 +52,41 @@ export interface PublishFacts {
   readonly root: ReadonlyMap<string, Digest>;
 }
 
+export interface PublishFacts {
+  /** `dist/<tag>`, relative to the root. */
+  readonly from: string;
+  readonly manifest: Manifest;
+  readonly manifestDigest: Digest;
+  /** The bundle first. */
+  readonly assets: readonly ChannelAsset[];
+  /** The host that decides. */
+  readonly authority: HostState;
+  /** The hosts that get the release, in order; the authority is the first of them or none. */
+  readonly targets: readonly HostState[];
+}
+
 /**
- * The plan; without steps when the host has it all. Throws E_PUBLISHED_DIFFERS and E_RESERVED_ELSEWHERE. `basedOn` covers the packed files
- * alone: whatever changes on the host meanwhile, each step decides there again.
+ * The plan; without steps when the hosts have it all. Throws E_PUBLISHED_DIFFERS, E_RESERVED_ELSEWHERE, and E_POLICY for a mirror that would be
+ * ahead of its authority. `basedOn` covers the packed files alone: whatever changes on a host meanwhile, each step decides there again.
  */
 export function planPublish(wanted: PublishWanted, facts: PublishFacts): Planned {
-  const { manifest } = facts;
-  const tag = parseTag(manifest.tag, 'tag');
-  const published = publishedAssets(facts);
-  const assets = published ?? facts.assets;
-  const reservation = reservationOf(wanted, manifest);
-  const { host } = wanted;
-  const draft: Draft = { tag, name: wanted.draft, contents: contentsOf(assets) };
-  const upload: Step[] =
-    published === undefined
-      ? [
-          ...reserving(reservation, facts, host),
-          { kind: 'draft-release', why: 'nobody sees half a release', host, draft },
-          { kind: 'upload-assets', why: `${assets.length} files of ${tag}`, host, draft, from: facts.from, assets },
-        ]
-      : [];
-  const publish: Step[] =
-    published === undefined
-      ? [
-          {
-            kind: 'publish-release',
-            why: `${tag} appears at once and stays as it is`,
-            host,
-            draft,
-            publication: publicationOf(wanted, facts, assets),
-          },
-        ]
-      : [];
-  const after = announcing(wanted, { ...facts, assets });
-  const check: Step[] =
-    publish.length + after.length > 0 ? [{ kind: 'check-published', why: 'what readers get is what was packed', host, tag, assets }] : [];
+  const assets = decidedAssets(wanted, facts);
+  const draft: Draft = { tag: parseTag(facts.manifest.tag, 'tag'), name: wanted.draft, contents: contentsOf(assets) };
+  const missing = facts.targets.filter((state) => state.host.type !== 'git' && lacksRelease(state, wanted, facts));
+  const prepare = [...reserving(wanted, facts), ...missing.flatMap((state) => drafting(state, { draft, from: facts.from, assets }))];
+  const publication = publicationOf(wanted, facts, assets);
+  const appear = wanted.draftOnly ? [] : appearing({ wanted, facts, missing, draft, publication });
   const plan = {
     schema: 1,
     id: wanted.id,
     operation: wanted.id,
     command: 'publish',
     basedOn: basisOf(facts),
-    steps: [...upload, ...publish, ...check, ...after],
-    commitAfter: upload.length - 1,
-    notes: notesOf(wanted, facts, published !== undefined),
+    steps: [...prepare, ...appear],
+    commitAfter: prepare.length - 1,
+    notes: notesOf(wanted, facts),
   } as const;
   return { plan, contents: new Map() };
-}
-
-function publicationOf(wanted: PublishWanted, facts: PublishFacts, assets: readonly ChannelAsset[]): Publication {
-  const { manifest, channel } = facts;
-  const prerelease = isPrerelease(parseVersion(manifest.version));
-  const latest = wanted.main && !prerelease && latestAfter(channel, additionOf(wanted, { ...facts, assets })) === manifest.version;
-  return { assets, latest, prerelease, title: `${manifest.title} ${manifest.version}`, notes: wanted.notes, replaces: null };
 }
 
 /** What the decisions rest on, to be compared under the lock. */
@@ -112,50 +94,128 @@ export function basisOf({ manifestDigest, assets }: Pick<PublishFacts, 'manifest
   return digestOf(canonicalJson({ manifestDigest, assets }));
 }
 
-/** The published assets when they are ours; undefined when nothing is published. */
-function publishedAssets({ published, manifest, manifestDigest }: PublishFacts): readonly ChannelAsset[] | undefined {
-  if (published === undefined) return undefined;
-  const theirs = published.find(({ name }) => name === MANIFEST_ASSET)?.sha256;
-  if (theirs !== manifestDigest) throw publishedDiffers(manifest.tag, theirs, manifestDigest);
-  const first = published.filter(({ name }) => name === manifest.artifact.name);
-  return [...first, ...published.filter(({ name }) => name !== manifest.artifact.name)];
+/** The published assets when they have our manifest, else ours: every host gets the bytes that the authority has. */
+function decidedAssets(
+  wanted: PublishWanted,
+  { authority, targets, manifest, manifestDigest, assets }: PublishFacts,
+): readonly ChannelAsset[] {
+  const known = authority.channel?.releases.find(({ version }) => version === manifest.version);
+  const isTarget = targets.some(({ host }) => host.name === authority.host.name);
+  const theirs = authority.published ?? (isTarget && authority.host.type !== 'git' ? undefined : known?.assets);
+  const same = manifestOf(theirs) === manifestDigest;
+  if (!isTarget && !same) throw notOnAuthority(manifest.tag, authority.host, theirs);
+  if (known !== undefined && known.manifest !== manifestDigest && wanted.replace === null) {
+    throw publishedDiffers(manifest.tag, known.manifest, manifestDigest);
+  }
+  if (theirs === undefined || !same) return assets;
+  const first = theirs.filter(({ name }) => name === manifest.artifact.name);
+  return [...first, ...theirs.filter(({ name }) => name !== manifest.artifact.name)];
 }
 
-function reservationOf({ reserver, at }: PublishWanted, { product, version, tag, commit }: Manifest): Reservation {
-  return { type: RESERVATION_TYPE, product, version, tag, commit, ...reserver, at };
+/** True when the host is to get the release. Throws E_PUBLISHED_DIFFERS when it has another one that must stay. */
+function lacksRelease({ published }: HostState, { replace }: PublishWanted, { manifest, manifestDigest }: PublishFacts): boolean {
+  if (published === undefined) return true;
+  const theirs = manifestOf(published);
+  if (theirs !== manifestDigest && replace === null) throw publishedDiffers(manifest.tag, theirs, manifestDigest);
+  return theirs !== manifestDigest;
 }
 
-/** The step that reserves; none when the tag is ours already. */
-function reserving(reservation: Reservation, { reservation: found }: PublishFacts, host: HostAddress): Step[] {
+/** The step that reserves at the authority; none once the version is published. */
+function reserving({ reserver, at }: PublishWanted, { authority, manifest }: PublishFacts): Step[] {
+  const { host, reservation: found, published, channel } = authority;
+  const { product, version, tag, commit } = manifest;
+  if (published !== undefined || channel?.releases.some((release) => release.version === version)) return [];
+  const reservation: Reservation = { type: RESERVATION_TYPE, product, version, tag, commit, ...reserver, at };
   const outcome = found === undefined ? undefined : judgeReservation(reservation, found);
   if (found !== undefined && outcome === 'elsewhere') throw reservedElsewhere(reservation, found);
-  return [{ kind: 'reserve-tag', why: `nobody else can take ${reservation.tag}`, host, reservation }];
+  return [{ kind: 'reserve-tag', why: `nobody else can take ${tag}`, host, reservation }];
 }
 
-/** Channel file last, then what lies at the root; nothing when the host has both. */
-function announcing(wanted: PublishWanted, facts: PublishFacts): Step[] {
-  const { host, signing } = wanted;
-  const addition = additionOf(wanted, facts);
+interface Upload {
+  readonly draft: Draft;
+  readonly from: string;
+  readonly assets: readonly ChannelAsset[];
+}
+
+function drafting({ host }: HostState, { draft, from, assets }: Upload): Step[] {
+  return [
+    { kind: 'draft-release', why: `nobody sees half a release on ${host.name}`, host, draft },
+    { kind: 'upload-assets', why: `${assets.length} files of ${draft.tag} to ${host.name}`, host, draft, from, assets },
+  ];
+}
+
+interface Appearing {
+  readonly wanted: PublishWanted;
+  readonly facts: PublishFacts;
+  /** The hosts that lack the release. */
+  readonly missing: readonly HostState[];
+  readonly draft: Draft;
+  readonly publication: Publication;
+}
+
+/** The release appears, the authority's channel file names it, and the mirrors get both. */
+function appearing({ wanted, facts, missing, draft, publication }: Appearing): Step[] {
+  const { tag } = draft;
+  const { assets } = publication;
+  const publish = missing.map(({ host, published }): Step => {
+    const replaces = published === undefined ? null : (manifestOf(published) ?? null);
+    const why = `${tag} appears on ${host.name} at once and stays as it is`;
+    return { kind: 'publish-release', why, host, draft, publication: { ...publication, replaces } };
+  });
+  const announce = announcing(wanted, facts, assets);
+  if (publish.length + announce.length === 0) return [];
+  const check = facts.targets
+    .filter(({ host }) => host.type !== 'git')
+    .map(({ host }): Step => ({ kind: 'check-published', why: `what readers of ${host.name} get is what was packed`, host, tag, assets }));
+  return [...publish, ...check, ...announce];
+}
+
+/** The authority's channel file, its copies on the mirrors, then what lies at the root of each. */
+function announcing(wanted: PublishWanted, facts: PublishFacts, assets: readonly ChannelAsset[]): Step[] {
+  const { authority, targets } = facts;
+  const addition = additionOf(wanted, facts, assets);
   const { channel, release } = addition;
-  const known = facts.channel?.releases.find(({ version }) => version === release.version);
-  if (known !== undefined && known.manifest !== release.manifest) throw publishedDiffers(release.tag, known.manifest, release.manifest);
-  const put: Step[] =
-    known === undefined || !facts.copied
-      ? [{ kind: 'put-channel', why: `installs that follow ${channel} find ${release.version}`, host, addition, signing }]
-      : [];
-  const isLatest = latestAfter(facts.channel, addition) === release.version;
-  const why = `install.sh is that of the latest ${channel} release`;
-  const files: Step[] =
-    wanted.main && isLatest && lacksRootFiles(facts) ? [{ kind: 'put-files', why, host, channel, names: ROOT_ASSETS }] : [];
-  return [...put, ...files];
+  const known = authority.channel?.releases.find(({ version }) => version === release.version);
+  const isCurrent = known?.manifest === release.manifest && authority.copied;
+  const why = `installs that follow ${channel} find ${release.version}`;
+  const put: Step[] = isCurrent ? [] : [{ kind: 'put-channel', why, host: authority.host, addition, signing: wanted.signing }];
+  const mirrors = targets.filter(({ host }) => host.name !== authority.host.name);
+  const behind = mirrors.filter((mirror) => !isCurrent || mirror.channel?.sequence !== authority.channel?.sequence || !mirror.copied);
+  const mirror = behind.map(
+    ({ host }): Step => ({ kind: 'mirror-channel', why: `${host.name} shows the same ${channel}`, from: authority.host, host, channel }),
+  );
+  const isLatest = wanted.main && latestAfter(authority.channel, addition) === release.version;
+  const lacking = targets.filter(({ host, root }) => isLatest && host.type !== 'git' && lacksRootFiles(assets, root));
+  const files = lacking.map(
+    ({ host }): Step => ({
+      kind: 'put-files',
+      why: `install.sh is that of the latest ${channel} release`,
+      host,
+      channel,
+      names: ROOT_ASSETS,
+    }),
+  );
+  return [...put, ...mirror, ...files];
 }
 
-function lacksRootFiles({ assets, root }: PublishFacts): boolean {
+function lacksRootFiles(assets: readonly ChannelAsset[], root: ReadonlyMap<string, Digest>): boolean {
   return assets.some(({ name, sha256 }) => ROOT_ASSETS.includes(name) && root.get(name) !== sha256);
 }
 
-function additionOf(wanted: PublishWanted, { manifest, manifestDigest, assets }: PublishFacts): ChannelAddition {
-  const { at, expires, prereleases } = wanted;
+function publicationOf(wanted: PublishWanted, facts: PublishFacts, assets: readonly ChannelAsset[]): Publication {
+  const { manifest, authority } = facts;
+  const prerelease = isPrerelease(parseVersion(manifest.version));
+  const latest = wanted.main && !prerelease && latestAfter(authority.channel, additionOf(wanted, facts, assets)) === manifest.version;
+  return { assets, latest, prerelease, title: `${manifest.title} ${manifest.version}`, notes: wanted.notes, replaces: null };
+}
+
+function additionOf(
+  wanted: PublishWanted,
+  { authority, manifest, manifestDigest }: PublishFacts,
+  assets: readonly ChannelAsset[],
+): ChannelAddition {
+  const { at, expires, prereleases, replace } = wanted;
+  const known = authority.channel?.releases.find(({ version }) => version === manifest.version);
   const release: ChannelRelease = {
     version: manifest.version,
     tag: manifest.tag,
@@ -177,13 +237,28 @@ function additionOf(wanted: PublishWanted, { manifest, manifestDigest, assets }:
     prereleases,
     issued: at,
     expires: expires === null ? null : momentOf(new Date(Date.parse(at) + expires * 1000)),
+    replaces:
+      replace === null || known === undefined || known.manifest === manifestDigest ? null : { manifest: known.manifest, reason: replace },
   };
 }
 
-function notesOf(wanted: PublishWanted, { manifest, channel }: PublishFacts, isPublished: boolean): readonly string[] {
+function manifestOf(assets: readonly ChannelAsset[] | undefined): Digest | undefined {
+  return assets?.find(({ name }) => name === MANIFEST_ASSET)?.sha256;
+}
+
+function notOnAuthority(tag: string, { name }: HostAddress, theirs: readonly ChannelAsset[] | undefined): ToolError {
+  const why = theirs === undefined ? `${name} does not have it yet` : `${name} has other content`;
+  return new ToolError('E_POLICY', `${tag} cannot be published elsewhere: ${why}, and ${name} decides`, {
+    hint: `Publish to ${name} first: a mirror is never ahead of its authority.`,
+  });
+}
+
+function notesOf(wanted: PublishWanted, { manifest, manifestDigest, authority }: PublishFacts): readonly string[] {
+  const { channel, published, host } = authority;
   const unsigned =
     wanted.signing.publicKey === null ? ['This product is NOT SIGNED: installs cannot tell its releases from forged ones.'] : [];
-  const there = isPublished ? [`${manifest.tag} is published already, with the same content.`] : [];
+  const there =
+    manifestOf(published) === manifestDigest ? [`${manifest.tag} is published already on ${host.name}, with the same content.`] : [];
   return [
     ...unsigned,
     ...there,

@@ -11,6 +11,8 @@ export interface ReserveWanted {
   readonly id: string;
   readonly host: HostAddress;
   readonly reservation: Reservation;
+  /** True for a version that was counted, not named: another's reservation is another's, for the same commit too. */
+  readonly counted?: boolean;
 }
 
 export interface ReserveFacts {
@@ -19,15 +21,12 @@ export interface ReserveFacts {
   readonly isPublished: boolean;
 }
 
-/** The plan; without steps when the tag is reserved for us. Throws E_RESERVED_ELSEWHERE. */
-export function planReserve({ id, host, reservation }: ReserveWanted, facts: ReserveFacts): Planned {
+/** The plan; without steps when the tag is reserved for us. Throws what `refuseTaken` says. */
+export function planReserve(wanted: ReserveWanted, facts: ReserveFacts): Planned {
+  const taken = refuseTaken(wanted, facts);
+  if (taken !== undefined) throw taken;
+  const { id, host, reservation } = wanted;
   const { tag } = reservation;
-  if (facts.reservation !== undefined && judgeReservation(reservation, facts.reservation) === 'elsewhere') {
-    throw reservedElsewhere(reservation, facts.reservation);
-  }
-  if (facts.reservation === undefined && facts.isPublished) {
-    throw new ToolError('E_RESERVED_ELSEWHERE', `${tag} is published already`, { hint: 'Take the next version.', details: { tag } });
-  }
   const step: Step = { kind: 'reserve-tag', why: `nobody else can take ${tag}`, host, reservation };
   const plan = {
     schema: 1,
@@ -40,4 +39,16 @@ export function planReserve({ id, host, reservation }: ReserveWanted, facts: Res
     notes: [],
   } as const;
   return { plan, contents: new Map() };
+}
+
+/** Why the version is another's, to be thrown or to go on from; undefined when it is free or ours. */
+export function refuseTaken({ reservation, counted }: ReserveWanted, facts: ReserveFacts): ToolError | undefined {
+  const { tag, version } = reservation;
+  const outcome = facts.reservation === undefined ? undefined : judgeReservation(reservation, facts.reservation);
+  if (facts.reservation !== undefined && (outcome === 'elsewhere' || (outcome === 'joined' && counted === true))) {
+    return reservedElsewhere(reservation, facts.reservation);
+  }
+  if (facts.reservation !== undefined || !facts.isPublished) return undefined;
+  const hint = 'Take the next version.';
+  return new ToolError('E_RESERVED_ELSEWHERE', `${tag} is published already`, { hint, details: { tag, version } });
 }

@@ -58,9 +58,10 @@ export async function changeFolderChannel(
 
 /** True when the sequence is ours. */
 async function claim(channel: ChannelFolder, made: NextChannel, current: string | undefined): Promise<boolean> {
-  const sequence = (current === undefined ? 0 : sequenceOf(current, channel.name)) + 1;
-  if (made.sequence !== sequence || sequenceOf(made.text, channel.name) !== sequence) {
-    throw new TypeError(`the next sequence of ${channel.name} is ${sequence}, not ${made.sequence}`);
+  const { sequence } = made;
+  const before = current === undefined ? 0 : sequenceOf(current, channel.name);
+  if (sequence <= before || sequenceOf(made.text, channel.name) !== sequence) {
+    throw new TypeError(`a sequence of ${channel.name} after ${before} cannot be ${sequence}`);
   }
   const token = tokenPath(channel, sequence);
   await writeNew(token, made.text);

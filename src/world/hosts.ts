@@ -8,6 +8,8 @@ import type { World } from '../model/seams.ts';
 import { folderHost } from './folder.ts';
 import { folderSource } from './folder-source.ts';
 import { folderView } from './folder-view.ts';
+import { forgeSource, mayBeForge } from './forge-source.ts';
+import { githubHost, githubSource } from './github.ts';
 import { type HttpWorld, openHttp } from './http.ts';
 import { webSource } from './web-folder.ts';
 
@@ -15,10 +17,23 @@ import { webSource } from './web-folder.ts';
 export function openSource(location: string, world: HttpWorld): ReleaseSource {
   if (isAbsolute(location)) return folderSource(location);
   if (location.startsWith('file:')) return folderSource(pathOf(location));
-  if (/^https?:\/\//.test(location)) return webSource(location, openHttp(world));
+  if (/^https?:\/\//.test(location)) return openWeb(location, world);
   throw new ToolError('E_CONFIG', `${JSON.stringify(location)} is not a release location`, {
     hint: 'Give https://…, file:///… or the absolute path of a folder.',
   });
+}
+
+/** $SLIPWAY_TOKEN is for private repositories: it goes to the release location itself and nowhere else. */
+function openWeb(location: string, world: HttpWorld): ReleaseSource {
+  const token = world.env.SLIPWAY_TOKEN || undefined;
+  const { hostname, pathname } = new URL(location);
+  if (token !== undefined && hostname === 'github.com' && mayBeForge(location)) {
+    const repository = pathname.replace(/^\/|\/$/g, '');
+    return githubSource({ type: 'github', name: location, repository, token: 'SLIPWAY_TOKEN' }, world);
+  }
+  const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  if (mayBeForge(location)) return forgeSource(location, openHttp(world), authorization);
+  return webSource(location, openHttp(world), authorization);
 }
 
 /** What hosts need of the world. */
@@ -27,6 +42,7 @@ export type HostWorld = HttpWorld & Pick<World, 'run'>;
 /** Opens a host for publishing. */
 export function openHost(address: HostAddress, world: HostWorld): ReleaseHost {
   if (address.type === 'folder') return folderHost(address.path, world);
+  if (address.type === 'github') return githubHost(address, world);
   throw new ToolError('E_NOT_SUPPORTED', `the host ${address.name} is of type ${address.type}`, { hint: 'Use a folder host.' });
 }
 

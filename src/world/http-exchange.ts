@@ -7,7 +7,8 @@ export interface ExchangeRequest {
   readonly url: string;
   readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string | Uint8Array;
+  /** A stream needs a content-length header: chunked bodies are refused by forges. */
+  readonly body?: string | Uint8Array | Readable;
   readonly plainHttp?: boolean;
   readonly signal: AbortSignal;
 }

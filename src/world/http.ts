@@ -4,6 +4,7 @@ import { type Download, type Downloaded, downloadFile } from './http-download.ts
 import { exchange, readBody } from './http-exchange.ts';
 import { type Failure, failureOf, retryDelay, slowDown, stopIfAsked } from './http-failure.ts';
 import { openRoutes, type Routes } from './http-routes.ts';
+import { type Upload, uploadFile } from './http-upload.ts';
 
 export type HttpWorld = Pick<World, 'env' | 'now' | 'random' | 'sleep' | 'stop'>;
 
@@ -19,6 +20,8 @@ export interface HttpRequest {
   readonly timeout?: number;
   /** Allows http:// to hosts other than this machine. */
   readonly plainHttp?: boolean;
+  /** True for a caller that knows better how long this host wants to be left alone: 429 is returned. */
+  readonly returnBusy?: boolean;
 }
 
 export interface HttpResponse {
@@ -38,6 +41,8 @@ export interface Http {
   readonly request: (request: HttpRequest) => Promise<HttpResponse>;
   /** Streams into a file that appears complete and checked, or not at all. */
   readonly download: (download: Download) => Promise<Downloaded>;
+  /** Streams a file into a request, once. */
+  readonly upload: (upload: Upload) => Promise<HttpResponse>;
   /** Ends the kept connections. */
   readonly close: () => Promise<void>;
 }
@@ -50,6 +55,7 @@ export function openHttp(world: HttpWorld): Http {
   return {
     request: (request) => requestPatiently(world, routes, request),
     download: (download) => downloadFile(world, routes, download),
+    upload: (upload) => uploadFile(world, routes, upload),
     close: routes.close,
   };
 }
@@ -73,7 +79,8 @@ async function requestOnce(world: HttpWorld, routes: Routes, request: HttpReques
     const { status, headers, url, body } = await exchange(routes, { ...request, method, signal });
     const response = { status, headers, url: url.href, body: await readBody(body, { method, headers, maxBytes, url }) };
     const busy = slowDown(response, url, world.now());
-    return busy !== undefined && (repeatable || status === 429) ? busy : response;
+    const again = status === 429 ? request.returnBusy !== true : repeatable;
+    return busy !== undefined && again ? busy : response;
   } catch (error) {
     const failure = failureOf(error, request.url, world);
     return repeatable ? failure : { error: failure.error, transient: false };

@@ -98,12 +98,21 @@ export async function planRelease(built: BuiltRelease, host: string, options: Pu
   const address = { type: 'folder', name: 'local', path: host, ...(options.url === undefined ? {} : { url: options.url }) } as const;
   const packed = await observePacked({ folder: built.folder, tag, product: manifest.product, publicKey });
   if (packed === undefined) throw new Error('not packed');
-  const facts = await observeHost({ host: address, product: manifest.product, tag, channel: manifest.channel, publicKey }, quietWorld());
+  const facts = await observeHost(
+    {
+      host: address,
+      product: manifest.product,
+      tag,
+      channel: manifest.channel,
+      publicKey,
+      wanted: { tag, commit: null, assets: packed.assets, replace: false },
+    },
+    quietWorld(),
+  );
   const nonce = randomBytes(8).toString('hex');
   const wanted: PublishWanted = {
     id: nonce,
     at: options.at ?? '2026-03-15T10:00:00Z',
-    host: address,
     draft: `${tag}-${nonce}`,
     notes: '',
     reserver: { by: options.by ?? `id:${workspace}`, nonce },
@@ -111,8 +120,10 @@ export async function planRelease(built: BuiltRelease, host: string, options: Pu
     expires: options.expires === undefined ? 365 * 86_400 : options.expires,
     prereleases: options.prereleases ?? false,
     main: manifest.channel === 'stable',
+    draftOnly: false,
+    replace: null,
   };
-  return planPublish(wanted, { ...packed, ...facts, from: packed.folder.slice(workspace.length + 1) });
+  return planPublish(wanted, { ...packed, authority: facts, targets: [facts], from: packed.folder.slice(workspace.length + 1) });
 }
 
 /** Publishes a built release to a folder host; steps that are done are not run. */

@@ -20,15 +20,10 @@ describe('the contract file', () => {
     const problems = problemsOf(contract);
     expect(problems.filter(([, code]) => code !== 'E_NOT_SUPPORTED')).toEqual([]);
     expect(problems.map(([line, , path]) => [line, path])).toEqual([
-      [14, 'release.base'],
-      [15, 'release.formerTags'],
-      [19, 'release.repositories'],
-      [20, 'release.notes'],
       [22, 'release.channels.stable.float'],
       [22, 'release.channels.stable.promoteFrom'],
       [23, 'release.channels.staging.float'],
       [23, 'release.channels.staging.includes'],
-      [24, 'release.channels.lts-2.3.versions'],
       [27, 'release.nextPublicKey'],
       [30, 'release.hosts.github.type'],
       [31, 'release.hosts.forge.type'],
@@ -96,6 +91,29 @@ describe('the contract file', () => {
   });
 });
 
+describe('versions', () => {
+  test.each([
+    ['package.json#version', { kind: 'json', path: 'package.json', key: ['version'] }],
+    ['./app/meta.json#tool.version', { kind: 'json', path: 'app/meta.json', key: ['tool', 'version'] }],
+    ['VERSION', { kind: 'text', path: 'VERSION' }],
+    ['git', { kind: 'git' }],
+  ])('come from %s', (base, wanted) => {
+    expect(productOf(`schema: 1\nproduct: a\nrelease: { tag: "v{version}", base: ${JSON.stringify(base)} }\n`).release.base).toEqual(wanted);
+  });
+
+  test('have former grammars, repositories, notes and maintenance lines', () => {
+    const { product } = parseProduct(contract, 'slipway.yaml');
+    expect(product?.release).toMatchObject({
+      versions: 'semver',
+      base: { kind: 'json', path: 'package.json', key: ['version'] },
+      formerTags: [{ tag: 'v{version}', versions: 'semver', artifact: 'acme-{version}.tar.gz' }],
+      repositories: ['acme/web', 'acme/docs'],
+      notes: 'docs/changelogs/{base}.md',
+      channels: { 'lts-2.3': { versions: '2.3.x' } },
+    });
+  });
+});
+
 describe('defaults', () => {
   test('schema, product and release.tag are enough', () => {
     const { source: _, ...product } = productOf(HEAD);
@@ -105,6 +123,11 @@ describe('defaults', () => {
       cli: 'acmectl',
       release: {
         tag: 'v{version}',
+        versions: 'semver',
+        base: { kind: 'git' },
+        formerTags: [],
+        repositories: [],
+        notes: undefined,
         artifact: 'acme-bundle-{version}.tar.gz',
         aliases: [],
         channels: { stable: {} },
@@ -113,6 +136,7 @@ describe('defaults', () => {
         hosts: [{ name: 'local', type: 'folder', path: 'dist/releases' }],
         publishTo: ['local'],
         authority: 'local',
+        allowReplace: false,
       },
       bundle: undefined,
       images: { registry: undefined, own: {}, thirdParty: [] },
@@ -204,14 +228,9 @@ describe('problems', () => {
       ],
     ],
     [
-      'dated versions',
-      'schema: 1\nproduct: a\nrelease:\n  tag: v{version}\n  versions: dated\n',
-      [[5, 'E_NOT_SUPPORTED', 'release.versions']],
-    ],
-    [
-      'allowReplace',
-      'schema: 1\nproduct: a\nrelease:\n  tag: v{version}\n  allowReplace: true\n',
-      [[5, 'E_NOT_SUPPORTED', 'release.allowReplace']],
+      'a base that is no version source',
+      'schema: 1\nproduct: a\nrelease:\n  tag: v{version}\n  base: ../package.json\n',
+      [[5, 'E_VALUE', 'release.base']],
     ],
     ['a derived secret with a mistake in it', `${HEAD}env:\n  A: { secret: { jwt: B } }\n`, [[5, 'E_NOT_SUPPORTED', 'env.A.secret']]],
   ])('%s', (_, text, wanted) => {

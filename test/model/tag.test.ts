@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ChannelRules } from '../../src/model/product.ts';
-import { channelOf, TAG_PATTERN, tagOf, versionOfTag } from '../../src/model/tag.ts';
+import { channelOf, channelsIncluding, counterOf, mainChannelOf, TAG_PATTERN, tagOf, versionOfAnyTag, versionOfTag } from '../../src/model/tag.ts';
 import { parseVersion } from '../../src/model/version.ts';
 
 const patterns = ['v{version}', 'bundle-v{version}', 'V.{version}', 'api-gateway-v{version}', '{version}', '{version}-bundle'];
@@ -72,4 +72,60 @@ describe('channels', () => {
     expect(channelOf({ beta: { prerelease: 'beta' }, main: {} }, parseVersion('1.0.0'))).toBe('main');
     expect(channelOf({ beta: { prerelease: 'beta' } }, parseVersion('1.0.0'))).toBeUndefined();
   });
+});
+
+describe('dated tags', () => {
+  const dated = { tag: 'bundle-v{version}', versions: 'dated' } as const;
+  test.each([
+    ['bundle-v2.35.20260315', '2.35.20260315'],
+    ['bundle-v2.35.20240229', '2.35.20240229'],
+    ['bundle-v2.35.20260229', undefined],
+    ['bundle-v2.35.20261301', undefined],
+    ['bundle-v2.35.20260100', undefined],
+    ['bundle-v2.35.00010101', undefined],
+    ['bundle-v2.35.2026315', undefined],
+    ['bundle-v02.35.20260315', undefined],
+    ['bundle-v2.035.20260315', undefined],
+    ['bundle-v2.35.20260315-staging.1', undefined],
+    ['bundle-v2.4.0', undefined],
+  ])('%s is read as %s', (tag, wanted) => {
+    expect(versionOfTag(dated, tag)).toBe(wanted);
+  });
+
+  test('a former grammar reads what came before, and no day that does not exist', () => {
+    const rules = { ...dated, formerTags: [{ tag: 'bundle-v{version}', versions: 'semver' }, { tag: 'v{version}', versions: 'semver' }] } as const;
+    const read = ['bundle-v2.36.20260401', 'bundle-v2.4.0', 'v1.9.0', 'bundle-v2.36.20260231', 'latest'].map((tag) => versionOfAnyTag(rules, tag));
+    expect(read).toEqual(['2.36.20260401', '2.4.0', '1.9.0', undefined, undefined]);
+  });
+});
+
+describe('maintenance lines', () => {
+  const channels = { stable: {}, staging: { prerelease: 'staging' }, 'lts-2.3': { versions: '2.3.x' }, 'rc-2.3': { prerelease: 'rc', versions: '2.3.x' } };
+  test.each([
+    ['2.3.9', 'lts-2.3'],
+    ['2.4.0', 'stable'],
+    ['2.30.0', 'stable'],
+    ['2.3.9-staging.1', 'staging'],
+    ['2.3.9-rc.1', 'rc-2.3'],
+    ['2.4.0-rc.1', undefined],
+  ])('%s belongs to %s', (version, wanted) => {
+    expect(channelOf(channels, parseVersion(version))).toBe(wanted);
+  });
+
+  test('are never the main channel, wherever they are written', () => {
+    expect(mainChannelOf({ lts: { versions: '1.x' }, edge: {}, beta: { prerelease: 'beta' } })).toBe('edge');
+    expect(mainChannelOf({ edge: {}, stable: {} })).toBe('stable');
+    expect(mainChannelOf({ lts: { versions: '1.x' } })).toBeUndefined();
+  });
+});
+
+test('a channel is included directly and through another, without going round in circles', () => {
+  const channels = { stable: { includes: ['edge'] }, staging: { includes: ['stable'] }, edge: { includes: ['staging'] }, other: {} };
+  expect(channelsIncluding(channels, 'stable').sort()).toEqual(['edge', 'staging']);
+  expect(channelsIncluding(channels, 'other')).toEqual([]);
+});
+
+test('counters are digits without a leading zero, and no larger than numbers are exact', () => {
+  const counters = ['1.0.0-staging.12', '1.0.0-staging', '1.0.0-staging.1.2', '1.0.0-staging.9007199254740993', '1.0.0', '1.0.0-rc.1'];
+  expect(counters.map((text) => counterOf('staging', parseVersion(text)))).toEqual([12, ...Array(5).fill(undefined)]);
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { compareVersions, isPrerelease, isRange, parseVersion, prereleaseOf, satisfies, versionOf } from '../../src/model/version.ts';
+import { compareVersions, coreOf, isDated, isPrerelease, isRange, numbersOf, parseVersion, prereleaseOf, rangesOverlap, satisfies, versionOf } from '../../src/model/version.ts';
 
 const number = fc.nat({ max: 100_000 });
 const release = fc.tuple(number, number, number);
@@ -89,4 +89,20 @@ test('prereleases know their name', () => {
   expect(prereleaseOf(parseVersion('1.0.0'))).toBeUndefined();
   expect(isPrerelease(parseVersion('1.0.0-staging.3'))).toBe(true);
   expect(isPrerelease(parseVersion('1.0.0'))).toBe(false);
+});
+
+test('dated versions go by MAJOR, SEQ and date as numbers', () => {
+  const sorted = ['2.4.0', '2.9.20270101', '2.10.20260101', '2.10.20260102', '3.1.20250101'];
+  expect([...sorted].reverse().map((text) => parseVersion(text)).sort(compareVersions)).toEqual(sorted);
+  expect(sorted.map((text) => isDated(parseVersion(text)))).toEqual([false, true, true, true, true]);
+});
+
+test('the parts of a version', () => {
+  expect(coreOf(parseVersion('2.4.0-staging.3-x'))).toBe('2.4.0');
+  expect(numbersOf(parseVersion('2.35.20260315'))).toEqual({ major: 2, minor: 35, patch: 20_260_315 });
+});
+
+test('ranges that share a version overlap', () => {
+  expect(rangesOverlap('2.3.x', '2.x')).toBe(true);
+  expect(rangesOverlap('2.3.x', '2.4.x')).toBe(false);
 });

@@ -5,7 +5,7 @@ import { type Digest, digestOf } from '../../src/model/digest.ts';
 import { type Manifest, parseManifest } from '../../src/model/manifest.ts';
 import type { Planned } from '../../src/model/plan.ts';
 import { RESERVATION_TYPE, type Reservation } from '../../src/model/reservation.ts';
-import { type PublishFacts, type PublishWanted, planPublish } from '../../src/plan/publish.ts';
+import { type HostState, type PublishFacts, type PublishWanted, planPublish } from '../../src/plan/publish.ts';
 import { planReserve } from '../../src/plan/reserve.ts';
 
 const host = { type: 'folder', name: 'local', path: '/srv/releases' } as const;
@@ -13,7 +13,6 @@ const host = { type: 'folder', name: 'local', path: '/srv/releases' } as const;
 const wanted: PublishWanted = {
   id: 'p1',
   at: '2026-03-15T10:00:00Z',
-  host,
   draft: 'v1.1.0-n1',
   notes: '',
   reserver: { by: 'id:me', nonce: 'n1' },
@@ -21,6 +20,8 @@ const wanted: PublishWanted = {
   expires: 86_400,
   prereleases: false,
   main: true,
+  draftOnly: false,
+  replace: null,
 };
 
 const asset = (name: string, text = name): { name: string; size: number; sha256: Digest } => ({
@@ -51,9 +52,17 @@ const manifest = parseManifest(
   }),
 );
 
-function facts(parts: Partial<PublishFacts> = {}): PublishFacts {
-  const nothing = { reservation: undefined, published: undefined, channel: undefined, copied: true, root: new Map() };
-  return { from: 'dist/v1.1.0', manifest, manifestDigest: digestOf('bundle.json'), assets, ...nothing, ...parts };
+function state(parts: Partial<HostState> = {}): HostState {
+  return { host, reservation: undefined, published: undefined, channel: undefined, copied: true, root: new Map(), ...parts };
+}
+
+/** One host, which decides. */
+function facts(
+  parts: Partial<HostState> = {},
+  ours: Partial<Pick<PublishFacts, 'manifest' | 'manifestDigest' | 'assets'>> = {},
+): PublishFacts {
+  const packed = { from: 'dist/v1.1.0', manifest, manifestDigest: digestOf('bundle.json'), assets, ...ours };
+  return { ...packed, authority: state(parts), targets: [state(parts)] };
 }
 
 function kinds(planned: Planned): string[] {
@@ -152,8 +161,107 @@ describe('a publication of what is there', () => {
   });
 
   test('that the channel knows with another manifest is refused too', () => {
-    const other: Partial<PublishFacts> = { manifestDigest: digestOf('another'), assets: [asset('bundle.json', 'another')] };
-    expect(() => planPublish(wanted, facts({ channel, ...other }))).toThrow(expect.objectContaining({ code: 'E_PUBLISHED_DIFFERS' }));
+    const other = { manifestDigest: digestOf('another'), assets: [asset('bundle.json', 'another')] };
+    expect(() => planPublish(wanted, facts({ channel }, other))).toThrow(expect.objectContaining({ code: 'E_PUBLISHED_DIFFERS' }));
+  });
+});
+
+describe('several hosts', () => {
+  const mirror = { type: 'folder', name: 'mirror', path: '/srv/mirror' } as const;
+  const both = (here: Partial<HostState> = {}, there: Partial<HostState> = {}): PublishFacts => {
+    const authority = state(here);
+    return { ...facts(), authority, targets: [authority, state({ host: mirror, ...there })] };
+  };
+  const where = (planned: Planned): string[] => planned.plan.steps.map((step) => `${step.kind} ${'host' in step ? step.host.name : ''}`);
+
+  test('get the same bytes: the authority first, channel files last, and the mirror copies the authority’s', () => {
+    expect(where(planPublish(wanted, both()))).toEqual([
+      'reserve-tag local',
+      'draft-release local',
+      'upload-assets local',
+      'draft-release mirror',
+      'upload-assets mirror',
+      'publish-release local',
+      'publish-release mirror',
+      'check-published local',
+      'check-published mirror',
+      'put-channel local',
+      'mirror-channel mirror',
+      'put-files local',
+      'put-files mirror',
+    ]);
+  });
+
+  test('of which one has it all: only the other gets it', () => {
+    const channel = channelAfter(planPublish(wanted, facts()));
+    const root = new Map([['install.sh', digestOf('install.sh')]]);
+    const planned = planPublish(wanted, both({ published: assets, channel, root }));
+    expect(where(planned).filter((step) => step.endsWith(' local'))).toEqual(['check-published local']);
+    expect(where(planned).filter((step) => step.startsWith('publish-release'))).toEqual(['publish-release mirror']);
+  });
+
+  test('a mirror is never ahead of its authority', () => {
+    const alone = { ...facts(), authority: state(), targets: [state({ host: mirror })] };
+    expect(() => planPublish(wanted, alone)).toThrow(expect.objectContaining({ code: 'E_POLICY' }));
+    const other = { ...alone, authority: state({ published: [asset('bundle.json', 'another')] }) };
+    expect(() => planPublish(wanted, other)).toThrow(expect.objectContaining({ code: 'E_POLICY' }));
+    expect(kinds(planPublish(wanted, { ...alone, authority: state({ published: assets }) }))).toContain('mirror-channel');
+  });
+
+  test('a git remote decides, and holds no release', () => {
+    const git = state({ host: { type: 'git', name: 'origin', url: '/srv/acme.git' } });
+    const planned = planPublish(wanted, { ...facts(), authority: git, targets: [git, state({ host: mirror })] });
+    expect(where(planned).filter((step) => step.endsWith(' origin'))).toEqual(['reserve-tag origin', 'put-channel origin']);
+  });
+});
+
+describe('a draft', () => {
+  test('is reserved and uploaded, and nothing appears', () => {
+    const { plan } = planPublish({ ...wanted, draftOnly: true }, facts());
+    expect(plan.steps.map(({ kind }) => kind)).toEqual(['reserve-tag', 'draft-release', 'upload-assets']);
+  });
+
+  test('is known by what is in it', () => {
+    const draftOf = (planned: Planned): unknown => planned.plan.steps.find((step) => step.kind === 'draft-release')?.draft.contents;
+    const ours = draftOf(planPublish(wanted, facts()));
+    expect(draftOf(planPublish({ ...wanted, draft: 'another-attempt' }, facts()))).toBe(ours);
+    expect(draftOf(planPublish(wanted, facts({}, { assets: [...assets, asset('more')] })))).not.toBe(ours);
+  });
+});
+
+describe('replacing a published version', () => {
+  const published = [asset('bundle.json', 'another')];
+
+  test('takes a reason, names what it replaces, and reserves nothing', () => {
+    const channel = { ...channelAfter(planPublish(wanted, facts())) };
+    const known = { ...channel, releases: channel.releases.map((release) => ({ ...release, manifest: digestOf('another') })) };
+    const { plan } = planPublish({ ...wanted, replace: 'a wrong port' }, facts({ published, channel: known }));
+    expect(plan.steps.map(({ kind }) => kind)).not.toContain('reserve-tag');
+    expect(plan.steps.find((step) => step.kind === 'publish-release')?.publication.replaces).toBe(digestOf('another'));
+    expect(plan.steps.find((step) => step.kind === 'put-channel')?.addition.replaces).toEqual({
+      manifest: digestOf('another'),
+      reason: 'a wrong port',
+    });
+  });
+
+  test('changes nothing when the content is the same', () => {
+    const { plan } = planPublish({ ...wanted, replace: 'a wrong port' }, facts({ published: assets }));
+    expect(plan.steps.map(({ kind }) => kind)).not.toContain('publish-release');
+  });
+});
+
+describe('what a forge shows as latest', () => {
+  const latestOf = (parts: Partial<PublishWanted>, here: Partial<HostState> = {}): boolean | undefined =>
+    planPublish({ ...wanted, ...parts }, facts(here)).plan.steps.find((step) => step.kind === 'publish-release')?.publication.latest;
+
+  test('is the newest release of the main channel', () => {
+    expect(latestOf({})).toBe(true);
+  });
+
+  test('is never a backport, nor a release of another channel', () => {
+    const newer = addRelease(undefined, channelAdditionOf('2.0.0'))?.payload ?? '';
+    expect(latestOf({}, { channel: parseChannel(newer, 'test') })).toBe(false);
+    expect(latestOf({ main: false })).toBe(false);
   });
 });
 
@@ -192,7 +300,7 @@ describe('a reserved tag', () => {
 });
 
 function channelAdditionOf(version: string): Parameters<typeof addRelease>[1] {
-  const put = planPublish(wanted, facts({ manifest: { ...manifest, version, tag: `v${version}` } satisfies Manifest })).plan.steps[5];
+  const put = planPublish(wanted, facts({}, { manifest: { ...manifest, version, tag: `v${version}` } satisfies Manifest })).plan.steps[5];
   if (put?.kind !== 'put-channel') throw new Error('no put-channel');
   return put.addition;
 }

@@ -3,9 +3,10 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CHANNEL_MAX_BYTES, type Channel, type ChannelRelease, parseChannel, parseSignedChannel } from '../../model/channel.ts';
 import { nextChannelFile } from '../../model/channel-change.ts';
+import { nextMirrorFile } from '../../model/channel-mirror.ts';
 import { digestOf } from '../../model/digest.ts';
 import { isToolError, ToolError } from '../../model/error.ts';
-import { type HostAddress, MANIFEST_ASSET, type ReleaseHost } from '../../model/host.ts';
+import { type HostAddress, MANIFEST_ASSET, publicLocation, type ReleaseHost } from '../../model/host.ts';
 import type { AssetToPublish, Step } from '../../model/plan.ts';
 import { assetDifferences, publishedDiffers, reservedElsewhere } from '../../model/published.ts';
 import { judgeReservation } from '../../model/reservation.ts';
@@ -68,7 +69,8 @@ const checkPublished: Handler<'check-published'> = {
     if (manifestOf(found) !== manifestOf(assets)) throw publishedDiffers(tag, manifestOf(found), manifestOf(assets));
     const differences = assetDifferences(found ?? [], assets);
     if (differences.length > 0) throw otherPacking(tag, differences);
-    if (host.type === 'folder' && host.url !== undefined) await checkShown(host.url, { tag, assets }, site);
+    const shown = host.type === 'folder' ? host.url : publicLocation(host);
+    if (shown !== undefined) await checkShown(shown, { tag, assets }, site);
   },
 };
 
@@ -82,6 +84,19 @@ const putChannel: Handler<'put-channel'> = {
   run: async ({ host, addition, signing }, site) => {
     const key = { publicKey: signing.publicKey, secretKey: await readSecretKey(signing, site.world.env) };
     await hostOf(host, site).changeChannel(addition.channel, (current) => nextChannelFile(current, addition, key));
+  },
+};
+
+const mirrorChannel: Handler<'mirror-channel'> = {
+  done: async ({ from, host, channel }, { world }) => {
+    const text = await signedChannel(from, channel, world);
+    const there = await signedChannel(host, channel, world);
+    return text !== undefined && text === there && (await isChannelCopied(openView(host, world), channel));
+  },
+  run: async ({ from, host, channel }, site) => {
+    const text = await signedChannel(from, channel, site.world);
+    if (text === undefined) throw new ToolError('E_NOT_FOUND', `${from.name} has no channel ${channel}`, { hint: 'Publish to it first.' });
+    await hostOf(host, site).changeChannel(channel, (current) => nextMirrorFile(current, text, channel));
   },
 };
 
@@ -112,10 +127,11 @@ export const releaseSteps = {
   'publish-release': publishRelease,
   'check-published': checkPublished,
   'put-channel': putChannel,
+  'mirror-channel': mirrorChannel,
   'put-files': putFiles,
 } satisfies Pick<
   Handlers,
-  'reserve-tag' | 'draft-release' | 'upload-assets' | 'publish-release' | 'check-published' | 'put-channel' | 'put-files'
+  'reserve-tag' | 'draft-release' | 'upload-assets' | 'publish-release' | 'check-published' | 'put-channel' | 'mirror-channel' | 'put-files'
 >;
 
 function hostOf(address: HostAddress, site: Site): ReleaseHost {
@@ -148,9 +164,13 @@ async function checkShown(url: string, { tag, assets }: Pick<Step<'check-publish
 }
 
 async function readChannel(host: HostAddress, name: string, world: HostWorld): Promise<Channel | undefined> {
+  const text = await signedChannel(host, name, world);
   const where = `channels/${name}.signed.json`;
-  const bytes = await openView(host, world).read(where, CHANNEL_MAX_BYTES);
-  return bytes === undefined ? undefined : parseChannel(parseSignedChannel(bytes.toString(), where).payload, where);
+  return text === undefined ? undefined : parseChannel(parseSignedChannel(text, where).payload, where);
+}
+
+async function signedChannel(host: HostAddress, name: string, world: HostWorld): Promise<string | undefined> {
+  return (await openView(host, world).read(`channels/${name}.signed.json`, CHANNEL_MAX_BYTES))?.toString();
 }
 
 async function latestOf({ host, channel }: Step<'put-files'>, world: HostWorld): Promise<ChannelRelease | undefined> {

@@ -72,6 +72,29 @@ export function chooseHost(context: Context, { product, root }: ProductFile): Ho
   return addressOf(host, root);
 }
 
+/** Where a release goes: the host that decides, and the hosts that --to or `release.publishTo` name, the deciding one first. */
+export interface ReleaseHosts {
+  readonly authority: HostAddress;
+  readonly targets: readonly HostAddress[];
+}
+
+/** Throws E_CONFIG for a host that is not declared. */
+export function chooseHosts(context: Context, file: ProductFile): ReleaseHosts {
+  const { publishTo, authority } = file.product.release;
+  const given = textFlags(context.flags, 'to');
+  const names = [...new Set(given.length > 0 ? given : publishTo)];
+  const ordered = [...names.filter((name) => name === authority), ...names.filter((name) => name !== authority)];
+  return { authority: hostNamed(authority, file), targets: ordered.map((name) => hostNamed(name, file)) };
+}
+
+function hostNamed(name: string, { product, root }: ProductFile): HostAddress {
+  const { hosts } = product.release;
+  const host = hosts.find((each) => each.name === name);
+  if (host !== undefined) return addressOf(host, root);
+  const hint = `Known: ${hosts.map((each) => each.name).join(', ') || 'none; add one under `release.hosts`'}.`;
+  throw new ToolError('E_CONFIG', `there is no release host ${JSON.stringify(name)}`, { hint });
+}
+
 async function readText(file: string, named: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');

@@ -1,22 +1,29 @@
 // publish: a packed release onto a host, at once and for ever. Rule: run again after anything, it ends in the same state.
-import { join, relative, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { ToolError } from '../../model/error.ts';
 import { type HostAddress, releaseUrl } from '../../model/host.ts';
-import { momentOf } from '../../model/parse.ts';
-import type { Planned, Signing } from '../../model/plan.ts';
+import type { Plan, Signing, Step } from '../../model/plan.ts';
 import { SNAPSHOT_CHANNEL } from '../../model/snapshot.ts';
 import { type Checkout, observeCheckout } from '../../observe/checkout.ts';
-import { observeIdentity } from '../../observe/identity.ts';
-import { checkSecretKey, observeHost, observePacked, type PackedRelease, type PackedRequest } from '../../observe/published.ts';
+import { checkSecretKey, observePacked, type PackedRelease, type PackedRequest } from '../../observe/published.ts';
 import { observeSelf } from '../../observe/self.ts';
 import { observeTag } from '../../observe/worktree.ts';
-import { basisOf, type PublishWanted, planPublish } from '../../plan/publish.ts';
+import { basisOf } from '../../plan/publish.ts';
 import { planToJson, planToText } from '../../show/plan.ts';
 import { type Carried, carryOut, isPlanOnly, throwUnlessDone } from '../carry-out.ts';
 import { CHANGING_FLAGS, type Command, type CommandResult, type Context, isSet, refusePositionals, textFlag } from '../command.ts';
 import { endEarlier } from './earlier.ts';
 import { packRelease } from './pack.ts';
-import { chooseHost, chooseTag, HOST_FLAGS, PRODUCT_FLAGS, type ProductFile, readProductFile, type TagAndVersion } from './product-file.ts';
+import { planFor } from './prepare-publish.ts';
+import {
+  chooseHosts,
+  chooseTag,
+  HOST_FLAGS,
+  PRODUCT_FLAGS,
+  type ProductFile,
+  readProductFile,
+  type TagAndVersion,
+} from './product-file.ts';
 
 export const publish: Command = {
   name: 'publish',
@@ -25,6 +32,10 @@ export const publish: Command = {
     tag: { type: 'string', value: 'TAG', help: 'the release (default: the tag on HEAD)' },
     ...HOST_FLAGS,
     key: { type: 'string', value: 'FILE', help: 'the secret key file (default: $SLIPWAY_SECRET_KEY)' },
+    draft: { type: 'boolean', help: 'upload everything, and publish nothing yet' },
+    resume: { type: 'boolean', help: 'go on with what was cut off; never packs anew' },
+    replace: { type: 'boolean', help: 'give a published version other content (needs release.allowReplace)' },
+    reason: { type: 'string', value: 'TEXT', help: 'why it is replaced; installs are told' },
     ...PRODUCT_FLAGS,
     ...CHANGING_FLAGS,
   },
@@ -32,31 +43,42 @@ export const publish: Command = {
     refusePositionals(context);
     const file = await readProductFile(context);
     const { root, product } = file;
+    const replace = replaceReason(context, file);
     const checkout = await observeCheckout(root, context.world);
     await endEarlier(root, context, 'publish');
     const { tag, version } = chooseTag(context, product, checkout);
-    const host = chooseHost(context, file);
+    const hosts = chooseHosts(context, file);
     const signing = signingOf(context, file);
     const request = { folder: join(root, 'dist', tag), tag, product: product.product, publicKey: signing.publicKey };
-    if (!isPlanOnly(context) && (await observePacked(request)) === undefined) await packRelease(context);
+    const packs = !isPlanOnly(context) && !isSet(context.flags, 'resume');
+    if (packs && (await observePacked(request)) === undefined) await packRelease(context);
     const packed = await requirePacked(request, checkout);
     refuseSnapshot(packed, file);
     await refuseOtherTag(context, file, { tag, commit: checkout.commit });
     await checkSecretKey(signing, context.world.env);
-    const planned = await planFor(context, { file, host, signing, packed });
+    const planned = await planFor(context, { file, hosts, signing, packed, replace });
     const recheck = async (): Promise<PublishBasis> => basisOf(await requirePacked(request, checkout));
     const carried = await carryOut(planned, context, { root, recheck, operator: await observeSelf(context.file) });
-    return resultOf(carried, context, { tag, version, host });
+    return resultOf(carried, context, { tag, version, targets: hosts.targets });
   },
 };
 
 type PublishBasis = ReturnType<typeof basisOf>;
 
-interface Publishing {
-  readonly file: ProductFile;
-  readonly host: HostAddress;
-  readonly signing: Signing;
-  readonly packed: PackedRelease;
+/** Why a published version may be replaced; null = it may not. */
+function replaceReason({ flags }: Context, { product }: ProductFile): string | null {
+  const reason = textFlag(flags, 'reason');
+  if (!isSet(flags, 'replace')) {
+    if (reason === undefined) return null;
+    throw new ToolError('E_USAGE', '--reason without --replace', { hint: 'A reason is given for replacing a published version.' });
+  }
+  if (!product.release.allowReplace) {
+    throw new ToolError('E_POLICY', 'published versions of this product are never replaced', {
+      hint: 'Publish the next version. To allow it after all, set release.allowReplace: true.',
+    });
+  }
+  if (reason !== undefined && reason.trim() !== '') return reason;
+  throw new ToolError('E_USAGE', '--replace needs --reason', { hint: 'Say in a sentence why; installs that have the version are told.' });
 }
 
 function signingOf(context: Context, { product }: ProductFile): Signing {
@@ -102,46 +124,11 @@ async function refuseOtherTag(
   throw new ToolError('E_NOT_PACKED', `the tag ${tag} is on ${tagged}, and HEAD is ${commit}`, { hint: `Check out ${tag}, and pack it.` });
 }
 
-async function planFor(context: Context, { file, host, signing, packed }: Publishing): Promise<Planned> {
-  const { product, root } = file;
-  const { manifest } = packed;
-  const facts = await observeHost(
-    {
-      host,
-      product: manifest.product,
-      tag: manifest.tag,
-      channel: manifest.channel,
-      publicKey: signing.publicKey,
-    },
-    context.world,
-  );
-  const nonce = context.world.random(16).toString('hex');
-  const wanted: PublishWanted = {
-    id: nonce,
-    at: momentOf(context.world.now()),
-    host,
-    draft: `${manifest.tag}-${nonce}`,
-    notes: '',
-    reserver: { by: await observeIdentity(root, context.world, isPlanOnly(context)), nonce },
-    signing,
-    expires: product.release.expires,
-    prereleases: product.release.channels[manifest.channel]?.prerelease !== undefined,
-    main: manifest.channel === mainChannel(file),
-  };
-  return planPublish(wanted, { ...packed, ...facts, from: relative(root, packed.folder) });
+interface Shown extends TagAndVersion {
+  readonly targets: readonly HostAddress[];
 }
 
-/** The channel whose latest install.sh lies at the root of a host. */
-function mainChannel({ product }: ProductFile): string | undefined {
-  const names = Object.entries(product.release.channels).flatMap(([name, { prerelease }]) => (prerelease === undefined ? [name] : []));
-  return names.includes('stable') ? 'stable' : names[0];
-}
-
-function resultOf(
-  carried: Carried,
-  context: Context,
-  { tag, version, host }: TagAndVersion & { readonly host: HostAddress },
-): CommandResult {
+function resultOf(carried: Carried, context: Context, { tag, version, targets }: Shown): CommandResult {
   const { plan } = carried;
   if (carried.outcome === 'planned') {
     const exit = isSet(context.flags, 'exit-code') && plan.steps.length > 0 ? { exit: 4 } : {};
@@ -150,8 +137,25 @@ function resultOf(
   // What stopped it is the answer: what another published, or what to mend before running it again.
   if ('cause' in carried && carried.cause instanceof ToolError) throw carried.cause;
   throwUnlessDone(carried, { version, tag });
-  const outcome = plan.steps.some(({ kind }) => kind === 'publish-release') ? 'published' : 'already-published';
-  const url = releaseUrl(host, tag);
-  const text = `${tag} is published${outcome === 'published' ? '' : ' already, with the same content'}: ${url}\n`;
-  return { fields: { version, tag, hosts: [{ name: host.name, outcome, url }] }, text };
+  const hosts = targets.map((host) => ({ name: host.name, outcome: outcomeOn(host, plan, context), url: releaseUrl(host, tag) }));
+  return {
+    fields: { version, tag, hosts },
+    text: hosts.map((host) => `${tag} ${SAID[host.outcome]} ${host.name}: ${host.url}\n`).join(''),
+  };
+}
+
+type Outcome = 'published' | 'already-published' | 'replaced' | 'drafted';
+
+const SAID: Readonly<Record<Outcome, string>> = {
+  published: 'is published on',
+  'already-published': 'is published already, with the same content, on',
+  replaced: 'took the place of what was published on',
+  drafted: 'is a draft on',
+};
+
+function outcomeOn({ name }: HostAddress, { steps }: Plan, { flags }: Context): Outcome {
+  const isThere = (step: Step): boolean => 'host' in step && step.host.name === name;
+  const publishing = steps.find((step): step is Step<'publish-release'> => step.kind === 'publish-release' && isThere(step));
+  if (publishing !== undefined) return publishing.publication.replaces === null ? 'published' : 'replaced';
+  return isSet(flags, 'draft') && steps.some((step) => step.kind === 'upload-assets' && isThere(step)) ? 'drafted' : 'already-published';
 }

@@ -2,19 +2,25 @@
 import { readFile } from 'node:fs/promises';
 import { systemCode, ToolError } from '../../model/error.ts';
 import { type PublicKey, parsePublicKey } from '../../model/minisign.ts';
+import { channelOf } from '../../model/tag.ts';
+import { observeCheckout } from '../../observe/checkout.ts';
+import { compareHosts } from '../../observe/host-comparison.ts';
 import { type Verification, verifyFile } from '../../observe/verification.ts';
-import { type Command, type CommandResult, type Context, textFlag } from '../command.ts';
-import { PRODUCT_FLAGS, readProductFile } from './product-file.ts';
+import { type Command, type CommandResult, type Context, isSet, refusePositionals, textFlag } from '../command.ts';
+import { chooseHosts, chooseTag, PRODUCT_FLAGS, readProductFile } from './product-file.ts';
 
 export const verify: Command = {
   name: 'verify',
-  summary: 'check the signatures and digests of release files',
-  usage: 'FILE…',
+  summary: 'check the signatures and digests of release files, or that all hosts show the same release',
+  usage: 'FILE… | --all-hosts',
   flags: {
     key: { type: 'string', value: 'KEY', help: "the publisher's public key, or its file (default: release.publicKey)" },
+    'all-hosts': { type: 'boolean', help: 'download a published release from every host, and compare' },
+    tag: { type: 'string', value: 'TAG', help: 'with --all-hosts: the release (default: the tag on HEAD)' },
     ...PRODUCT_FLAGS,
   },
   run: async (context) => {
+    if (isSet(context.flags, 'all-hosts')) return verifyHosts(context);
     if (context.positionals.length === 0) {
       throw new ToolError('E_USAGE', 'which file?', { hint: 'Give a bundle, a bundle.json, a SHA256SUMS or a channel file.' });
     }
@@ -24,6 +30,30 @@ export const verify: Command = {
     return resultOf(found);
   },
 };
+
+async function verifyHosts(context: Context): Promise<CommandResult> {
+  refusePositionals(context);
+  const file = await readProductFile(context);
+  const { product, root } = file;
+  const { tag, version } = chooseTag(context, product, await observeCheckout(root, context.world));
+  const channel = channelOf(product.release.channels, version);
+  if (channel === undefined) throw new ToolError('E_USAGE', `no channel takes ${version}`, { hint: 'See `release.channels`.' });
+  const { authority, targets } = chooseHosts(context, file);
+  const publicKey = product.release.publicKey ?? null;
+  const request = { authority, hosts: targets, product: product.product, channel, tag, publicKey };
+  const hosts = await compareHosts(request, context.world);
+  const wrong = hosts.filter(({ verified }) => !verified);
+  const fields = { tag, version, verified: wrong.length === 0, hosts, problems: wrong.flatMap(({ problems }) => problems) };
+  const text = hosts.map(
+    ({ name, location }) => `${name}: ${tag} is the same, read from ${location ?? 'nowhere: installs do not read it'}\n`,
+  );
+  if (wrong.length === 0) return { fields, text: text.join('') };
+  const lines = wrong.flatMap(({ name, problems }) => problems.map((problem) => `\n  ${name}: ${problem}`));
+  throw new ToolError('E_DIGEST', `${wrong.length} of ${hosts.length} hosts do not show ${tag} as the authority has it:${lines.join('')}`, {
+    hint: `Publish it again to mend what is missing: \`slipway publish --tag ${tag}\`.`,
+    details: fields,
+  });
+}
 
 async function chooseKey(context: Context): Promise<PublicKey> {
   const given = textFlag(context.flags, 'key');

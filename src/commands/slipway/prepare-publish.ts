@@ -1,0 +1,92 @@
+// What publishing looks at before it decides. Rule: everything that can be known before the first write is said before it, for all hosts at once.
+import { relative } from 'node:path';
+import { hexOf } from '../../model/digest.ts';
+import { ToolError } from '../../model/error.ts';
+import { contentsOf, type HostAddress, type HostProblem } from '../../model/host.ts';
+import { momentOf } from '../../model/parse.ts';
+import type { Planned, Signing } from '../../model/plan.ts';
+import { observeIdentity } from '../../observe/identity.ts';
+import { type HostFacts, isDrafted, observeHost, type PackedRelease } from '../../observe/published.ts';
+import { type PublishWanted, planPublish } from '../../plan/publish.ts';
+import { isPlanOnly } from '../carry-out.ts';
+import { type Context, isSet } from '../command.ts';
+import type { ProductFile, ReleaseHosts } from './product-file.ts';
+
+export interface Publishing {
+  readonly file: ProductFile;
+  readonly hosts: ReleaseHosts;
+  readonly signing: Signing;
+  readonly packed: PackedRelease;
+  /** Why a published version may be replaced; null = it may not. */
+  readonly replace: string | null;
+}
+
+/** Looks at all hosts, and plans. Throws E_PREFLIGHT with everything that would stop the release on any of them. */
+export async function planFor(context: Context, publishing: Publishing): Promise<Planned> {
+  const { file, hosts, signing, packed } = publishing;
+  const facts = await observeHosts(context, publishing);
+  const nonce = context.world.random(16).toString('hex');
+  const { manifest } = packed;
+  const { release } = file.product;
+  const wanted: PublishWanted = {
+    id: nonce,
+    at: momentOf(context.world.now()),
+    draft: await draftName(context, publishing, nonce),
+    notes: '',
+    reserver: { by: await observeIdentity(file.root, context.world, isPlanOnly(context)), nonce },
+    signing,
+    expires: release.expires,
+    prereleases: release.channels[manifest.channel]?.prerelease !== undefined,
+    main: manifest.channel === mainChannel(file),
+    draftOnly: isSet(context.flags, 'draft'),
+    replace: publishing.replace,
+  };
+  const named = (wished: HostAddress): HostFacts => facts.find(({ host }) => host.name === wished.name) as HostFacts; // one for each was asked
+  const states = { authority: named(hosts.authority), targets: hosts.targets.map(named) };
+  return planPublish(wanted, { ...packed, ...states, from: relative(file.root, packed.folder) });
+}
+
+async function observeHosts(context: Context, { hosts, packed, signing, replace }: Publishing): Promise<readonly HostFacts[]> {
+  const { manifest, assets } = packed;
+  const { product, tag, channel, commit } = manifest;
+  const all = new Map([hosts.authority, ...hosts.targets].map((host) => [host.name, host]));
+  const wanted = { tag, commit, assets, replace: replace !== null };
+  const asked = [...all.values()].map((host) =>
+    observeHost({ host, product, tag, channel, publicKey: signing.publicKey, wanted }, context.world),
+  );
+  const facts = await Promise.all(asked);
+  const problems = facts.flatMap(({ host, problems: found }) => found.map((problem) => ({ ...problem, host: host.name })));
+  refuseProblems(problems, context);
+  return facts;
+}
+
+/** Warnings are said; errors stop, all at once. */
+function refuseProblems(problems: readonly (HostProblem & { readonly host: string })[], { world }: Context): void {
+  for (const { severity, host, message, hint } of problems) {
+    if (severity === 'warning') world.report({ type: 'warning', text: `${host}: ${message}`, hint });
+  }
+  const errors = problems.filter(({ severity }) => severity === 'error');
+  const [first] = errors;
+  if (first === undefined) return;
+  const more = errors.slice(1).map(({ host, message }) => `\n  ${host}: ${message}`);
+  throw new ToolError('E_PREFLIGHT', `${first.host}: ${first.message}${more.join('')}`, {
+    hint: first.hint,
+    details: { problems: errors },
+  });
+}
+
+/** A draft that is to be found again is named by its contents; every other attempt has its own. */
+async function draftName({ world, flags }: Context, { hosts, packed }: Publishing, nonce: string): Promise<string> {
+  const { assets, manifest } = packed;
+  const contents = contentsOf(assets);
+  const lasting = { tag: manifest.tag, name: `${manifest.tag}-${hexOf(contents).slice(0, 16)}`, contents };
+  if (isSet(flags, 'draft')) return lasting.name;
+  for (const host of hosts.targets) if (await isDrafted(host, lasting, world)) return lasting.name;
+  return `${manifest.tag}-${nonce}`;
+}
+
+/** The channel whose latest install.sh lies at the root of a host. */
+function mainChannel({ product }: ProductFile): string | undefined {
+  const names = Object.entries(product.release.channels).flatMap(([name, { prerelease }]) => (prerelease === undefined ? [name] : []));
+  return names.includes('stable') ? 'stable' : names[0];
+}
