@@ -27,7 +27,7 @@ function addition(version: string, parts: Partial<ChannelAddition> = {}): Channe
     replaced: [],
   };
   const fixed = { product: 'acme', channel: 'stable', hosts: ['https://releases.example'], prereleases: false, release };
-  return { ...fixed, issued: '2026-03-15T10:00:00Z', expires: '2027-03-15T10:00:00Z', ...parts };
+  return { ...fixed, replaces: null, issued: '2026-03-15T10:00:00Z', expires: '2027-03-15T10:00:00Z', ...parts };
 }
 
 function add(current: string | undefined, version: string, parts: Partial<ChannelAddition> = {}): string {
