@@ -43,6 +43,16 @@ const entries: readonly CommandEntry[] = [
     summary: 'list and lock the images of a product',
     load: async () => (await import('./commands/slipway/images.ts')).images,
   },
+  {
+    name: 'release',
+    summary: 'list published releases, or yank, deprecate and limit them',
+    load: async () => (await import('./commands/slipway/release.ts')).release,
+  },
+  {
+    name: 'channel',
+    summary: 'give channel files a new date before they expire',
+    load: async () => (await import('./commands/slipway/channel.ts')).channel,
+  },
   { name: 'verify', summary: 'signatures and digests of files', load: async () => (await import('./commands/slipway/verify.ts')).verify },
   { name: 'keys', summary: 'make and show signing keys', load: async () => (await import('./commands/slipway/keys.ts')).keys },
 ];

@@ -82,21 +82,35 @@ export function addRelease(current: string | undefined, addition: ChannelAdditio
  * The channel file after the addition, or undefined when the release is in it. The current file is verified with the product's own key first:
  * nothing that somebody put there is ever signed along. Throws what `verifyChannel` and `addRelease` throw.
  */
-export function nextChannelFile(
-  current: string | undefined,
-  addition: ChannelAddition,
-  key: { readonly publicKey: string | null; readonly secretKey: SecretKey | null },
-): NextChannel | undefined {
+export function nextChannelFile(current: string | undefined, addition: ChannelAddition, key: SigningKey): NextChannel | undefined {
   const former = current === undefined ? undefined : ownPayload(current, addition, key.publicKey);
   const changed = addRelease(former, addition);
-  if (changed === undefined) return undefined;
-  const { product, channel } = addition;
+  return changed === undefined ? undefined : signedNext(changed, addition, key);
+}
+
+/** The key pair of a product; both null = it is not signed. */
+export interface SigningKey {
+  readonly publicKey: string | null;
+  readonly secretKey: SecretKey | null;
+}
+
+/** A payload as the file that installs read. */
+export function signedNext(
+  changed: ChangedChannel,
+  { product, channel }: Pick<ChannelAddition, 'product' | 'channel'>,
+  key: SigningKey,
+): NextChannel {
   const statement = { role: 'channel', product, subject: channel, content: Buffer.from(changed.payload) } as const;
   const minisig = key.secretKey === null ? null : signStatement(statement, key.secretKey);
   return { sequence: changed.sequence, text: printSignedChannel(changed.payload, minisig) };
 }
 
-function ownPayload(current: string, { product, channel }: ChannelAddition, publicKey: string | null): string {
+/** The payload of the current file, verified with the product's own key: nothing that somebody put there is ever signed along. */
+export function ownPayload(
+  current: string,
+  { product, channel }: Pick<ChannelAddition, 'product' | 'channel'>,
+  publicKey: string | null,
+): string {
   const where = `channel ${channel}`;
   if (publicKey === null && parseSignedChannel(current, where).minisig !== null) {
     throw new ToolError('E_CONFIG', `${where} is signed, and this product has no release.publicKey`, {
@@ -132,8 +146,8 @@ function refuseOther(former: Channel | undefined, { product, channel }: ChannelA
   });
 }
 
-/** Moments in one form sort as text. */
-function later(former: string | undefined, wanted: string): string {
+/** The later of two moments: in one form they sort as text. */
+export function later(former: string | undefined, wanted: string): string {
   return former !== undefined && former > wanted ? former : wanted;
 }
 

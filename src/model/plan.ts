@@ -1,6 +1,7 @@
 // A plan: the list of steps a command will carry out. Rule: data only; secrets travel by name, contents by digest, and every step says why.
 import type { ChannelAsset } from './channel.ts';
 import type { ChannelAddition } from './channel-change.ts';
+import type { ChannelEdit } from './channel-edit.ts';
 import type { DumpRecipe, Probe } from './description.ts';
 import type { Digest } from './digest.ts';
 import type { Draft, HostAddress, Publication } from './host.ts';
@@ -114,6 +115,8 @@ export interface StepArgs {
   'check-published': { readonly host: HostAddress; readonly tag: string; readonly assets: readonly AssetToPublish[] };
   /** Joins the release to the channel file as it is by then, signs it, and claims the next sequence. */
   'put-channel': { readonly host: HostAddress; readonly addition: ChannelAddition; readonly signing: Signing };
+  /** Changes what the channel file says of releases, as it is by then, signs it, and claims the next sequence. */
+  'edit-channel': { readonly host: HostAddress; readonly edit: ChannelEdit; readonly signing: Signing };
   /** Gives a mirror the authority's channel file, byte for byte. */
   'mirror-channel': { readonly from: HostAddress; readonly host: HostAddress; readonly channel: string };
   /** Puts these assets of the channel's latest release at the root of the host. */

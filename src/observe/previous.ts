@@ -1,11 +1,14 @@
 // The release before the one that is made, as the authority has it. Rule: verified like an install would; nothing there is a fact, not an error.
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { CHANNEL_MAX_BYTES } from '../model/channel.ts';
 import { digestOf } from '../model/digest.ts';
-import { type HostAddress, MANIFEST_ASSET } from '../model/host.ts';
+import { type HostAddress, MANIFEST_ASSET, publicLocation } from '../model/host.ts';
 import { type Manifest, parseManifest } from '../model/manifest.ts';
 import { verifyChannel } from '../model/trust.ts';
 import { compareVersions, type Version, versionOf } from '../model/version.ts';
-import { type HostWorld, openView } from '../world/hosts.ts';
+import { type HostWorld, openSource, openView } from '../world/hosts.ts';
+import { makeScratch } from './scratch.ts';
 
 const MOST_MANIFEST_BYTES = 16 * 1024 * 1024;
 
@@ -33,10 +36,20 @@ export async function observePrevious(
   const earlier = releases.filter((release) => release.status !== 'yanked' && isBelow(release.version, below));
   const [latest] = earlier.sort((a, b) => compareVersions(b.version as Version, a.version as Version));
   if (latest === undefined) return undefined;
-  const bytes = await view.read(`releases/${latest.tag}/${MANIFEST_ASSET}`, MOST_MANIFEST_BYTES);
+  const bytes = await readManifest(host, latest.tag, world);
   return bytes === undefined || digestOf(bytes) !== latest.manifest
     ? undefined
     : parseManifest(bytes.toString(), `${MANIFEST_ASSET} of ${latest.tag}`);
+}
+
+/** From where installs read it, unless the host is a folder at hand. */
+async function readManifest(host: HostAddress, tag: string, world: HostWorld): Promise<Buffer | undefined> {
+  if (host.type === 'folder') return openView(host, world).read(`releases/${tag}/${MANIFEST_ASSET}`, MOST_MANIFEST_BYTES);
+  const location = publicLocation(host);
+  if (location === undefined) return undefined;
+  const to = join(await makeScratch(), MANIFEST_ASSET);
+  await openSource(location, world).download(tag, MANIFEST_ASSET, { to, maxBytes: MOST_MANIFEST_BYTES });
+  return readFile(to);
 }
 
 function isBelow(text: string, below: Version | undefined): boolean {

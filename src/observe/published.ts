@@ -96,17 +96,26 @@ export interface HostRequest {
 /** What the host shows; a folder that does not exist yet shows nothing. Throws what `verifyChannel` throws for a channel file that is not ours. */
 export async function observeHost(request: HostRequest, world: HostWorld): Promise<HostFacts> {
   const view = openView(request.host, world);
-  const path = `channels/${request.channel}.signed.json`;
-  const text = (await view.read(path, CHANNEL_MAX_BYTES))?.toString();
   return {
     host: request.host,
     reservation: await view.reservation(request.tag),
     published: await view.listRelease(request.tag),
-    channel: text === undefined ? undefined : ownChannel(text, request, `${path} of ${view.label}`),
+    channel: await observePublishedChannel(request, world),
     copied: await isChannelCopied(view, request.channel),
     root: await rootFiles(view),
     problems: await view.preflight(request.wanted),
   };
+}
+
+/** The channel file of the host, verified with the product's key; undefined when nothing is published in it. */
+export async function observePublishedChannel(
+  request: Pick<HostRequest, 'host' | 'product' | 'channel' | 'publicKey'>,
+  world: HostWorld,
+): Promise<Channel | undefined> {
+  const view = openView(request.host, world);
+  const path = `channels/${request.channel}.signed.json`;
+  const text = (await view.read(path, CHANNEL_MAX_BYTES))?.toString();
+  return text === undefined ? undefined : ownChannel(text, request, `${path} of ${view.label}`);
 }
 
 /** True when this draft waits on the host. */
@@ -138,7 +147,11 @@ export async function checkSecretKey(signing: Signing, env: World['env']): Promi
   await readSecretKey(signing, env);
 }
 
-function ownChannel(text: string, { product, channel, publicKey }: HostRequest, where: string): Channel {
+function ownChannel(
+  text: string,
+  { product, channel, publicKey }: Pick<HostRequest, 'product' | 'channel' | 'publicKey'>,
+  where: string,
+): Channel {
   const trust = { key: publicKey, signed: publicKey !== null, sequences: {} };
   return verifyChannel(text, { product, channel, trust, now: new Date(0), where, acceptExpired: true }).channel; // publishing renews it
 }

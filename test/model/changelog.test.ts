@@ -21,10 +21,11 @@ describe('a text that says nothing', () => {
     expect(isStub(text)).toBe(true);
   });
 
-  test.each(['# 2.4.0\n\n- Todo lists can be shared now, between all the people of a team.\n', 'Fixes a crash.\n', '# 1\n<!-- x -->\n* `tbd` option is gone for good\n'])(
-    'is not %j',
-    (text) => {
-      expect(isStub(text)).toBe(false);
-    },
-  );
+  test.each([
+    '# 2.4.0\n\n- Todo lists can be shared now, between all the people of a team.\n',
+    'Fixes a crash.\n',
+    '# 1\n<!-- x -->\n* `tbd` option is gone for good\n',
+  ])('is not %j', (text) => {
+    expect(isStub(text)).toBe(false);
+  });
 });

@@ -98,7 +98,9 @@ describe('versions', () => {
     ['VERSION', { kind: 'text', path: 'VERSION' }],
     ['git', { kind: 'git' }],
   ])('come from %s', (base, wanted) => {
-    expect(productOf(`schema: 1\nproduct: a\nrelease: { tag: "v{version}", base: ${JSON.stringify(base)} }\n`).release.base).toEqual(wanted);
+    expect(productOf(`schema: 1\nproduct: a\nrelease: { tag: "v{version}", base: ${JSON.stringify(base)} }\n`).release.base).toEqual(
+      wanted,
+    );
   });
 
   test('have former grammars, repositories, notes and maintenance lines', () => {

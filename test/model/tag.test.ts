@@ -1,7 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ChannelRules } from '../../src/model/product.ts';
-import { channelOf, channelsIncluding, counterOf, mainChannelOf, TAG_PATTERN, tagOf, versionOfAnyTag, versionOfTag } from '../../src/model/tag.ts';
+import {
+  channelOf,
+  channelsIncluding,
+  counterOf,
+  mainChannelOf,
+  TAG_PATTERN,
+  tagOf,
+  versionOfAnyTag,
+  versionOfTag,
+} from '../../src/model/tag.ts';
 import { parseVersion } from '../../src/model/version.ts';
 
 const patterns = ['v{version}', 'bundle-v{version}', 'V.{version}', 'api-gateway-v{version}', '{version}', '{version}-bundle'];
@@ -93,14 +102,27 @@ describe('dated tags', () => {
   });
 
   test('a former grammar reads what came before, and no day that does not exist', () => {
-    const rules = { ...dated, formerTags: [{ tag: 'bundle-v{version}', versions: 'semver' }, { tag: 'v{version}', versions: 'semver' }] } as const;
-    const read = ['bundle-v2.36.20260401', 'bundle-v2.4.0', 'v1.9.0', 'bundle-v2.36.20260231', 'latest'].map((tag) => versionOfAnyTag(rules, tag));
+    const rules = {
+      ...dated,
+      formerTags: [
+        { tag: 'bundle-v{version}', versions: 'semver' },
+        { tag: 'v{version}', versions: 'semver' },
+      ],
+    } as const;
+    const read = ['bundle-v2.36.20260401', 'bundle-v2.4.0', 'v1.9.0', 'bundle-v2.36.20260231', 'latest'].map((tag) =>
+      versionOfAnyTag(rules, tag),
+    );
     expect(read).toEqual(['2.36.20260401', '2.4.0', '1.9.0', undefined, undefined]);
   });
 });
 
 describe('maintenance lines', () => {
-  const channels = { stable: {}, staging: { prerelease: 'staging' }, 'lts-2.3': { versions: '2.3.x' }, 'rc-2.3': { prerelease: 'rc', versions: '2.3.x' } };
+  const channels = {
+    stable: {},
+    staging: { prerelease: 'staging' },
+    'lts-2.3': { versions: '2.3.x' },
+    'rc-2.3': { prerelease: 'rc', versions: '2.3.x' },
+  };
   test.each([
     ['2.3.9', 'lts-2.3'],
     ['2.4.0', 'stable'],

@@ -1,6 +1,18 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { compareVersions, coreOf, isDated, isPrerelease, isRange, numbersOf, parseVersion, prereleaseOf, rangesOverlap, satisfies, versionOf } from '../../src/model/version.ts';
+import {
+  compareVersions,
+  coreOf,
+  isDated,
+  isPrerelease,
+  isRange,
+  numbersOf,
+  parseVersion,
+  prereleaseOf,
+  rangesOverlap,
+  satisfies,
+  versionOf,
+} from '../../src/model/version.ts';
 
 const number = fc.nat({ max: 100_000 });
 const release = fc.tuple(number, number, number);
@@ -93,7 +105,12 @@ test('prereleases know their name', () => {
 
 test('dated versions go by MAJOR, SEQ and date as numbers', () => {
   const sorted = ['2.4.0', '2.9.20270101', '2.10.20260101', '2.10.20260102', '3.1.20250101'];
-  expect([...sorted].reverse().map((text) => parseVersion(text)).sort(compareVersions)).toEqual(sorted);
+  expect(
+    [...sorted]
+      .reverse()
+      .map((text) => parseVersion(text))
+      .sort(compareVersions),
+  ).toEqual(sorted);
   expect(sorted.map((text) => isDated(parseVersion(text)))).toEqual([false, true, true, true, true]);
 });
 

@@ -55,7 +55,11 @@ describe('tag rules', () => {
       'shared by two images',
       '  tag: bundle-v{version}\n',
       'images:\n  registry: r.example/a\n  own:\n    api: { release: "v{version}" }\n    web:\n      release: v{version}\n',
-      [10, 'images.own.web.release', 'v1.2.3 would be 1.2.3 of the image api by images.own.api.release, and 1.2.3 of the image web by images.own.web.release'],
+      [
+        10,
+        'images.own.web.release',
+        'v1.2.3 would be 1.2.3 of the image api by images.own.api.release, and 1.2.3 of the image web by images.own.web.release',
+      ],
     ],
   ])('%s collide, with the line', (_, release, rest, [line, path, message]) => {
     expect(problemsOf(release, rest)).toEqual([[line, 'E_TAG_COLLISION', path, message]]);
@@ -64,10 +68,29 @@ describe('tag rules', () => {
 
 describe('channels', () => {
   test.each<[string, string, [number, string, string][]]>([
-    ['a range that overlaps another', '{ stable: {}, a: { versions: 2.3.x }, b: { versions: ">=2.0.0 <3" } }', [[5, 'E_CHANNEL', 'release.channels.b']]],
-    ['a prerelease name that is there already', '{ a: { prerelease: rc }, b: { prerelease: rc } }', [[5, 'E_CHANNEL', 'release.channels.b']]],
-    ['an unknown channel to include, and itself', '{ a: { includes: [b, a] } }', [[5, 'E_UNKNOWN_CHANNEL', 'release.channels.a.includes[0]'], [5, 'E_UNKNOWN_CHANNEL', 'release.channels.a.includes[1]']]],
-    ['several for all releases, and lines beside each other', '{ a: {}, b: {}, c: { versions: 2.3.x }, d: { versions: 2.4.x }, e: { prerelease: rc }, f: { prerelease: rc, versions: 2.3.x } }', []],
+    [
+      'a range that overlaps another',
+      '{ stable: {}, a: { versions: 2.3.x }, b: { versions: ">=2.0.0 <3" } }',
+      [[5, 'E_CHANNEL', 'release.channels.b']],
+    ],
+    [
+      'a prerelease name that is there already',
+      '{ a: { prerelease: rc }, b: { prerelease: rc } }',
+      [[5, 'E_CHANNEL', 'release.channels.b']],
+    ],
+    [
+      'an unknown channel to include, and itself',
+      '{ a: { includes: [b, a] } }',
+      [
+        [5, 'E_UNKNOWN_CHANNEL', 'release.channels.a.includes[0]'],
+        [5, 'E_UNKNOWN_CHANNEL', 'release.channels.a.includes[1]'],
+      ],
+    ],
+    [
+      'several for all releases, and lines beside each other',
+      '{ a: {}, b: {}, c: { versions: 2.3.x }, d: { versions: 2.4.x }, e: { prerelease: rc }, f: { prerelease: rc, versions: 2.3.x } }',
+      [],
+    ],
   ])('with %s', (_, channels, wanted) => {
     expect(problemsOf(`  tag: v{version}\n  channels: ${channels}\n`).map(([line, code, path]) => [line, code, path])).toEqual(wanted);
   });

@@ -22,7 +22,11 @@ describe('the next version of a prerelease channel', () => {
     ['is .0 without any', [], '2.4.0-staging.0'],
     ['follows the highest counter as a number', ['v2.4.0-staging.9', 'v2.4.0-staging.10', 'v2.4.0-staging.2'], '2.4.0-staging.11'],
     ['does not fill holes', ['v2.4.0-staging.0', 'v2.4.0-staging.7'], '2.4.0-staging.8'],
-    ['ignores what is of no grammar', ['v2.4.0-staging.x', 'v2.4.0-staging.1.2', 'v2.4.0-staging.03', '2.4.0-staging.9', 'v2.4.0-staging'], '2.4.0-staging.0'],
+    [
+      'ignores what is of no grammar',
+      ['v2.4.0-staging.x', 'v2.4.0-staging.1.2', 'v2.4.0-staging.03', '2.4.0-staging.9', 'v2.4.0-staging'],
+      '2.4.0-staging.0',
+    ],
     ['ignores other names and other versions', ['v2.4.0-rc.4', 'v2.3.0-staging.8', 'v2.40.0-staging.8', 'v2.5.0'], '2.4.0-staging.0'],
   ])('%s', (_, tags, wanted) => {
     expect(next('staging', tags, { base: '2.4.0' })).toBe(wanted);
@@ -36,7 +40,10 @@ describe('the next version of a prerelease channel', () => {
   });
 
   test('is higher than every one that there is, and never one of them', () => {
-    const tags = fc.array(fc.nat(300).map((n) => `v2.4.0-staging.${n}`), { maxLength: 40 });
+    const tags = fc.array(
+      fc.nat(300).map((n) => `v2.4.0-staging.${n}`),
+      { maxLength: 40 },
+    );
     fc.assert(
       fc.property(tags, (there) => {
         const made = next('staging', there, { base: '2.4.0' });
@@ -67,8 +74,12 @@ describe('the next plain version', () => {
   });
 
   test('is refused when it is not of the channel, or when nothing says which it is', () => {
-    expect(() => next('lts-2.3', [], { base: '2.5.0' })).toThrow(/2.5.0, which follows from release.base, is not a version of the channel lts-2.3/);
-    expect(() => next('stable', ['x1.0.0'])).toThrow(expect.objectContaining({ code: 'E_USAGE', hint: expect.stringContaining('--version') }));
+    expect(() => next('lts-2.3', [], { base: '2.5.0' })).toThrow(
+      /2.5.0, which follows from release.base, is not a version of the channel lts-2.3/,
+    );
+    expect(() => next('stable', ['x1.0.0'])).toThrow(
+      expect.objectContaining({ code: 'E_USAGE', hint: expect.stringContaining('--version') }),
+    );
     expect(() => next('stabel', [])).toThrow(expect.objectContaining({ code: 'E_USAGE', hint: expect.stringContaining('stable') }));
   });
 });
@@ -106,7 +117,13 @@ describe('a named version', () => {
 });
 
 test('only tags that can matter are listed', () => {
-  const rules = { ...semver, formerTags: [{ tag: 'v{version}-old', versions: 'semver' }, { tag: 'b-{version}', versions: 'semver' }] } as const;
+  const rules = {
+    ...semver,
+    formerTags: [
+      { tag: 'v{version}-old', versions: 'semver' },
+      { tag: 'b-{version}', versions: 'semver' },
+    ],
+  } as const;
   expect(tagPrefixes(rules, parseVersion('2.4.0'))).toEqual(['v2.4.0', 'b-2.4.0']);
   expect(tagPrefixes(rules, undefined)).toEqual(['v', 'b-']);
   expect(tagPrefixes(dated, parseVersion('2.0.0'))).toEqual(['bundle-v2.']);

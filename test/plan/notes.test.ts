@@ -25,14 +25,23 @@ const texts = new Map([[PATH, '# 2.4.0\r\n\r\nFaster.\r\n']]);
 
 describe('the text of a version', () => {
   test('is its changelog file, for prereleases that of their X.Y.Z', () => {
-    expect(notesOf(productOf(), texts, { manifest: manifestOf(), previous: undefined })).toEqual({ markdown: '# 2.4.0\n\nFaster.\n', problems: [], changes: null });
+    expect(notesOf(productOf(), texts, { manifest: manifestOf(), previous: undefined })).toEqual({
+      markdown: '# 2.4.0\n\nFaster.\n',
+      problems: [],
+      changes: null,
+    });
     const version = parseVersion('2.4.0-staging.3');
     expect(planNotes(productOf(), texts, { version, manifest: undefined, previous: undefined }).markdown).toContain('Faster.');
   });
 
   test.each([
     ['missing', new Map<string, string>(), 'E_NOTES_MISSING', 'docs/2.4.0.md does not exist: 2.4.0 has no notes'],
-    ['a stub', new Map([[PATH, '# 2.4.0\n\nAdd notable changes for this version.\n']]), 'E_NOTES_STUB', 'docs/2.4.0.md says nothing about 2.4.0 yet'],
+    [
+      'a stub',
+      new Map([[PATH, '# 2.4.0\n\nAdd notable changes for this version.\n']]),
+      'E_NOTES_STUB',
+      'docs/2.4.0.md says nothing about 2.4.0 yet',
+    ],
   ])('that is %s is a problem with its line, unless somebody says why', (_, found, code, message) => {
     const { problems, markdown } = notesOf(productOf(), found, { manifest: manifestOf(), previous: undefined });
     expect(problems).toMatchObject([{ severity: 'error', code, message, file: 'slipway.yaml', line: 5, path: 'release.notes' }]);
@@ -43,12 +52,19 @@ describe('the text of a version', () => {
 
   test('is not asked for by a product without release.notes', () => {
     const product = readProduct('schema: 1\nproduct: acme\nrelease: { tag: "v{version}" }\n', 'slipway.yaml');
-    expect(notesOf(product, new Map(), { manifest: manifestOf(), previous: undefined })).toEqual({ markdown: '', problems: [], changes: null });
+    expect(notesOf(product, new Map(), { manifest: manifestOf(), previous: undefined })).toEqual({
+      markdown: '',
+      problems: [],
+      changes: null,
+    });
   });
 
   test('never exceeds what forges take, and says that it was cut', () => {
     const long = new Map([[PATH, `x${'😀'.repeat(MOST_NOTES)}`]]);
-    const { markdown } = notesOf(productOf(), long, { manifest: manifestOf({ hostPaths: ['/a'] }), previous: manifestOf({ version: '2.3.0' }) });
+    const { markdown } = notesOf(productOf(), long, {
+      manifest: manifestOf({ hostPaths: ['/a'] }),
+      previous: manifestOf({ version: '2.3.0' }),
+    });
     expect(markdown.length).toBeLessThanOrEqual(MOST_NOTES);
     expect(markdown).toMatch(/😀\n\n… \(cut short here\)\n$/u);
     const many = Array.from({ length: 20_000 }, (_, n) => `/host/path/${n}`);
@@ -77,7 +93,13 @@ describe('what changed since the release before', () => {
       LEVEL: { required: true, default: 'info' },
     },
     services: { grafana: {} },
-    requires: { ports: [{ port: '80', protocol: 'tcp' }, { port: '10000', protocol: 'udp' }], platforms: [] },
+    requires: {
+      ports: [
+        { port: '80', protocol: 'tcp' },
+        { port: '10000', protocol: 'udp' },
+      ],
+      platforms: [],
+    },
     data: { pgdata: {}, media: {} },
     hostPaths: ['/var/run/docker.sock'],
     images: [image('api', '2.4.0'), image('db', '16'), image('mail', '1')],
@@ -93,7 +115,10 @@ describe('what changed since the release before', () => {
     const { changes } = notesOf(productOf(), texts, { manifest, previous });
     expect(changes).toMatchObject({
       required: ['SMTP_HOST', 'LATER'],
-      removedVariables: [{ name: 'OLD', to: null }, { name: 'BASE_URL', to: 'PUBLIC_URL' }],
+      removedVariables: [
+        { name: 'OLD', to: null },
+        { name: 'BASE_URL', to: 'PUBLIC_URL' },
+      ],
       services: { added: ['api', 'grafana'], removed: ['seed'] },
       ports: { added: ['10000/udp'], removed: [] },
       volumes: { added: ['media'], removed: ['files'] },
@@ -105,10 +130,14 @@ describe('what changed since the release before', () => {
 
   test('follows the text, section by section', () => {
     const { markdown } = notesOf(productOf(), texts, { manifest, previous });
-    expect(markdown).toMatch(/^# 2\.4\.0\n\nFaster\.\n\n## Changes since 2\.3\.0\n\nUpgrades from `>=2\.0\.0`\. No upgrade may skip this release\.\n/);
+    expect(markdown).toMatch(
+      /^# 2\.4\.0\n\nFaster\.\n\n## Changes since 2\.3\.0\n\nUpgrades from `>=2\.0\.0`\. No upgrade may skip this release\.\n/,
+    );
     expect(markdown).toContain('### New required settings\n\n- `SMTP_HOST`: SMTP server\n- `LATER`\n');
     expect(markdown).toContain('- `BASE_URL` is now `PUBLIC_URL`');
-    expect(markdown).toMatch(/- `api`: `r\.example\/api:2\.3\.0` → `r\.example\/api:2\.4\.0`, `sha256:[0-9a-f]{12}` → `sha256:[0-9a-f]{12}`/);
+    expect(markdown).toMatch(
+      /- `api`: `r\.example\/api:2\.3\.0` → `r\.example\/api:2\.4\.0`, `sha256:[0-9a-f]{12}` → `sha256:[0-9a-f]{12}`/,
+    );
     expect(markdown).not.toMatch(/`db`|`DOMAIN`|`SECRET`|`LEVEL`/);
   });
 

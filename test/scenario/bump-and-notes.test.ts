@@ -85,7 +85,11 @@ describe('bump', () => {
     ['2.6.0', /2\.6\.0 is released already: there is a tag v2\.6\.0/],
   ])('refuses %j and changes nothing', async (wanted, message) => {
     git(root, 'tag', 'v2.6.0');
-    expect(await failure(bumpTo(wanted))).toMatchObject({ code: 'E_USAGE', message: expect.stringMatching(message), hint: expect.any(String) });
+    expect(await failure(bumpTo(wanted))).toMatchObject({
+      code: 'E_USAGE',
+      message: expect.stringMatching(message),
+      hint: expect.any(String),
+    });
     expect(git(root, 'status', '--porcelain')).toBe('');
   });
 
@@ -95,7 +99,10 @@ describe('bump', () => {
     await makeWorkspace('package.json#version', '  versions: dated\n');
     expect(await failure(bumpTo('minor'))).toMatchObject({ code: 'E_USAGE', hint: expect.stringContaining('bump major') });
     await makeWorkspace('package.json#nothing');
-    expect(await failure(bumpTo('minor'))).toMatchObject({ code: 'E_CONFIG', message: expect.stringContaining('package.json#nothing is missing') });
+    expect(await failure(bumpTo('minor'))).toMatchObject({
+      code: 'E_CONFIG',
+      message: expect.stringContaining('package.json#nothing is missing'),
+    });
   });
 });
 
@@ -104,7 +111,10 @@ describe('notes', () => {
 
   test('of what bump just wrote are a problem with the line, and of a text that text', async () => {
     await bumpTo('2.5.0');
-    expect(await failure(run())).toMatchObject({ code: 'E_CONFIG', details: { problems: [{ code: 'E_NOTES_STUB', line: 6, path: 'release.notes' }] } });
+    expect(await failure(run())).toMatchObject({
+      code: 'E_CONFIG',
+      details: { problems: [{ code: 'E_NOTES_STUB', line: 6, path: 'release.notes' }] },
+    });
     await writeFile(join(root, 'docs/2.5.0.md'), '# 2.5.0\n\nFaster.\n');
     const { fields, text: shown } = await run({ version: '2.5.0' });
     expect(shown).toBe('# 2.5.0\n\nFaster.\n');

@@ -48,7 +48,12 @@ async function cloneOf(name: string): Promise<string> {
 describe('a prerelease channel', () => {
   test('counts from 0, commit by commit, at the authority and nowhere else', async () => {
     const commit = git(workspace, 'rev-parse', 'HEAD');
-    expect(await next({ channel: 'staging' })).toEqual({ version: '2.4.0-staging.0', tag: 'v2.4.0-staging.0', commit, outcome: 'reserved' });
+    expect(await next({ channel: 'staging' })).toEqual({
+      version: '2.4.0-staging.0',
+      tag: 'v2.4.0-staging.0',
+      commit,
+      outcome: 'reserved',
+    });
     const second = await commitFiles(workspace, { a: '1' });
     expect(await next({ channel: 'staging' })).toMatchObject({ version: '2.4.0-staging.1', commit: second, outcome: 'reserved' });
     expect((await readdir(join(folder, 'host/reservations'))).sort()).toEqual(['v2.4.0-staging.0.json', 'v2.4.0-staging.1.json']);
@@ -85,14 +90,17 @@ describe('a prerelease channel', () => {
     const notes: string[] = [];
     const report = (event: Event): void => void (event.type === 'note' && notes.push(event.text));
     const results = await Promise.all(clones.map((clone) => next({ channel: 'staging' }, clone, { report })));
-    const versions = results.map(({ version }) => String(version)).sort((a, b) => Number(a.split('.').at(-1)) - Number(b.split('.').at(-1)));
+    const versions = results
+      .map(({ version }) => String(version))
+      .sort((a, b) => Number(a.split('.').at(-1)) - Number(b.split('.').at(-1)));
     expect(versions).toEqual(Array.from({ length: 20 }, (_, n) => `2.4.0-staging.${n}`));
     expect(results.map(({ outcome }) => outcome)).toEqual(Array(20).fill('reserved'));
     for (const { tag } of results) {
       const kept = JSON.parse(await readFile(join(folder, 'host/reservations', `${String(tag)}.json`), 'utf8')) as { by: string };
       expect(kept.by).toMatch(/^id:/);
     }
-    for (const text of notes) expect(text).toMatch(/is reserved as acme 2\.4\.0-staging\.\d+ .*by id:.* Going on to 2\.4\.0-staging\.\d+\./);
+    for (const text of notes)
+      expect(text).toMatch(/is reserved as acme 2\.4\.0-staging\.\d+ .*by id:.* Going on to 2\.4\.0-staging\.\d+\./);
   });
 });
 
@@ -110,7 +118,10 @@ describe('plain and dated versions', () => {
     for (const tag of ['v2.4.0', 'v2.9.20260101', 'v2.10.20260228', 'v2.11.20260231']) git(workspace, 'tag', tag);
     const late = new Date('2026-03-31T23:59:59-05:00');
     expect(await next({}, workspace, { now: () => late })).toMatchObject({ version: '2.11.20260401', outcome: 'reserved' });
-    expect(await failure(next({ version: '2.12.20260230' }))).toMatchObject({ code: 'E_USAGE', message: expect.stringContaining('a day that exists') });
+    expect(await failure(next({ version: '2.12.20260230' }))).toMatchObject({
+      code: 'E_USAGE',
+      message: expect.stringContaining('a day that exists'),
+    });
   });
 
   test('a maintenance line goes on from its own releases', async () => {
@@ -136,7 +147,10 @@ describe('an explicit version', () => {
   test('whose tag the checkout has on another commit is refused', async () => {
     git(workspace, 'tag', 'v2.4.0');
     await commitFiles(workspace, { a: '1' });
-    expect(await failure(next({ version: '2.4.0' }))).toMatchObject({ code: 'E_RESERVED_ELSEWHERE', message: expect.stringContaining('v2.4.0 is on') });
+    expect(await failure(next({ version: '2.4.0' }))).toMatchObject({
+      code: 'E_RESERVED_ELSEWHERE',
+      message: expect.stringContaining('v2.4.0 is on'),
+    });
     expect(await readdir(folder)).toEqual(['workspace']);
   });
 });
@@ -152,6 +166,9 @@ describe('nothing is guessed', () => {
   test('without --channel and --version it asks which, and a base without a version is named', async () => {
     expect(await failure(next({}))).toMatchObject({ code: 'E_USAGE', hint: expect.stringContaining('stable, staging, lts-2.3') });
     await writeFile(join(workspace, 'package.json'), '{ "version": "v2" }');
-    expect(await failure(next({ channel: 'staging' }))).toMatchObject({ code: 'E_CONFIG', message: expect.stringContaining('package.json#version is "v2"') });
+    expect(await failure(next({ channel: 'staging' }))).toMatchObject({
+      code: 'E_CONFIG',
+      message: expect.stringContaining('package.json#version is "v2"'),
+    });
   });
 });

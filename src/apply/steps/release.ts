@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CHANNEL_MAX_BYTES, type Channel, type ChannelRelease, parseChannel, parseSignedChannel } from '../../model/channel.ts';
 import { nextChannelFile } from '../../model/channel-change.ts';
+import { isAlready, nextEditedFile } from '../../model/channel-edit.ts';
 import { nextMirrorFile } from '../../model/channel-mirror.ts';
 import { digestOf } from '../../model/digest.ts';
 import { isToolError, ToolError } from '../../model/error.ts';
@@ -87,6 +88,18 @@ const putChannel: Handler<'put-channel'> = {
   },
 };
 
+const editChannel: Handler<'edit-channel'> = {
+  done: async ({ host, edit }, site) => {
+    const channel = await readChannel(host, edit.channel, site.world);
+    if (channel === undefined || !(await isChannelCopied(openView(host, site.world), edit.channel))) return false;
+    return edit.release === null ? channel.issued >= edit.issued : isAlready(channel, edit.release);
+  },
+  run: async ({ host, edit, signing }, site) => {
+    const key = { publicKey: signing.publicKey, secretKey: await readSecretKey(signing, site.world.env) };
+    await hostOf(host, site).changeChannel(edit.channel, (current) => nextEditedFile(current, edit, key));
+  },
+};
+
 const mirrorChannel: Handler<'mirror-channel'> = {
   done: async ({ from, host, channel }, { world }) => {
     const text = await signedChannel(from, channel, world);
@@ -127,11 +140,20 @@ export const releaseSteps = {
   'publish-release': publishRelease,
   'check-published': checkPublished,
   'put-channel': putChannel,
+  'edit-channel': editChannel,
   'mirror-channel': mirrorChannel,
   'put-files': putFiles,
 } satisfies Pick<
   Handlers,
-  'reserve-tag' | 'draft-release' | 'upload-assets' | 'publish-release' | 'check-published' | 'put-channel' | 'mirror-channel' | 'put-files'
+  | 'reserve-tag'
+  | 'draft-release'
+  | 'upload-assets'
+  | 'publish-release'
+  | 'check-published'
+  | 'put-channel'
+  | 'edit-channel'
+  | 'mirror-channel'
+  | 'put-files'
 >;
 
 function hostOf(address: HostAddress, site: Site): ReleaseHost {

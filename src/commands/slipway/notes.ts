@@ -1,19 +1,18 @@
 // notes: what a release tells the people who run it. Rule: reads only; prints what `publish` puts on the release page.
 import { join } from 'node:path';
 import { ToolError } from '../../model/error.ts';
-import { addressOf } from '../../model/host.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import { tagOf, versionOfTag } from '../../model/tag.ts';
 import type { Version } from '../../model/version.ts';
 import { observeCheckout } from '../../observe/checkout.ts';
 import { observeNotes } from '../../observe/notes.ts';
-import { observePrevious } from '../../observe/previous.ts';
 import { observePacked } from '../../observe/published.ts';
 import { observeBase } from '../../observe/release-tags.ts';
 import { planNotes } from '../../plan/notes.ts';
 import { type Command, type Context, refusePositionals, textFlag } from '../command.ts';
 import { usableVersion } from './given-version.ts';
 import { hasErrors, problemsError } from './inspect.ts';
+import { NOTES_FLAGS, previousManifest, withoutNotes } from './previous-release.ts';
 import { PRODUCT_FLAGS, type ProductFile, readProductFile } from './product-file.ts';
 
 export const notes: Command = {
@@ -22,7 +21,7 @@ export const notes: Command = {
   flags: {
     version: { type: 'string', value: 'V', help: 'the release (default: the tag on HEAD, else the version of release.base)' },
     tag: { type: 'string', value: 'TAG', help: 'the same, as a tag' },
-    'no-notes': { type: 'string', value: 'REASON', help: 'why the version needs no text, for example a hotfix' },
+    ...NOTES_FLAGS,
     ...PRODUCT_FLAGS,
   },
   run: async (context) => {
@@ -37,9 +36,7 @@ export const notes: Command = {
     if (manifest === undefined) {
       context.world.report({ type: 'note', text: `${tag} is not packed, so what changed since the release before is not shown.` });
     }
-    const reason = textFlag(context.flags, 'no-notes');
-    const withoutReason = reason === undefined || reason.trim() === '' ? {} : { withoutReason: reason };
-    const { markdown, problems, changes } = planNotes(product, texts, { version, manifest, previous, ...withoutReason });
+    const { markdown, problems, changes } = planNotes(product, texts, { version, manifest, previous, ...withoutNotes(context) });
     if (hasErrors(problems)) throw problemsError(problems, context);
     return { fields: { version, tag, notes: markdown, since: previous?.version ?? null, changes, problems }, text: markdown };
   },
@@ -68,23 +65,4 @@ async function chooseVersion(context: Context, { product, root }: ProductFile): 
 async function packedManifest({ product, root }: ProductFile, tag: string): Promise<Manifest | undefined> {
   const publicKey = product.release.publicKey ?? null;
   return (await observePacked({ folder: join(root, 'dist', tag), tag, product: product.product, publicKey }))?.manifest;
-}
-
-/** The release before it in its channel; a host that cannot be read is a warning. */
-async function previousManifest(
-  context: Context,
-  { product, root }: ProductFile,
-  { channel }: Manifest,
-  below: Version,
-): Promise<Manifest | undefined> {
-  const host = product.release.hosts.find(({ name }) => name === product.release.authority);
-  if (host === undefined) return undefined;
-  const publicKey = product.release.publicKey ?? null;
-  try {
-    return await observePrevious({ host: addressOf(host, root), product: product.product, channel, below, publicKey }, context.world);
-  } catch (error) {
-    if (!(error instanceof ToolError)) throw error;
-    context.world.report({ type: 'warning', text: `the release before was not looked at: ${error.message}` });
-    return undefined;
-  }
 }

@@ -5,11 +5,17 @@ import { ToolError } from '../../model/error.ts';
 import { contentsOf, type HostAddress, type HostProblem } from '../../model/host.ts';
 import { momentOf } from '../../model/parse.ts';
 import type { Planned, Signing } from '../../model/plan.ts';
+import { mainChannelOf } from '../../model/tag.ts';
+import { parseVersion } from '../../model/version.ts';
 import { observeIdentity } from '../../observe/identity.ts';
+import { observeNotes } from '../../observe/notes.ts';
 import { type HostFacts, isDrafted, observeHost, type PackedRelease } from '../../observe/published.ts';
+import { notesOf } from '../../plan/notes.ts';
 import { type PublishWanted, planPublish } from '../../plan/publish.ts';
 import { isPlanOnly } from '../carry-out.ts';
 import { type Context, isSet } from '../command.ts';
+import { hasErrors, problemsError } from './inspect.ts';
+import { previousManifest, withoutNotes } from './previous-release.ts';
 import type { ProductFile, ReleaseHosts } from './product-file.ts';
 
 export interface Publishing {
@@ -32,18 +38,28 @@ export async function planFor(context: Context, publishing: Publishing): Promise
     id: nonce,
     at: momentOf(context.world.now()),
     draft: await draftName(context, publishing, nonce),
-    notes: '',
+    notes: await notesFor(context, publishing),
     reserver: { by: await observeIdentity(file.root, context.world, isPlanOnly(context)), nonce },
     signing,
     expires: release.expires,
     prereleases: release.channels[manifest.channel]?.prerelease !== undefined,
-    main: manifest.channel === mainChannel(file),
+    main: manifest.channel === mainChannelOf(release.channels),
     draftOnly: isSet(context.flags, 'draft'),
     replace: publishing.replace,
   };
   const named = (wished: HostAddress): HostFacts => facts.find(({ host }) => host.name === wished.name) as HostFacts; // one for each was asked
   const states = { authority: named(hosts.authority), targets: hosts.targets.map(named) };
   return planPublish(wanted, { ...packed, ...states, from: relative(file.root, packed.folder) });
+}
+
+/** What the release page says. Throws what is wrong with the changelog, before anything is written. */
+async function notesFor(context: Context, { file, packed: { manifest } }: Publishing): Promise<string> {
+  const version = parseVersion(manifest.version, 'bundle.json');
+  const texts = await observeNotes(file.root, file.product.release.notes, version);
+  const previous = await previousManifest(context, file, manifest, version);
+  const { markdown, problems } = notesOf(file.product, texts, { manifest, previous, ...withoutNotes(context) });
+  if (hasErrors(problems)) throw problemsError(problems, context);
+  return markdown;
 }
 
 async function observeHosts(context: Context, { hosts, packed, signing, replace }: Publishing): Promise<readonly HostFacts[]> {
@@ -83,10 +99,4 @@ async function draftName({ world, flags }: Context, { hosts, packed }: Publishin
   if (isSet(flags, 'draft')) return lasting.name;
   for (const host of hosts.targets) if (await isDrafted(host, lasting, world)) return lasting.name;
   return `${manifest.tag}-${nonce}`;
-}
-
-/** The channel whose latest install.sh lies at the root of a host. */
-function mainChannel({ product }: ProductFile): string | undefined {
-  const names = Object.entries(product.release.channels).flatMap(([name, { prerelease }]) => (prerelease === undefined ? [name] : []));
-  return names.includes('stable') ? 'stable' : names[0];
 }

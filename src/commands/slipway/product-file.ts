@@ -40,7 +40,7 @@ export function chooseTag(context: Context, product: Product, checkout: Checkout
   const pattern = product.release.tag;
   const given = textFlag(context.flags, 'tag');
   const tags = (given === undefined ? checkout.tags : [given]).flatMap((tag): TagAndVersion[] => {
-    const version = versionOfTag(pattern, tag);
+    const version = versionOfTag(product.release, tag);
     return version === undefined ? [] : [{ tag, version }];
   });
   const [only, second] = tags;

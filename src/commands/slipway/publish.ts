@@ -15,6 +15,7 @@ import { CHANGING_FLAGS, type Command, type CommandResult, type Context, isSet, 
 import { endEarlier } from './earlier.ts';
 import { packRelease } from './pack.ts';
 import { planFor } from './prepare-publish.ts';
+import { NOTES_FLAGS } from './previous-release.ts';
 import {
   chooseHosts,
   chooseTag,
@@ -36,6 +37,7 @@ export const publish: Command = {
     resume: { type: 'boolean', help: 'go on with what was cut off; never packs anew' },
     replace: { type: 'boolean', help: 'give a published version other content (needs release.allowReplace)' },
     reason: { type: 'string', value: 'TEXT', help: 'why it is replaced; installs are told' },
+    ...NOTES_FLAGS,
     ...PRODUCT_FLAGS,
     ...CHANGING_FLAGS,
   },

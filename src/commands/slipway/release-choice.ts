@@ -2,7 +2,7 @@
 import { ToolError } from '../../model/error.ts';
 import type { Product } from '../../model/product.ts';
 import { SNAPSHOT_CHANNEL, snapshotVersion } from '../../model/snapshot.ts';
-import { channelOf, tagOf, versionOfTag } from '../../model/tag.ts';
+import { channelOf, isOfGrammar, type TagGrammar, tagOf, versionOfTag } from '../../model/tag.ts';
 import { parseVersion, type Version } from '../../model/version.ts';
 import type { Checkout } from '../../observe/checkout.ts';
 import { type Context, type FlagTable, isSet, textFlag } from '../command.ts';
@@ -23,7 +23,7 @@ export interface ChosenRelease {
 /** The release of --tag, --version or the tag on HEAD; with --snapshot a version of its own. Throws E_USAGE. `made` is a moment in RFC 3339. */
 export function chooseRelease(context: Context, product: Product, { checkout, made }: { checkout: Checkout; made: string }): ChosenRelease {
   const pattern = product.release.tag;
-  const given = givenVersion(context, pattern);
+  const given = givenVersion(context, product.release);
   if (isSet(context.flags, 'snapshot')) {
     const version = snapshotVersion(given, made);
     return { version, tag: tagOf(pattern, version), channel: SNAPSHOT_CHANNEL };
@@ -45,26 +45,31 @@ export function madeAt(epoch: string | undefined, committed: number | undefined)
   });
 }
 
-function givenVersion(context: Context, pattern: string): Version | undefined {
+function givenVersion(context: Context, grammar: TagGrammar): Version | undefined {
+  const { tag: pattern } = grammar;
   const tag = textFlag(context.flags, 'tag');
   const named = textFlag(context.flags, 'version');
-  if (named === undefined) return tag === undefined ? undefined : versionOfGiven(tag, pattern);
-  const version = parseGiven(named);
+  if (named === undefined) return tag === undefined ? undefined : versionOfGiven(tag, grammar);
+  const version = parseGiven(named, grammar);
   if (tag === undefined || tag === tagOf(pattern, version)) return version;
   throw new ToolError('E_USAGE', `${tag} is not the tag of ${version}`, {
     hint: `That is ${tagOf(pattern, version)}; give one of the two.`,
   });
 }
 
-function versionOfGiven(tag: string, pattern: string): Version {
-  const version = versionOfTag(pattern, tag);
+function versionOfGiven(tag: string, grammar: TagGrammar): Version {
+  const version = versionOfTag(grammar, tag);
   if (version !== undefined) return version;
-  throw new ToolError('E_USAGE', `${tag} is not a tag of the form ${pattern}`, { hint: 'See `release.tag` in the product file.' });
+  throw new ToolError('E_USAGE', `${tag} is not a tag of the form ${grammar.tag}`, { hint: 'See `release.tag` in the product file.' });
 }
 
-function parseGiven(text: string): Version {
+function parseGiven(text: string, { versions }: TagGrammar): Version {
   try {
-    return parseVersion(text, '--version');
+    const version = parseVersion(text, '--version');
+    if (isOfGrammar(versions, version)) return version;
+    throw new ToolError('E_FORMAT', `${text} is not a version of this product, which are ${versions}`, {
+      hint: 'Write it as MAJOR.SEQ.YYYYMMDD.',
+    });
   } catch (cause) {
     if (!(cause instanceof ToolError)) throw cause;
     throw new ToolError('E_USAGE', cause.message, { cause, hint: cause.hint ?? 'Write it as X.Y.Z.' });
