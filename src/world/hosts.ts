@@ -9,6 +9,7 @@ import { folderHost } from './folder.ts';
 import { folderSource } from './folder-source.ts';
 import { folderView } from './folder-view.ts';
 import { forgeSource, mayBeForge } from './forge-source.ts';
+import { giteaHost } from './gitea.ts';
 import { githubHost, githubSource } from './github.ts';
 import { type HttpWorld, openHttp } from './http.ts';
 import { webSource } from './web-folder.ts';
@@ -43,6 +44,7 @@ export type HostWorld = HttpWorld & Pick<World, 'run'>;
 export function openHost(address: HostAddress, world: HostWorld): ReleaseHost {
   if (address.type === 'folder') return folderHost(address.path, world);
   if (address.type === 'github') return githubHost(address, world);
+  if (address.type === 'gitea') return giteaHost(address, world);
   throw new ToolError('E_NOT_SUPPORTED', `the host ${address.name} is of type ${address.type}`, { hint: 'Use a folder host.' });
 }
 
