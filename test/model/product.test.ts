@@ -25,8 +25,6 @@ describe('the contract file', () => {
       [23, 'release.channels.staging.float'],
       [23, 'release.channels.staging.includes'],
       [27, 'release.nextPublicKey'],
-      [30, 'release.hosts.github.type'],
-      [31, 'release.hosts.forge.type'],
       [32, 'release.hosts.oci.type'],
       [44, 'bundle.hostFiles'],
       [56, 'images.registryVariable'],
