@@ -210,7 +210,16 @@ fetch_operator() { # sets `location` to where it came from
     case $location in
       https://* | http://*)
         check_address "$location"
-        if download_from "$location"; then return; fi
+        # A repository's page on a forge has the releases of its tags below releases/download/.
+        case ${location#http*://} in
+          */*/*/*) places="releases/$built_tag" ;;
+          github.com/*/*) places="releases/download/$built_tag" ;;
+          */*/*) places="releases/$built_tag releases/download/$built_tag" ;;
+          *) places="releases/$built_tag" ;;
+        esac
+        for place in $places; do
+          if download_from "$location/$place"; then return; fi
+        done
         ;;
       file:///*%*) fail 2 "$location has a percent sign." 'Give the path of the folder instead.' ;;
       file:///*) if copy_from "${location#file://}"; then return; fi ;;
@@ -251,12 +260,12 @@ copy_from() { # FOLDER
   cp "$operator_source" "$workspace/operator.js" && is_expected "$workspace/operator.js"
 }
 
-download_from() { # ADDRESS; three attempts, going on where the one before stopped
+download_from() { # ADDRESS of the release; three attempts, going on where the one before stopped
   choose_fetcher
   say "Fetching $built_cli ($(((built_size + 1023) / 1024)) KiB) from $1"
   for attempt in 1 2 3; do
     resumed_at=$(size_of "$workspace/operator.js")
-    if download "$1/releases/$built_tag/operator.js" "$workspace/operator.js" 2>"$workspace/problem" </dev/null; then
+    if download "$1/operator.js" "$workspace/operator.js" 2>"$workspace/problem" </dev/null; then
       complete=yes
     else
       say "Attempt $attempt of 3 failed: $(cat "$workspace/problem")"

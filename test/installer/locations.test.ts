@@ -1,4 +1,7 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { serveFolder } from '../fakes/folder-server.ts';
 import { OPERATOR_PROGRAM } from '../fakes/operator-program.ts';
 import { OPERATOR_PATH, Stage } from './stage.ts';
 
@@ -43,6 +46,17 @@ describe('the location of the releases', () => {
     const outcome = await stage.run({ env: { SLIPWAY_RELEASES: stage.root } });
     expect(outcome).toMatchObject({ code: 5, operator: undefined, left: [] });
     expect(outcome.stderr).toContain(`There is no ${stage.root}${OPERATOR_PATH}`);
+  });
+
+  it('may be a repository’s page on a forge', async () => {
+    const page = join(stage.root, 'forge/acme/acme/releases/download/bundle-v2.4.0');
+    await mkdir(page, { recursive: true });
+    await writeFile(join(page, 'operator.js'), OPERATOR_PROGRAM);
+    const server = await serveFolder(join(stage.root, 'forge'));
+    const outcome = await stage.run({ env: { SLIPWAY_RELEASES: `${server.url}/acme/acme` } });
+    await server.close();
+    expect(outcome).toMatchObject({ code: 0, left: [] });
+    expect(outcome.operator?.argv[2]).toBe(`${server.url}/acme/acme`);
   });
 
   it('has to be given when none is built in', async () => {
