@@ -19,6 +19,7 @@ process.stdout.write(
     '# Campaign',
     '',
     `\`npm run campaign\` on commit ${git('rev-parse', 'HEAD')}${changed}, ${new Date().toISOString().slice(0, 10)}. What it printed:`,
+    '',
     ...tables,
     '',
     ...[...counts, ...tests].map((line) => `- ${line}`),

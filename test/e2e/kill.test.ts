@@ -43,7 +43,7 @@ describe('a SIGKILL in the middle of an upgrade', () => {
       const killed = await killAt(acme, boundary);
       if (killed) cases += 1;
       const outcome = await judgeEnd().catch((error: Error) => wrong.push(`after line ${boundary}: ${error.message}`));
-      ends[outcome] = (ends[outcome] ?? 0) + 1;
+      if (killed) ends[outcome] = (ends[outcome] ?? 0) + 1;
       if (outcome === 'finished') await goBack();
       if (!killed) break;
     }
