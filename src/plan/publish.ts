@@ -73,7 +73,11 @@ export function planPublish(wanted: PublishWanted, facts: PublishFacts): Planned
   const assets = decidedAssets(wanted, facts);
   const draft: Draft = { tag: parseTag(facts.manifest.tag, 'tag'), name: wanted.draft, contents: contentsOf(assets) };
   const missing = facts.targets.filter((state) => state.host.type !== 'git' && lacksRelease(state, wanted, facts));
-  const prepare = [...reserving(wanted, facts), ...missing.flatMap((state) => drafting(state, { draft, from: facts.from, assets }))];
+  const prepare = [
+    ...reserving(wanted, facts),
+    ...missing.flatMap((state) => tagging(state, wanted, facts)),
+    ...missing.flatMap((state) => drafting(state, { draft, from: facts.from, assets })),
+  ];
   const publication = publicationOf(wanted, facts, assets);
   const appear = wanted.draftOnly ? [] : appearing({ wanted, facts, missing, draft, publication });
   const plan = {
@@ -129,6 +133,16 @@ function reserving({ reserver, at }: PublishWanted, { authority, manifest }: Pub
   const outcome = found === undefined ? undefined : judgeReservation(reservation, found);
   if (found !== undefined && outcome === 'elsewhere') throw reservedElsewhere(reservation, found);
   return [{ kind: 'reserve-tag', why: `nobody else can take ${tag}`, host, reservation }];
+}
+
+/** A mirror that is a forge has the tag, too, on the commit: made by the release itself it would be on whatever its main branch is. */
+function tagging({ host, reservation: found }: HostState, { reserver, at }: PublishWanted, { authority, manifest }: PublishFacts): Step[] {
+  if (host.name === authority.host.name || (host.type !== 'github' && host.type !== 'gitea')) return [];
+  const { product, version, tag, commit } = manifest;
+  const reservation: Reservation = { type: RESERVATION_TYPE, product, version, tag, commit, ...reserver, at };
+  if (found === undefined) return [{ kind: 'reserve-tag', why: `${host.name} has ${tag} on the same commit`, host, reservation }];
+  if (judgeReservation(reservation, found) === 'elsewhere') throw reservedElsewhere(reservation, found);
+  return [];
 }
 
 interface Upload {

@@ -87,13 +87,15 @@ export function tagObjectId(object: string): string {
     .digest('hex');
 }
 
-interface Place {
+/** Where git runs. */
+export interface Place {
   readonly world: GitWorld;
   readonly cwd: string;
   readonly input?: string;
 }
 
-async function exchange(args: readonly string[], remote: RemoteAddress, place: Place): Promise<string> {
+/** Runs git for this remote, and gives its output. Throws E_NETWORK, E_AUTH, E_NOT_FOUND or E_COMMAND. */
+export async function exchange(args: readonly string[], remote: RemoteAddress, place: Place): Promise<string> {
   const result = await runIn(args, remote, place);
   if (result.code === 0) return result.stdout;
   throw refusalOf(args[0] ?? 'git', remote, result);

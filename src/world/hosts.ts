@@ -4,11 +4,13 @@ import { fileURLToPath } from 'node:url';
 import { CHANNEL_MAX_BYTES, parseSignedChannel } from '../model/channel.ts';
 import { ToolError } from '../model/error.ts';
 import type { HostAddress, HostView, ReleaseHost, ReleaseSource } from '../model/host.ts';
+import { canonicalJson } from '../model/json.ts';
 import type { World } from '../model/seams.ts';
 import { folderHost } from './folder.ts';
 import { folderSource } from './folder-source.ts';
 import { folderView } from './folder-view.ts';
 import { forgeSource, mayBeForge } from './forge-source.ts';
+import { gitHost } from './git-host.ts';
 import { giteaHost } from './gitea.ts';
 import { githubHost, githubSource } from './github.ts';
 import { type HttpWorld, openHttp } from './http.ts';
@@ -40,11 +42,23 @@ function openWeb(location: string, world: HttpWorld): ReleaseSource {
 /** What hosts need of the world. */
 export type HostWorld = HttpWorld & Pick<World, 'run'>;
 
-/** Opens a host for publishing. */
+const opened = new WeakMap<HostWorld, Map<string, ReleaseHost>>();
+
+/** Opens a host for publishing; in one world each host once, for a client knows what it made and measured. */
 export function openHost(address: HostAddress, world: HostWorld): ReleaseHost {
+  const hosts = opened.get(world) ?? new Map<string, ReleaseHost>();
+  opened.set(world, hosts);
+  const key = canonicalJson(address);
+  const host = hosts.get(key) ?? makeHost(address, world);
+  hosts.set(key, host);
+  return host;
+}
+
+function makeHost(address: HostAddress, world: HostWorld): ReleaseHost {
   if (address.type === 'folder') return folderHost(address.path, world);
   if (address.type === 'github') return githubHost(address, world);
   if (address.type === 'gitea') return giteaHost(address, world);
+  if (address.type === 'git') return gitHost(address, world);
   throw new ToolError('E_NOT_SUPPORTED', `the host ${address.name} is of type ${address.type}`, { hint: 'Use a folder host.' });
 }
 

@@ -208,6 +208,19 @@ describe('several hosts', () => {
     expect(kinds(planPublish(wanted, { ...alone, authority: state({ published: assets }) }))).toContain('mirror-channel');
   });
 
+  test('that are forges get the tag on the commit, too, and one that another holds there stops everything', () => {
+    const github = { type: 'github', name: 'github', repository: 'acme/acme' } as const;
+    const planned = planPublish(wanted, both({}, { host: github }));
+    expect(where(planned).slice(0, 2)).toEqual(['reserve-tag local', 'reserve-tag github']);
+    const theirs: Reservation = {
+      ...{ type: RESERVATION_TYPE, product: 'acme', version: '1.1.0', tag: 'v1.1.0', commit: 'aaaa' },
+      ...{ by: 'git tag 1', nonce: 'x', at: '2026-03-14T10:00:00Z' },
+    };
+    expect(() => planPublish(wanted, both({}, { host: github, reservation: theirs }))).toThrow(
+      expect.objectContaining({ code: 'E_RESERVED_ELSEWHERE' }),
+    );
+  });
+
   test('a git remote decides, and holds no release', () => {
     const git = state({ host: { type: 'git', name: 'origin', url: '/srv/acme.git' } });
     const planned = planPublish(wanted, { ...facts(), authority: git, targets: [git, state({ host: mirror })] });

@@ -100,6 +100,8 @@ test('one publish puts the same release, the same channel file and install.sh on
     { name: 'forge', outcome: 'published', url: `${gitea.url}/acme/acme/releases/tag/v1.0.0` },
     { name: 'github', outcome: 'published' },
   ]);
+  const peeled = github.state.tagObjects.get(github.state.refs.get('tags/v1.0.0')?.sha ?? '')?.object.sha;
+  expect([gitea.state.tags.get('v1.0.0')?.commit, peeled]).toEqual([commit, commit]);
   const signed = gitea.state.branches.get('channels')?.files.get('channels/stable.signed.json');
   expect(github.state.files?.get('channels/stable.signed.json')).toEqual(signed);
   expect(github.state.files?.get('install.sh')?.toString()).toContain('installs acme 1.0.0');
