@@ -9,6 +9,7 @@ import type { ChannelAsset } from '../model/channel.ts';
 import { type Digest, digestFromHex } from '../model/digest.ts';
 import { ToolError } from '../model/error.ts';
 import type { DownloadOptions } from '../model/host.ts';
+import type { World } from '../model/seams.ts';
 import { limitOf } from './forge-limit.ts';
 import { type ForgeAdvice, forgeRefusal } from './forge-refusal.ts';
 import { type Http, type HttpResponse, type HttpWorld, openHttp } from './http.ts';
@@ -57,6 +58,9 @@ export interface ForgeUpload {
   readonly answers?: readonly number[];
 }
 
+/** A world that is told, where it listens, why a forge is waited for. */
+export type ForgeWorld = HttpWorld & Partial<Pick<World, 'report'>>;
+
 export interface ForgeOptions {
   /** The API's base; its origin is where the token goes. */
   readonly base: string;
@@ -65,7 +69,7 @@ export interface ForgeOptions {
   /** The header's value, such as `Bearer …`; undefined = nobody. */
   readonly authorization: string | undefined;
   readonly advice: ForgeAdvice;
-  readonly world: HttpWorld;
+  readonly world: ForgeWorld;
   /** Sent with every request to the API. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -125,12 +129,27 @@ async function patiently(line: Line, url: URL, { method, answers }: Asked, ask: 
     const limit = limitOf(answer, world.now(), tries);
     if (limit === undefined || waited + limit.wait > LONGEST_WAIT || tries > 12) {
       if ((answer.status >= 200 && answer.status < 300) || (limit === undefined && answers.includes(answer.status))) return answer;
-      throw forgeRefusal({ answer, method, url, name: line.name, advice: line.advice, limited: limit !== undefined });
+      throw forgeRefusal({
+        answer,
+        method,
+        url,
+        name: line.name,
+        advice: line.advice,
+        limited: limit !== undefined,
+        secret: secretOf(line),
+      });
     }
+    const seconds = Math.ceil(limit.wait / 1000);
+    world.report?.({ type: 'note', text: `${line.name}: ${url.host} asks for fewer requests; waiting ${seconds} seconds` });
     await world.sleep(limit.wait);
     if (world.stop.aborted) throw new ToolError('E_INTERRUPTED', 'interrupted', { hint: 'Run the same command again to continue.' });
     waited += limit.wait;
   }
+}
+
+/** The token alone, without the scheme before it. */
+function secretOf({ authorization }: Line): string | undefined {
+  return authorization?.replace(/^\S+ /, '');
 }
 
 async function list(line: Line, path: string): Promise<readonly unknown[]> {

@@ -50,15 +50,22 @@ async function writeFile(
     branch: CHANNELS_BRANCH,
     ...(before === undefined ? {} : { sha: before }),
   };
-  const { status } = await github.forge.call({
+  const { status, text } = await github.forge.call({
     method: 'PUT',
     path: `${github.path}/contents/${encoded(path)}`,
     body,
     answers: [404, 409, 422],
   });
   if (status < 300) return 'written';
+  if (/rule violation|protected branch/i.test(text)) throw ruleRefusal(github);
   if (status === 404) await makeBranch(github);
   return 'lost';
+}
+
+function ruleRefusal(github: Github): ToolError {
+  return new ToolError('E_AUTH', `${github.name}: a rule does not let this token write the branch ${CHANNELS_BRANCH}`, {
+    hint: `Look at ${github.web}/settings/rules, and let whoever publishes write ${CHANNELS_BRANCH} without a pull request.`,
+  });
 }
 
 /** An orphan branch: it shares nothing with the product's history. */

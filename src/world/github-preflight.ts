@@ -2,17 +2,22 @@
 import type { HostProblem, ReleaseWanted } from '../model/host.ts';
 import { parseFields } from '../model/parse.ts';
 import { sizeToText } from '../model/units.ts';
-import { type Github, readIfThere } from './github-api.ts';
+import type { Github } from './github-api.ts';
 import { keepsName, MOST_ASSET_BYTES } from './github-releases.ts';
+import { rateProblems, tagRuleProblems } from './github-rules.ts';
 
 const MOST_ASSETS = 1000;
 
 /** All problems at once. Throws E_AUTH without a token, and E_NOT_FOUND for a repository that is not seen. */
 export async function githubProblems(github: Github, wanted: ReleaseWanted): Promise<readonly HostProblem[]> {
   github.mayWrite();
-  const repository = await github.repository();
+  const { body, headers } = await github.forge.call({ path: github.path });
+  const repository = parseFields(body, `${github.name}: ${github.path}`);
   return [
     ...repositoryProblems(github, repository),
+    ...scopeProblems(github, headers['x-oauth-scopes'], repository.private === true),
+    ...(await rateProblems(github, wanted)),
+    ...(await tagRuleProblems(github, wanted.tag)),
     ...assetProblems(github, wanted),
     ...(await commitProblems(github, wanted, repository.default_branch)),
     ...(wanted.replace ? await immutableProblems(github) : []),
@@ -25,6 +30,15 @@ function repositoryProblems({ name, web }: Github, repository: Readonly<Record<s
   const mayPush =
     push === false ? [error(`${name}: the token may read ${web}, and not write`, 'Give it write access to the contents.')] : [];
   return archived === true ? [...mayPush, error(`${name}: ${web} is archived`, 'Unarchive it, or publish elsewhere.')] : mayPush;
+}
+
+/** Classic tokens name their scopes; the permissions above are those of the person, whatever the token may. */
+function scopeProblems({ name }: Github, header: string | undefined, isPrivate: boolean): readonly HostProblem[] {
+  if (header === undefined) return [];
+  const scopes = header.split(',').map((scope) => scope.trim());
+  if (scopes.includes('repo') || (!isPrivate && scopes.includes('public_repo'))) return [];
+  const has = header === '' ? 'none' : header;
+  return [error(`${name}: the token lacks the scope ${isPrivate ? 'repo' : 'public_repo'} (it has: ${has})`, 'Make one with that scope.')];
 }
 
 function assetProblems({ name }: Github, { assets }: ReleaseWanted): readonly HostProblem[] {
@@ -48,7 +62,7 @@ async function commitProblems(github: Github, { commit }: ReleaseWanted, branch:
   if (found.status >= 300) return [error(`${github.name} does not know the commit ${commit}`, 'Push it there first.')];
   if (typeof branch !== 'string') return [];
   const compared = await github.forge.call({
-    path: `${github.path}/compare/${encodeURIComponent(branch)}...${commit}`,
+    path: `${github.path}/compare/${encodeURIComponent(branch)}...${commit}?per_page=1`,
     answers: [404, 422],
   });
   const { files } = compared.status < 300 ? parseFields(compared.body, `${github.name}: compare`) : { files: [] };
@@ -58,10 +72,10 @@ async function commitProblems(github: Github, { commit }: ReleaseWanted, branch:
   return [{ severity: 'warning', message, hint: `Merge them into ${branch} first, or push the tag with git.` }];
 }
 
-/** 404 means that the setting is off, or that this token may not see it. */
+/** 403 and 404 mean that the setting is off, or that this token may not see it. */
 async function immutableProblems(github: Github): Promise<readonly HostProblem[]> {
-  const setting = await readIfThere(github, 'immutable-releases');
-  if (setting === undefined || parseFields(setting, 'immutable-releases').enabled !== true) return [];
+  const { status, body } = await github.forge.call({ path: `${github.path}/immutable-releases`, answers: [403, 404] });
+  if (status >= 300 || parseFields(body, 'immutable-releases').enabled !== true) return [];
   return [
     error(
       `${github.name} has immutable releases switched on: nothing published can be replaced`,

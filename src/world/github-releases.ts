@@ -41,13 +41,27 @@ export async function publishedRelease(github: Github, tag: string): Promise<Git
   return release.draft ? undefined : release;
 }
 
-/** All drafts with these contents, oldest first; one more than the first means that two publishers began at once. */
+/**
+ * All drafts with these contents, the fullest first and then the oldest. More than one means that publishers began at once, or that a listing
+ * did not show a fresh one; the order lets all of them go on with the same.
+ */
 export async function draftsOf(github: Github, draft: Draft): Promise<readonly GithubRelease[]> {
   await github.repository();
   const all = await github.forge.list(`${github.path}/releases?per_page=100`);
   const releases = all.map((item) => parseRelease(item, `${github.name}: releases`));
   const ours = releases.filter((release) => release.draft && release.tag === draft.tag && release.body.includes(markOf(draft)));
-  return ours.sort((a, b) => a.id - b.id);
+  if (ours.length < 2) return ours;
+  const counted = await Promise.all(ours.map(async (release) => ({ release, files: await countFiles(github, release) })));
+  return counted.sort((a, b) => b.files - a.files || a.release.id - b.release.id).map(({ release }) => release);
+}
+
+async function countFiles(github: Github, release: GithubRelease): Promise<number> {
+  try {
+    return (await assetsOf(github, release)).filter(({ complete }) => complete).length;
+  } catch (error) {
+    if (isToolError(error, 'E_NOT_FOUND')) return 0; // removed meanwhile
+    throw error;
+  }
 }
 
 /** Makes the draft. Whether an unclear answer made one is for the caller to look. */
@@ -57,8 +71,18 @@ export async function createDraft(github: Github, draft: Draft): Promise<GithubR
   return parseRelease(answer.body, `${github.name}: draft of ${draft.tag}`);
 }
 
-export async function deleteRelease(github: Github, { id }: GithubRelease): Promise<void> {
+/** Removes a draft. What is public by now stays, whatever a listing said: listings lag behind. */
+export async function deleteDraft(github: Github, { id, tag }: GithubRelease): Promise<void> {
+  const now = await readIfThere(github, `releases/${id}`);
+  if (now !== undefined && !parseRelease(now, `${github.name}: release ${id}`).draft) return;
+  if ((await publishedRelease(github, tag))?.id === id) return;
   await github.forge.call({ method: 'DELETE', path: `${github.path}/releases/${id}`, answers: [404] });
+}
+
+/** Takes a public release out of sight, as a draft under another name: its files stay for whoever publishes there. */
+export async function setAside(github: Github, { id, tag, body }: GithubRelease, manifest: Digest): Promise<void> {
+  const aside = { tag_name: tag, name: `Superseded: ${tag} ${manifest}`, body, draft: true, make_latest: 'false' };
+  await github.forge.call({ method: 'PATCH', path: `${github.path}/releases/${id}`, body: aside });
 }
 
 /** Every asset, complete or not. */

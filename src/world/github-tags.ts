@@ -28,13 +28,16 @@ export async function reserveTag(github: Github, wanted: Reservation): Promise<R
   const found = await readReservation(github, tag);
   if (found !== undefined) return found;
   const object = await makeTagObject(github, wanted, commit);
+  let last: string | undefined;
   for (let tries = 1; tries <= MOST_TRIES; tries += 1) {
     const refused = await makeRef(github, tag, object);
     const now = await readReservation(github, tag);
     if (now !== undefined) return now;
-    if (refused !== undefined && !/already exists/i.test(refused)) throw ruleRefusal(github, tag, refused);
-    await github.world.sleep(500 * tries); // a fresh ref may take a moment to show
+    last = refused ?? last;
+    if (refused !== undefined && isRule(refused)) break;
+    await github.world.sleep(500 * tries); // a fresh ref may take a moment to show, and some refusals pass
   }
+  if (last !== undefined && !/already exists/i.test(last)) throw ruleRefusal(github, tag, last);
   throw new ToolError('E_NETWORK', `${github.name}: the tag ${tag} was made, and cannot be read`, { hint: 'Run the same command again.' });
 }
 
@@ -122,6 +125,11 @@ async function makeRef(github: Github, tag: string, sha: string): Promise<string
     if (isToolError(error, 'E_NETWORK')) return undefined;
     throw error;
   }
+}
+
+/** 422 means many things; `Reference update failed` alone says nothing. */
+function isRule(text: string): boolean {
+  return /rule violation|restricted|protected|not a valid ref name/i.test(text);
 }
 
 function ruleRefusal(github: Github, tag: string, text: string): ToolError {

@@ -30,6 +30,7 @@ export function answerReleases(state: GithubState, call: Call): Answer {
   if (method === 'PATCH') return change(state, call, release);
   if (method === 'DELETE') {
     state.releases = state.releases.filter((each) => each !== release);
+    if (state.latest === release.id) state.latest = undefined;
     return { status: 204 };
   }
   return show(state, call, release);
@@ -68,12 +69,26 @@ function change(state: GithubState, call: Call, release: StoredRelease): Answer 
   const form = formOf(call);
   const publishes = release.draft && form.draft === false;
   const other = state.releases.some((each) => each !== release && !each.draft && each.tag === textOf(form, 'tag_name'));
+  if (!release.draft && form.draft === true) return hide(state, call, release);
+  if (publishes && state.burned.has(release.tag)) return validation('Release', 'tag_name was used by an immutable release');
   if (publishes && other) return validation('Release', 'tag_name', 'already_exists');
   if (publishes && state.settings.tagRule && !state.refs.has(`tags/${release.tag}`)) return refuse(422, 'Reference update failed');
   if (publishes && !state.refs.has(`tags/${release.tag}`)) state.refs.set(`tags/${release.tag}`, { sha: objectId('main'), type: 'commit' }); // of whatever main is
+  if (publishes) state.former.set(release.id, release.body);
   Object.assign(release, { name: textOf(form, 'name'), body: textOf(form, 'body'), prerelease: form.prerelease === true });
   if (publishes) Object.assign(release, { draft: false, immutable: state.settings.immutable });
+  if (publishes && release.immutable) state.burned.add(release.tag);
+  if (publishes) state.stale.set(release.id, state.settings.staleDrafts);
   if (!release.draft && form.make_latest !== 'false' && !release.prerelease) state.latest = release.id; // its default is "true"
+  return { status: 200, body: shown(state, call, release) };
+}
+
+/** A public release becomes a draft again. */
+function hide(state: GithubState, call: Call, release: StoredRelease): Answer {
+  const form = formOf(call);
+  if (release.immutable) return refuse(422, 'Cannot change an immutable release.');
+  Object.assign(release, { name: textOf(form, 'name'), body: textOf(form, 'body'), draft: true });
+  if (state.latest === release.id) state.latest = undefined;
   return { status: 200, body: shown(state, call, release) };
 }
 
@@ -82,12 +97,23 @@ function listReleases(state: GithubState, call: Call): Answer {
   return pageOf(
     state,
     call,
-    seen.map((each) => shown(state, call, each)),
+    seen.map((each) =>
+      wasDraft(state, each)
+        ? shown(state, call, { ...each, draft: true, body: state.former.get(each.id) ?? '' })
+        : shown(state, call, each),
+    ),
   );
 }
 
 function show(state: GithubState, call: Call, release: StoredRelease | undefined): Answer {
   return release === undefined || lags(state, release) ? NOT_FOUND : { status: 200, body: shown(state, call, release) };
+}
+
+/** A listing may show what was true a moment ago. */
+function wasDraft(state: GithubState, { id }: StoredRelease): boolean {
+  const left = state.stale.get(id) ?? 0;
+  state.stale.set(id, left - 1);
+  return left > 0;
 }
 
 /** A fresh release is missing from some answers. */

@@ -1,5 +1,5 @@
 // A publisher's side of a test with a fake GitHub. Rule: every client is a new one, as after a crash.
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ChannelAsset } from '../../src/model/channel.ts';
@@ -16,6 +16,7 @@ import { type TestHttpWorld, testHttpWorld } from './http-world.ts';
 export const FIRST = objectId('first');
 export const SECOND = objectId('second');
 export const TAG = 'v1.0.0';
+export const FILES = { 'acme-1.0.0.tar.gz': 'bundle bytes', 'bundle.json': '{"one":1}', 'install.sh': '#!/bin/sh\n' };
 
 export interface GithubStage {
   readonly github: FakeGithub;
@@ -30,9 +31,27 @@ export async function githubStage(settings: Partial<GithubSettings> = {}): Promi
   const github = await startGithub(settings);
   const packed = await mkdtemp(join(tmpdir(), 'slipway-'));
   const world = testHttpWorld();
+  const events: Event[] = [];
+  const report = { report: (event: Event) => void events.push(event) };
   const host = (token: string | null = 'good-token'): ReleaseHost =>
-    githubHost(github.address, { ...world, env: token === null ? {} : { GITHUB_TOKEN: token } });
-  return { github, packed, world, events: [], host };
+    githubHost(github.address, { ...world, ...report, env: token === null ? {} : { GITHUB_TOKEN: token } });
+  return { github, packed, world, events, host };
+}
+
+/** A host whose every call is made by a new client, as the steps of a publish do. */
+export function forgetful(stage: GithubStage): ReleaseHost {
+  return new Proxy(stage.host(), {
+    get: (_, name) => (stage.host() as unknown as Record<string | symbol, unknown>)[name],
+  });
+}
+
+/** Writes files as `pack` leaves them. */
+export async function pack(
+  stage: Pick<GithubStage, 'packed'>,
+  files: Readonly<Record<string, string>> = FILES,
+): Promise<readonly ChannelAsset[]> {
+  for (const [name, text] of Object.entries(files)) await writeFile(join(stage.packed, name), text);
+  return Object.entries(files).map(([name, text]) => ({ name, size: Buffer.byteLength(text), sha256: digestOf(text) }));
 }
 
 export function reservation(parts: Partial<Reservation> = {}): Reservation {

@@ -40,6 +40,11 @@ export interface GithubState {
   nextId: number;
   /** How many more answers a fresh release is missing from. */
   readonly fresh: Map<number, number>;
+  /** Tags of immutable releases, even of deleted ones. */
+  readonly burned: Set<string>;
+  /** How many more listings show a public release as a draft, and the notes that it had then. */
+  readonly stale: Map<number, number>;
+  readonly former: Map<number, string>;
 }
 
 export interface GithubSettings {
@@ -53,8 +58,19 @@ export interface GithubSettings {
   oldAssets: boolean;
   /** How many listings and lookups a fresh release is missing from. */
   lag: number;
+  /** How many listings show a release as the draft that it was. */
+  staleDrafts: number;
   /** A rule refuses new tags. */
   tagRule: boolean;
+  /** A rule refuses commits on branches. */
+  branchRule: boolean;
+  /** The token that is good now. */
+  token: string;
+  /** What a classic token may; undefined = a fine-grained one, which does not say. */
+  scopes: string | undefined;
+  /** Requests that are left this hour; undefined = a server without limits. */
+  remaining: number | undefined;
+  rulesets: readonly Readonly<Record<string, unknown>>[];
   changedFiles: readonly string[];
 }
 
@@ -67,7 +83,13 @@ export function newGithubState(settings: Partial<GithubSettings> = {}): GithubSt
     pageSize: 2,
     oldAssets: false,
     lag: 0,
+    staleDrafts: 0,
     tagRule: false,
+    branchRule: false,
+    token: 'good-token',
+    scopes: undefined,
+    remaining: undefined,
+    rulesets: [],
     changedFiles: [],
   };
   return {
@@ -80,6 +102,9 @@ export function newGithubState(settings: Partial<GithubSettings> = {}): GithubSt
     settings: { ...defaults, ...settings },
     nextId: 1,
     fresh: new Map(),
+    burned: new Set(),
+    stale: new Map(),
+    former: new Map(),
   };
 }
 

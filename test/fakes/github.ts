@@ -6,6 +6,7 @@ import { type FaultBook, newFaultBook } from './gitea-faults.ts';
 import { type Answer, type Call, formOf, NOT_FOUND, pageOf, refuse, textOf } from './github-call.ts';
 import { answerReleases, answerUpload } from './github-releases.ts';
 import { blobId, type GithubSettings, type GithubState, newGithubState, objectId } from './github-state.ts';
+import { answerPage } from './github-web.ts';
 
 export interface FakeGithub {
   readonly address: GithubAddress;
@@ -15,8 +16,6 @@ export interface FakeGithub {
   readonly faults: FaultBook;
   readonly close: () => Promise<void>;
 }
-
-const TOKEN = 'Bearer good-token';
 
 /** Starts both origins; the address names the variable GITHUB_TOKEN, whose good value is `good-token`. */
 export async function startGithub(settings: Partial<GithubSettings> = {}): Promise<FakeGithub> {
@@ -65,25 +64,41 @@ async function serve(serving: Serving): Promise<void> {
 function answer({ state, bases, elsewhere, request }: Serving, body: Buffer): Answer {
   const url = new URL(request.url ?? '/', bases.api);
   const { authorization } = request.headers;
+  const good = authorization === `Bearer ${state.settings.token}`;
   const call: Call = {
     method: request.method ?? 'GET',
     path: decodeURIComponent(url.pathname).slice(1),
     query: url.searchParams,
     headers: request.headers as Readonly<Record<string, string | undefined>>,
     body,
-    writes: authorization === TOKEN && state.settings.push,
+    writes: good && state.settings.push && mayWrite(state.settings.scopes),
     base: bases.api,
     elsewhere: bases.elsewhere,
   };
   const blob = /^blob\/(\d+)$/.exec(call.path)?.[1];
   if (elsewhere && blob !== undefined) return bytesOf(state, Number(blob), authorization);
-  if (authorization !== undefined && authorization !== TOKEN) return refuse(401, 'Bad credentials');
+  const page = answerPage(state, call, elsewhere);
+  if (page !== undefined) return page;
+  if (authorization !== undefined && !good) return refuse(401, 'Bad credentials');
+  if (call.path === 'rate_limit') return answerLimit(state.settings.remaining);
   if (!call.path.startsWith('repos/acme/acme') || (state.settings.private && authorization === undefined)) return NOT_FOUND;
   if (call.method !== 'GET' && authorization === undefined) return refuse(401, 'Requires authentication');
   if (call.method !== 'GET' && !call.writes) return refuse(403, 'Resource not accessible by integration');
   if (call.method !== 'GET' && state.settings.archived) return refuse(403, 'Repository was archived so is read-only.');
   if (elsewhere) return answerUpload(state, call);
-  return answerRepository(state, { ...call, path: call.path.slice('repos/acme/acme'.length).replace(/^\//, '') });
+  const told = answerRepository(state, { ...call, path: call.path.slice('repos/acme/acme'.length).replace(/^\//, '') });
+  const { scopes } = state.settings;
+  return scopes === undefined ? told : { ...told, headers: { ...told.headers, 'x-oauth-scopes': scopes } };
+}
+
+function mayWrite(scopes: string | undefined): boolean {
+  return scopes === undefined || /\b(?:public_)?repo\b/.test(scopes);
+}
+
+function answerLimit(remaining: number | undefined): Answer {
+  if (remaining === undefined) return NOT_FOUND;
+  const core = { limit: 5000, remaining, reset: Math.floor(Date.now() / 1000) + 3000 };
+  return { status: 200, body: { resources: { core } } };
 }
 
 /** A store that refuses a token which was not meant for it, as the real one does. */
@@ -95,11 +110,22 @@ function bytesOf(state: GithubState, id: number, authorization: string | undefin
 
 function answerRepository(state: GithubState, call: Call): Answer {
   const { path, method } = call;
-  const { archived, push, immutable, changedFiles } = state.settings;
+  const { archived, push, immutable, changedFiles, rulesets } = state.settings;
   if (path === '')
-    return { status: 200, body: { full_name: 'acme/acme', archived, default_branch: 'main', permissions: { push: call.writes && push } } };
+    return {
+      status: 200,
+      body: { full_name: 'acme/acme', archived, private: state.settings.private, default_branch: 'main', permissions: { push } },
+    };
   if (path === 'immutable-releases') return immutable ? { status: 200, body: { enabled: true } } : NOT_FOUND;
   if (path.startsWith('compare/')) return { status: 200, body: { files: changedFiles.map((filename) => ({ filename })) } };
+  if (path === 'rulesets')
+    return pageOf(
+      state,
+      call,
+      rulesets.map(({ id, name, target, enforcement }) => ({ id, name, target, enforcement })),
+    );
+  const ruleset = /^rulesets\/(\d+)$/.exec(path)?.[1];
+  if (ruleset !== undefined) return { status: 200, body: rulesets.find(({ id }) => id === Number(ruleset)) };
   if (path.startsWith('contents/')) return answerContents(state, call);
   if (path.startsWith('releases')) return answerReleases(state, call);
   return method === 'GET' ? readGit(state, call) : writeGit(state, call);
@@ -134,7 +160,7 @@ function readGit(state: GithubState, call: Call): Answer {
 function writeGit(state: GithubState, call: Call): Answer {
   const form = formOf(call);
   const deleted = call.method === 'DELETE' ? /^git\/refs\/(.+)$/.exec(call.path)?.[1] : undefined;
-  if (deleted !== undefined) return state.refs.delete(deleted) ? { status: 204 } : refuse(422, 'Reference does not exist');
+  if (deleted !== undefined) return removeRef(state, deleted);
   if (call.path === 'git/tags') {
     const object = textOf(form, 'object');
     if (!state.commits.has(object)) return refuse(422, 'Object does not exist');
@@ -151,6 +177,14 @@ function writeGit(state: GithubState, call: Call): Answer {
   if (call.path === 'git/refs') return makeRef(state, textOf(form, 'ref'), textOf(form, 'sha'));
   if (call.path === 'git/trees' || call.path === 'git/commits') return { status: 201, body: { sha: objectId(call.body) } };
   return NOT_FOUND;
+}
+
+/** A public release whose tag goes becomes a draft; an immutable one keeps its tag. */
+function removeRef(state: GithubState, name: string): Answer {
+  const release = state.releases.find(({ tag, draft }) => !draft && `tags/${tag}` === name);
+  if (release?.immutable) return refuse(422, 'Cannot delete the tag of an immutable release');
+  if (release !== undefined) release.draft = true;
+  return state.refs.delete(name) ? { status: 204 } : refuse(422, 'Reference does not exist');
 }
 
 function makeRef(state: GithubState, ref: string, sha: string): Answer {
@@ -186,6 +220,7 @@ function answerContents(state: GithubState, call: Call): Answer {
   }
   const form = formOf(call);
   if (state.files === undefined) return refuse(404, 'Branch channels not found');
+  if (state.settings.branchRule) return refuse(409, 'Repository rule violations found\n\nChanges must be made through a pull request.');
   const sha = textOf(form, 'sha');
   if (found !== undefined && sha === '') return refuse(422, `Invalid request.\n\n"sha" wasn't supplied.`);
   if (found === undefined ? sha !== '' : sha !== blobId(found)) return refuse(409, `${path} does not match ${sha}`);

@@ -1,202 +1,299 @@
-// What every release host keeps, whatever it is made of. Rule: no test here knows the kind of host; each opens it anew, as after a crash.
+// What every release host keeps, whatever its kind. Rule: each client is a fresh one, and only what the seam promises is asked for.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, type TestContext, test } from 'vitest';
 import type { ChannelAsset } from '../../src/model/channel.ts';
-import { parseChannel, parseSignedChannel } from '../../src/model/channel.ts';
-import { digestOf } from '../../src/model/digest.ts';
-import type { Draft, Publication, ReleaseHost } from '../../src/model/host.ts';
-import { judgeReservation, RESERVATION_TYPE, type Reservation } from '../../src/model/reservation.ts';
-import { byWriter, draftOf, publicationOf } from '../fakes/gitea-stage.ts';
+import type { Draft, ReleaseHost } from '../../src/model/host.ts';
+import { judgeReservation, type Reservation } from '../../src/model/reservation.ts';
+import { byWriter, channelFile } from '../fakes/gitea-stage.ts';
+import {
+  byName,
+  draftOf,
+  each,
+  FILES,
+  MANY,
+  outcomeOf,
+  type Packed,
+  pack,
+  publicationOf,
+  reservationOf,
+  TAG,
+} from './host-contract-parts.ts';
 
+/** A host and what a test needs to know of it. */
 export interface ContractStage {
-  /** A new client. */
-  readonly host: () => ReleaseHost;
-  /** Commits that exist there. */
-  readonly commits: readonly [string, string];
-  /** An empty folder for packed files. */
-  readonly packed: string;
+  /** A fresh client; `by` names the publisher for hosts that tell them apart. */
+  readonly host: (by?: string) => ReleaseHost;
+  /** A commit that exists there, and another one. */
+  readonly commit: string;
+  readonly other: string;
+  /** False where nobody can be refused: such a host only mirrors. */
+  readonly canDecide: boolean;
+  /** False where no releases are held. */
+  readonly canPublish: boolean;
   readonly close: () => Promise<void>;
 }
 
-const FILES = { 'acme-1.0.0.tar.gz': 'bundle bytes', 'bundle.json': '{"one":1}', 'install.sh': '#!/bin/sh\n' };
 const OTHERS = { ...FILES, 'bundle.json': '{"two":2}' };
-const TAG = 'v1.0.0';
+let stage: ContractStage;
 
-/** Registers the tests for one kind of host. */
-export function hostContract(kind: string, open: () => Promise<ContractStage>): void {
-  describe(`${kind}, like every release host,`, () => {
-    let stage: ContractStage;
-
+/** Registers the suite for one kind of host; `open` starts an empty one. */
+export function hostContract(name: string, open: () => Promise<ContractStage>): void {
+  describe(`${name} as every release host`, () => {
     beforeEach(async () => {
       stage = await open();
     });
-
     afterEach(() => stage.close());
-
-    const host = (): ReleaseHost => stage.host();
-
-    function reservation(parts: Partial<Reservation> = {}): Reservation {
-      const fixed = { type: RESERVATION_TYPE, product: 'acme', version: '1.0.0', tag: TAG, commit: stage.commits[0] } as const;
-      return { ...fixed, by: 'ci:run:1', nonce: 'n1', at: '2026-03-15T10:00:00Z', ...parts };
-    }
-
-    async function pack(files: Readonly<Record<string, string>> = FILES): Promise<readonly ChannelAsset[]> {
-      for (const [name, text] of Object.entries(files)) await writeFile(join(stage.packed, name), text);
-      return Object.entries(files).map(([name, text]) => ({ name, size: Buffer.byteLength(text), sha256: digestOf(text) }));
-    }
-
-    async function stageDraft(assets: readonly ChannelAsset[], name = 'd1'): Promise<Draft> {
-      const draft = { ...draftOf(assets), name };
-      await host().openDraft(draft);
-      for (const asset of assets) await host().upload(draft, asset, { from: join(stage.packed, asset.name) });
-      return draft;
-    }
-
-    async function release(assets: readonly ChannelAsset[], parts: Partial<Publication> = {}, name = 'd1'): Promise<string> {
-      return host().publish(await stageDraft(assets, name), publicationOf(assets, parts));
-    }
-
-    test('shows nothing where nothing was published', async () => {
-      expect(await host().reservation(TAG)).toBeUndefined();
-      expect(await host().tags('')).toEqual([]);
-      expect(await host().listRelease(TAG)).toBeUndefined();
-      expect(await host().read('channels/stable.signed.json', 1024)).toBeUndefined();
-    });
-
-    test('gives a version to one of twenty who reserve it at once, and tells all of them whose it is', async () => {
-      const tries = Array.from({ length: 20 }, (_, n) => host().reserve(reservation({ nonce: `n${n}`, by: `ci:run:${n}` })));
-      const found = await Promise.all(tries);
-      expect(new Set(found.map(({ nonce }) => nonce)).size).toBe(1);
-      const judged = found.map((winner, n) =>
-        judgeReservation(reservation({ nonce: `n${n}`, by: `ci:run:${n}`, commit: stage.commits[1] }), winner),
-      );
-      expect(judged.filter((outcome) => outcome !== 'elsewhere')).toHaveLength(1);
-    });
-
-    test('reads a reservation back as it was made, and gives it free to its own attempt only', async () => {
-      expect(await host().reserve(reservation())).toEqual(reservation());
-      expect(await host().tags('v1.')).toEqual([TAG]);
-      expect(await host().tags('v2.')).toEqual([]);
-      await host().unreserve(reservation({ nonce: 'another' }));
-      expect(await host().reservation(TAG)).toEqual(reservation());
-      await host().unreserve(reservation());
-      expect(await host().reservation(TAG)).toBeUndefined();
-    });
-
-    test('publishes a draft at once, with exactly the bytes that were packed, and says so the second time', async () => {
-      const assets = await pack();
-      await host().reserve(reservation());
-      const draft = await stageDraft(assets);
-      expect(await host().listRelease(TAG)).toBeUndefined();
-      expect([...((await host().listDraft(draft)) ?? [])].sort(byName)).toEqual([...assets].sort(byName));
-      expect(await host().publish(draft, publicationOf(assets))).toBe('published');
-      expect([...((await host().listRelease(TAG)) ?? [])].sort(byName)).toEqual([...assets].sort(byName));
-      expect(await host().listDraft(draft)).toBeUndefined();
-      expect(await release(assets, {}, 'd2')).toBe('already-published');
-    });
-
-    test('keeps a reservation once something is published under it', async () => {
-      await host().reserve(reservation());
-      await release(await pack());
-      await host().unreserve(reservation());
-      expect(await host().reservation(TAG)).toBeDefined();
-    });
-
-    test('refuses other content under a published version, and changes nothing', async () => {
-      const assets = await pack();
-      await host().reserve(reservation());
-      await release(assets);
-      await expect(release(await pack(OTHERS), {}, 'd2')).rejects.toMatchObject({ code: 'E_PUBLISHED_DIFFERS' });
-      expect([...((await host().listRelease(TAG)) ?? [])].sort(byName)).toEqual([...assets].sort(byName));
-    });
-
-    test('refuses a draft that lacks a file', async () => {
-      const assets = await pack();
-      await host().reserve(reservation());
-      const draft = { ...draftOf(assets), name: 'd1' };
-      await host().openDraft(draft);
-      for (const asset of assets.slice(1)) await host().upload(draft, asset, { from: join(stage.packed, asset.name) });
-      await expect(host().publish(draft, publicationOf(assets))).rejects.toMatchObject({ code: 'E_DIGEST' });
-      expect(await host().listRelease(TAG)).toBeUndefined();
-    });
-
-    test('goes on with an upload that was cut off, and refuses a file that changed since', async () => {
-      const assets = await pack();
-      await host().reserve(reservation());
-      const draft = { ...draftOf(assets), name: 'd1' };
-      const [first, second] = assets as [ChannelAsset, ChannelAsset];
-      await host().openDraft(draft);
-      await host().upload(draft, first, { from: join(stage.packed, first.name) });
-      await writeFile(join(stage.packed, second.name), 'changed');
-      await expect(host().upload(draft, second, { from: join(stage.packed, second.name) })).rejects.toMatchObject({ code: 'E_DIGEST' });
-      await pack();
-      expect(await release(assets)).toBe('published');
-    });
-
-    test('replaces a published version only when its very manifest is named', async () => {
-      await host().reserve(reservation());
-      await release(await pack());
-      const others = await pack(OTHERS);
-      const wrong = release(others, { replaces: digestOf('another') }, 'd2');
-      await expect(wrong).rejects.toMatchObject({ code: 'E_PUBLISHED_DIFFERS' });
-      await host().dropDraft({ ...draftOf(others), name: 'd2' });
-      expect(await release(others, { replaces: digestOf(FILES['bundle.json']) }, 'd3')).toBe('published');
-      expect([...((await host().listRelease(TAG)) ?? [])].sort(byName)).toEqual([...others].sort(byName));
-    });
-
-    test('has one winner when two publish different content at once, and the winner is whole', async () => {
-      await host().reserve(reservation());
-      const [ours, theirs] = [await pack(), await pack(OTHERS)];
-      await pack();
-      const first = stageDraft(ours, 'd1');
-      await first;
-      await pack(OTHERS);
-      const second = await stageDraft(theirs, 'd2').catch((error: { code: string }) => error);
-      const publish = async (draft: Draft, assets: readonly ChannelAsset[]): Promise<string> =>
-        host().publish(draft, publicationOf(assets));
-      const both = 'code' in second ? [publish(await first, ours)] : [publish(await first, ours), publish(second, theirs)];
-      const ended = await Promise.allSettled(both);
-      expect(ended.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
-      if ('code' in second) expect(second.code).toBe('E_RESERVED_ELSEWHERE');
-      const found = [...((await host().listRelease(TAG)) ?? [])].sort(byName);
-      expect([[...ours].sort(byName), [...theirs].sort(byName)]).toContainEqual(found);
-    });
-
-    test('loses no change of a channel file among twenty who make one at once, and its copies are those of the last', async () => {
-      await host().reserve(reservation());
-      await Promise.all(Array.from({ length: 20 }, (_, n) => host().changeChannel('stable', byWriter(`w${n}`))));
-      const text = (await host().read('channels/stable.signed.json', 1 << 20))?.toString() ?? '';
-      const { payload } = parseSignedChannel(text, kind);
-      expect(parseChannel(payload, kind).sequence).toBe(20);
-      expect((await host().read('channels/stable.json', 1 << 20))?.toString()).toBe(payload);
-    });
-
-    test('leaves a channel file alone when nothing is to be changed', async () => {
-      await host().changeChannel('stable', byWriter('me'));
-      const before = await host().read('channels/stable.signed.json', 1 << 20);
-      await host().changeChannel('stable', () => undefined);
-      expect(await host().read('channels/stable.signed.json', 1 << 20)).toEqual(before);
-    });
-
-    test('puts an asset at its root, and a statement that may be there once', async () => {
-      const assets = await pack();
-      await host().reserve(reservation());
-      await release(assets);
-      await host().putAsset(TAG, assets[2] as ChannelAsset, 'install.sh');
-      expect((await host().read('install.sh', 1024))?.toString()).toBe(FILES['install.sh']);
-      await host().putText('keys/ABC.json', 'statement\n');
-      await host().putText('keys/ABC.json', 'statement\n');
-      await expect(host().putText('keys/ABC.json', 'another\n')).rejects.toMatchObject({ code: 'E_PUBLISHED_DIFFERS' });
-    });
-
-    test('finds nothing wrong with a release that it can take', async () => {
-      const problems = await host().preflight({ tag: TAG, commit: stage.commits[0], assets: await pack(), replace: false });
-      expect(problems.filter(({ severity }) => severity === 'error')).toEqual([]);
-    });
+    describe('decides who has a version:', reservationTests);
+    describe('publishes at once and for ever:', releaseTests);
+    describe('keeps twenty publishers apart:', raceTests);
+    describe('keeps files that installs read:', fileTests);
   });
 }
 
-function byName(a: ChannelAsset, b: ChannelAsset): number {
-  return a.name < b.name ? -1 : 1;
+function reservationTests(): void {
+  test('the first has it, reads it back, and every other is told', async (context) => {
+    needs(context, stage.canDecide);
+    const first = reservation();
+    expect(await stage.host().reserve(first)).toEqual(first);
+    expect(await stage.host('b').reserve(reservation({ nonce: 'n2', by: 'b', commit: stage.other }))).toEqual(first);
+    expect(await stage.host('c').reservation(TAG)).toEqual(first);
+    expect(await stage.host().reservation('v9.9.9')).toBeUndefined();
+  });
+
+  test('another on the same commit joins, on another commit it is elsewhere, and asking again is already ours', async (context) => {
+    needs(context, stage.canDecide);
+    await stage.host().reserve(reservation());
+    const judged = async (parts: Partial<Reservation>) =>
+      judgeReservation(reservation(parts), await stage.host().reserve(reservation(parts)));
+    expect(await judged({})).toBe('reserved');
+    expect(await judged({ nonce: 'n2' })).toBe('already-yours');
+    expect(await judged({ nonce: 'n3', by: 'somebody else' })).toBe('joined');
+    expect(await judged({ nonce: 'n4', by: 'somebody else', commit: stage.other })).toBe('elsewhere');
+  });
+
+  test('of twenty at once one has it, and all read the same', async (context) => {
+    needs(context, stage.canDecide);
+    const found = await each((index) => stage.host(`p${index}`).reserve(reservation({ nonce: `n${index}`, by: `p${index}` })));
+    expect(new Set(found.map(({ nonce }) => nonce)).size).toBe(1);
+    expect(await stage.host().reservation(TAG)).toEqual(found[0]);
+  });
+
+  test('tags are counted by prefix, however many there are', async (context) => {
+    needs(context, stage.canDecide);
+    const tags = Array.from({ length: 12 }, (_, index) => `v1.0.0-staging.${index + 1}`);
+    for (const tag of [...tags, 'v2.0.0']) await stage.host().reserve(reservation({ tag, nonce: tag }));
+    expect([...(await stage.host().tags('v1.0.0-staging.'))].sort()).toEqual([...tags].sort());
+    expect(await stage.host().tags('v3')).toEqual([]);
+  });
+
+  test('it is given free by its own attempt only', async (context) => {
+    needs(context, stage.canDecide);
+    await stage.host().reserve(reservation());
+    await stage.host().unreserve(reservation({ nonce: 'n2' }));
+    expect(await stage.host().reservation(TAG)).toEqual(reservation());
+    await stage.host().unreserve(reservation());
+    expect(await stage.host().reservation(TAG)).toBeUndefined();
+  });
+
+  test('it is not given free once something was published under it', async (context) => {
+    needs(context, stage.canDecide && stage.canPublish);
+    await stage.host().reserve(reservation());
+    await release(await pack());
+    await stage.host().unreserve(reservation());
+    expect(await stage.host().reservation(TAG)).toEqual(reservation());
+  });
+}
+
+function releaseTests(): void {
+  test('a draft is seen by no reader, and then the release is there whole', async (context) => {
+    needs(context, stage.canPublish);
+    await claim();
+    const packed = await pack();
+    const draft = await upload(packed);
+    expect(await stage.host().listRelease(TAG)).toBeUndefined();
+    expect(byName(await stage.host().listDraft(draft))).toEqual(byName(packed.assets));
+    expect(await stage.host().publish(draft, publicationOf(packed))).toBe('published');
+    expect(byName(await stage.host().listRelease(TAG))).toEqual(byName(packed.assets));
+    expect(await stage.host().listDraft(draft)).toBeUndefined();
+  });
+
+  test('a draft with a file missing, one too many, or one of other bytes stays a draft', async (context) => {
+    needs(context, stage.canPublish);
+    await claim();
+    const packed = await pack();
+    const [bundle, manifest, installer] = packed.assets as [ChannelAsset, ChannelAsset, ChannelAsset];
+    const draft = await upload(packed, [bundle, manifest]);
+    const refused = (assets: readonly ChannelAsset[]) => expect(stage.host().publish(draft, publicationOf({ ...packed, assets })));
+    await refused(packed.assets).rejects.toMatchObject({ code: 'E_DIGEST', message: expect.stringContaining('install.sh') });
+    await refused([manifest]).rejects.toMatchObject({ code: 'E_DIGEST', message: expect.stringContaining('acme-1.0.0.tar.gz') });
+    await refused([{ ...bundle, sha256: installer.sha256 }, manifest]).rejects.toMatchObject({ code: 'E_DIGEST' });
+    expect(await stage.host().listRelease(TAG)).toBeUndefined();
+  });
+
+  test('the same contents again are success, and leave no draft', async (context) => {
+    needs(context, stage.canPublish);
+    await claim();
+    const packed = await pack();
+    const first = await upload(packed);
+    await stage.host().publish(first, publicationOf(packed));
+    expect(await stage.host().publish(first, publicationOf(packed))).toBe('already-published');
+    expect(byName(await stage.host().listRelease(TAG))).toEqual(byName(packed.assets));
+    expect(await stage.host().listDraft(first)).toBeUndefined();
+  });
+
+  test('other contents under a published tag are refused, and nothing is changed', async (context) => {
+    needs(context, stage.canPublish);
+    await claim();
+    const packed = await pack();
+    await release(packed);
+    await expect(release(await pack(OTHERS))).rejects.toMatchObject({
+      code: 'E_PUBLISHED_DIFFERS',
+      hint: expect.stringContaining('next version'),
+    });
+    expect(byName(await stage.host().listRelease(TAG))).toEqual(byName(packed.assets));
+  });
+
+  test('an upload that broke off goes on where it stopped', async (context) => {
+    needs(context, stage.canPublish);
+    await claim();
+    const packed = await pack();
+    const draft = await upload(packed, packed.assets.slice(0, 1));
+    expect(await stage.host().listDraft(draft)).toHaveLength(1);
+    await upload(packed, packed.assets, draft);
+    expect(await stage.host().publish(draft, publicationOf(packed))).toBe('published');
+    expect(byName(await stage.host().listRelease(TAG))).toEqual(byName(packed.assets));
+  });
+
+  test('a file that changed since it was packed is not kept', async (context) => {
+    needs(context, stage.canPublish);
+    await claim();
+    const packed = await pack();
+    await writeFile(join(packed.folder, 'bundle.json'), '{"one":2}');
+    await expect(upload(packed)).rejects.toMatchObject({ code: 'E_DIGEST' });
+    expect(await stage.host().listRelease(TAG)).toBeUndefined();
+  });
+
+  test('a draft is dropped with all that is in it, as often as one likes', async (context) => {
+    needs(context, stage.canPublish);
+    await claim();
+    const draft = await upload(await pack());
+    await stage.host().dropDraft(draft);
+    await stage.host().dropDraft(draft);
+    expect(await stage.host().listDraft(draft)).toBeUndefined();
+  });
+
+  test('progress is told in bytes, up to the whole', async (context) => {
+    needs(context, stage.canPublish);
+    await claim();
+    const packed = await pack({ 'bundle.json': 'x'.repeat(300_000) });
+    const draft = draftOf(packed);
+    const [asset] = packed.assets as [ChannelAsset];
+    const seen: number[] = [];
+    await stage.host().openDraft(draft);
+    await stage.host().upload(draft, asset, { from: join(packed.folder, asset.name), onBytes: (done) => seen.push(done) });
+    expect(seen.at(-1)).toBe(asset.size);
+    expect(seen).toEqual([...seen].sort((a, b) => a - b));
+  });
+}
+
+function raceTests(): void {
+  test('with the same contents all succeed, and one release is there without a draft', async (context) => {
+    needs(context, stage.canDecide && stage.canPublish);
+    await claim();
+    const packed = await pack();
+    const outcomes = await each((index) => outcomeOf(release(packed, `p${index}`)));
+    expect([...new Set(outcomes)].filter((outcome) => outcome !== 'published' && outcome !== 'already-published')).toEqual([]);
+    expect(outcomes).toContain('published');
+    expect(byName(await stage.host().listRelease(TAG))).toEqual(byName(packed.assets));
+  });
+
+  test('with different contents one is there whole, and every other is told', async (context) => {
+    needs(context, stage.canDecide && stage.canPublish);
+    await claim();
+    const all = await each((index) => pack({ 'bundle.json': `manifest ${index}`, 'a.tar.gz': `bytes ${index}` }));
+    const outcomes = await each((index) => outcomeOf(release(all[index] as Packed, `p${index}`)));
+    const winners = all.filter((_, index) => outcomes[index] === 'published');
+    expect(winners).toHaveLength(1);
+    expect(outcomes.filter((outcome) => outcome === 'E_PUBLISHED_DIFFERS' || outcome === 'E_RESERVED_ELSEWHERE')).toHaveLength(MANY - 1);
+    expect(byName(await stage.host().listRelease(TAG))).toEqual(byName(winners[0]?.assets));
+  });
+
+  test('on one channel no change is lost, and the sequence is complete', async (context) => {
+    needs(context, stage.canDecide);
+    const sequences = await each(async (index) => {
+      let last = 0;
+      await stage.host(`p${index}`).changeChannel('stable', (current) => {
+        const made = byWriter(`w${index}`)(current);
+        last = made?.sequence ?? last;
+        return made;
+      });
+      return last;
+    });
+    expect(sequences.sort((a, b) => a - b)).toEqual(Array.from({ length: MANY }, (_, index) => index + 1));
+  });
+}
+
+function fileTests(): void {
+  test('what is absent is undefined', async () => {
+    expect(await stage.host().read('channels/stable.signed.json', 1024)).toBeUndefined();
+    expect(await stage.host().listRelease('v9.9.9')).toBeUndefined();
+  });
+
+  test('a channel file appears with its copies, changes, and stays when nothing is to be changed', async () => {
+    const host = stage.host();
+    await host.changeChannel('stable', byWriter('1.0.0'));
+    await host.changeChannel('stable', byWriter('1.1.0'));
+    await host.changeChannel('stable', () => undefined);
+    const { text } = channelFile(2, '1.1.0');
+    expect((await stage.host().read('channels/stable.signed.json', 1 << 20))?.toString()).toBe(text);
+    expect((await stage.host().read('channels/stable.json', 1 << 20))?.toString()).toBe(JSON.parse(text).payload);
+  });
+
+  test('a file longer than the reader takes is refused', async () => {
+    await stage.host().changeChannel('stable', byWriter('1.0.0'));
+    await expect(stage.host().read('channels/stable.signed.json', 10)).rejects.toMatchObject({ code: 'E_TOO_LARGE' });
+  });
+
+  test('install.sh at the root is that of a published release, in place of the former', async (context) => {
+    needs(context, stage.canPublish);
+    await claim();
+    const packed = await pack();
+    await release(packed);
+    const installer = packed.assets.find(({ name }) => name === 'install.sh') as ChannelAsset;
+    await stage.host().putAsset(TAG, installer, 'install.sh');
+    await stage.host().putAsset(TAG, installer, 'install.sh');
+    expect((await stage.host().read('install.sh', 1024))?.toString()).toBe(FILES['install.sh']);
+  });
+
+  test('a key statement is put once, and never another in its place', async () => {
+    await stage.host().putText('keys/aa.json', 'statement\n');
+    await stage.host().putText('keys/aa.json', 'statement\n');
+    await expect(stage.host().putText('keys/aa.json', 'another\n')).rejects.toMatchObject({ code: 'E_PUBLISHED_DIFFERS' });
+    expect((await stage.host().read('keys/aa.json', 1024))?.toString()).toBe('statement\n');
+  });
+}
+
+async function upload(packed: Packed, assets = packed.assets, draft = draftOf(packed), by?: string): Promise<Draft> {
+  const host = stage.host(by);
+  await host.openDraft(draft);
+  for (const asset of assets) await host.upload(draft, asset, { from: join(packed.folder, asset.name) });
+  return draft;
+}
+
+async function release(packed: Packed, by?: string): Promise<string> {
+  return stage.host(by).publish(await upload(packed, packed.assets, draftOf(packed), by), publicationOf(packed));
+}
+
+/** Where tags are reserved, the release's is, before anything is published under it. */
+async function claim(): Promise<void> {
+  if (stage.canDecide) await stage.host().reserve(reservation());
+}
+
+function reservation(parts: Partial<Reservation> = {}): Reservation {
+  return reservationOf({ commit: stage.commit, ...parts });
+}
+
+function needs(context: TestContext, able: boolean): void {
+  if (!able) context.skip('this kind of host does not');
 }
