@@ -60,6 +60,11 @@ function downloadOf({ to, maxBytes, sha256, onBytes }: DownloadOptions): Omit<Pa
 }
 
 function bodyOf({ status, body, url }: HttpResponse): Buffer | undefined {
+  if (new URL(url).pathname.endsWith('/user/login')) {
+    throw new ToolError('E_AUTH', `${new URL(url).host} shows its releases only to those who are signed in`, {
+      hint: 'Put a token that may read the repository into $SLIPWAY_TOKEN.',
+    });
+  }
   if (status === 200) return body;
   if (status === 404 || status === 410) return undefined;
   const { origin, pathname, host } = new URL(url);

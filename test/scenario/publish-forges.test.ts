@@ -10,6 +10,7 @@ import { publish } from '../../src/commands/slipway/publish.ts';
 import { release } from '../../src/commands/slipway/release.ts';
 import { reserve } from '../../src/commands/slipway/reserve.ts';
 import type { Event } from '../../src/model/event.ts';
+import type { World } from '../../src/model/seams.ts';
 import { fetchChannel } from '../../src/observe/channel.ts';
 import { openSource } from '../../src/world/hosts.ts';
 import { runProgram } from '../../src/world/run.ts';
@@ -153,4 +154,24 @@ test('what is read behind a repository’s page is the folder layout’s, found 
   const fetching = fetchChannel({ sources: [source], product: 'acme', channel: 'stable', trust, now: new Date() });
   await expect(fetching).rejects.toMatchObject({ code: 'E_NOT_FOUND' });
   expect(gitea.requests.some(({ line }) => line.includes('/api/'))).toBe(false);
+});
+
+test('a private repository is read with SLIPWAY_TOKEN, and is not there without it', async () => {
+  gitea.state.settings.private = true;
+  const { commit } = await gitWorkspace();
+  for (const { state } of [gitea, github]) state.commits.add(commit);
+  await buildRelease({ workspace, version: '1.0.0', keys, manifest: { commit } });
+  await run(publish, { tag: 'v1.0.0' });
+  const read = (env: World['env']): Promise<Buffer | undefined> =>
+    openSource(`${gitea.url}/acme/acme`, quietWorld({ env })).read('channels/stable.signed.json', 1 << 20);
+  expect(await read({})).toBeUndefined();
+  expect(await read({ SLIPWAY_TOKEN: 'good-token' })).toEqual(
+    gitea.state.branches.get('channels')?.files.get('channels/stable.signed.json'),
+  );
+});
+
+test('a forge that shows nothing before signing in says so, and its sign-in page is not taken for a file', async () => {
+  gitea.state.settings.signIn = true;
+  const reading = openSource(`${gitea.url}/acme/acme`, quietWorld()).read('channels/stable.signed.json', 1 << 20);
+  await expect(reading).rejects.toMatchObject({ code: 'E_AUTH', hint: expect.stringContaining('SLIPWAY_TOKEN') });
 });
