@@ -1,4 +1,6 @@
 // The status of an install as a person reads it. Rule: the first line answers "is it well?", the rest says why.
+import type { Standing } from '../model/standing.ts';
+
 export interface ServiceLine {
   readonly name: string;
   readonly state: string;
@@ -14,6 +16,8 @@ export interface StatusView {
   readonly channel: string;
   readonly folder: string;
   readonly available: readonly string[];
+  /** What the maintainer says of the installed release by now. */
+  readonly standing: Standing | null;
   /** Why newer versions are not known. */
   readonly remoteTrouble: string | undefined;
   readonly services: readonly ServiceLine[];
@@ -32,6 +36,7 @@ export function statusToText(view: StatusView): string {
     );
   if (view.services.length === 0) lines.push('  no containers');
   if (view.openOperation !== null) lines.push(`An ${view.openOperation.command} of ${view.openOperation.at} was cut off: run \`recover\`.`);
+  if (view.standing !== null) lines.push(standingToText(view.standing, view.version));
   if (view.available.length > 0) lines.push(`Newer: ${view.available.join(', ')}. \`upgrade\` takes the latest.`);
   if (view.remoteTrouble !== undefined) lines.push(`Newer releases are not known: ${view.remoteTrouble}`);
   if (view.held.length > 0) lines.push(`Held, because they failed here: ${view.held.join(', ')}`);
@@ -51,4 +56,11 @@ function verdict(view: StatusView): string {
 function columns(services: readonly ServiceLine[]): { name: number; state: number; health: number } {
   const widest = (key: 'name' | 'state' | 'health'): number => Math.max(0, ...services.map((service) => service[key].length));
   return { name: widest('name'), state: widest('state'), health: widest('health') };
+}
+
+function standingToText({ status, reason }: Standing, version: string): string {
+  const why = reason === null ? '' : `: ${reason}`;
+  if (status === 'replaced')
+    return `${version} was replaced by its maintainer after it was installed here${why}. Take the next version when there is one.`;
+  return `${version} was ${status === 'yanked' ? 'taken back' : 'deprecated'} by its maintainer${why}`;
 }

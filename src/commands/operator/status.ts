@@ -2,6 +2,7 @@
 import { ToolError } from '../../model/error.ts';
 import type { ContainerFact, InstallFacts } from '../../model/facts.ts';
 import type { Manifest } from '../../model/manifest.ts';
+import { type Standing, standingOf } from '../../model/standing.ts';
 import { parseVersion } from '../../model/version.ts';
 import { observeContainers } from '../../observe/engine.ts';
 import { observeInstall } from '../../observe/install.ts';
@@ -32,6 +33,7 @@ async function run(context: Context): Promise<CommandResult> {
     channel: record.channel,
     folder: root,
     available: remote.available,
+    standing: remote.standing,
     services,
     openOperation: open === undefined ? null : { id: open.id, command: open.command, at: open.at },
     localEdits: localEdits(manifest, install.files),
@@ -40,8 +42,15 @@ async function run(context: Context): Promise<CommandResult> {
   return { fields, text: statusToText({ ...fields, title: manifest.title, remoteTrouble: remote.trouble }) };
 }
 
-async function lookForNewer(context: Context, { record }: InstallFacts): Promise<{ available: readonly string[]; trouble?: string }> {
-  if (isSet(context.flags, 'offline')) return { available: [] };
+interface Remote {
+  readonly available: readonly string[];
+  /** What the maintainer says of the installed release by now; null = nothing. */
+  readonly standing: Standing | null;
+  readonly trouble?: string;
+}
+
+async function lookForNewer(context: Context, { record }: InstallFacts): Promise<Remote> {
+  if (isSet(context.flags, 'offline')) return { available: [], standing: null };
   try {
     const fetched = await observeChannel(context.world, {
       locations: record.hosts,
@@ -51,9 +60,10 @@ async function lookForNewer(context: Context, { record }: InstallFacts): Promise
       acceptExpired: true,
     });
     const trouble = fetched.expired ? { trouble: 'the channel file has expired' } : {};
-    return { available: newerThan(fetched, parseVersion(record.version)), ...trouble };
+    const standing = standingOf(fetched.channel, record);
+    return { available: newerThan(fetched, parseVersion(record.version)), standing, ...trouble };
   } catch (error) {
-    if (error instanceof ToolError) return { available: [], trouble: error.message };
+    if (error instanceof ToolError) return { available: [], standing: null, trouble: error.message };
     throw error;
   }
 }
