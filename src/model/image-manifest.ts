@@ -32,7 +32,7 @@ const MOST_ENTRIES = 100;
 /** Parses a manifest by its Content-Type and its own `mediaType`, which must agree. Entries that are no images (attestations) are left out. */
 export function parseImageManifest(bytes: Buffer, contentType: string, where: string): ImageManifest {
   const f = parseFields(parseJson(bytes.toString('utf8'), where), where);
-  const mediaType = mediaTypeOf(f, contentType.split(';')[0]?.trim().toLowerCase() ?? '', where);
+  const mediaType = mediaTypeOf(f, contentType, where);
   if (includes(INDEX_TYPES, mediaType)) {
     const entries = parseList(f.manifests, `${where}: manifests`, parseEntry);
     if (entries.length > MOST_ENTRIES) throw new ToolError('E_TOO_LARGE', `${where}: an index of more than ${MOST_ENTRIES} entries`);
@@ -41,6 +41,11 @@ export function parseImageManifest(bytes: Buffer, contentType: string, where: st
   const config = parseDescriptor(f.config, `${where}: config`);
   if (!CONFIG_TYPES.includes(config.mediaType)) throw notAnImage(where, config.mediaType);
   return { kind: 'image', mediaType, config, layers: parseList(f.layers, `${where}: layers`, parseDescriptor) };
+}
+
+/** The media type of a manifest or an index, whatever it is of: its own word and its Content-Type must agree. */
+export function parseManifestType(bytes: Buffer, contentType: string, where: string): string {
+  return mediaTypeOf(parseFields(parseJson(bytes.toString('utf8'), where), where), contentType, where);
 }
 
 /** The platform that an image's configuration names. */
@@ -56,7 +61,8 @@ export function compressedSize(image: ImageManifest & { readonly kind: 'image' }
 
 function mediaTypeOf(f: Fields, contentType: string, where: string): string {
   const own = parseOptional(f.mediaType, `${where}: mediaType`, parseText);
-  const said = VAGUE_TYPES.includes(contentType) ? undefined : contentType;
+  const served = contentType.split(';')[0]?.trim().toLowerCase() ?? '';
+  const said = VAGUE_TYPES.includes(served) ? undefined : served;
   const shape = f.manifests === undefined ? IMAGE_TYPES[0] : INDEX_TYPES[0];
   const mediaType = own ?? said ?? shape;
   if (said !== undefined && said !== mediaType) throw ambiguous(where, `served as ${said}, but it says ${mediaType}`);

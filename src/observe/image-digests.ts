@@ -3,7 +3,7 @@
 import { ToolError } from '../model/error.ts';
 import { type ImageRef, printTagged, type ResolvedImage } from '../model/image.ts';
 import { type LockedImage, type LockFile, lockedFor } from '../model/lock-file.ts';
-import type { RegistrySource } from '../world/registry.ts';
+import type { RegistrySource } from '../model/registry.ts';
 
 export interface WantedImage {
   readonly name: string;

@@ -33,7 +33,7 @@ export async function observeProductImages(
       })),
       lock,
       fresh,
-      registry: openRegistry({ http, credentials: openDockerConfig(world), now: world.now }),
+      registry: openRegistry({ http, credentials: openDockerConfig(world), world }),
       onImage: (done, total) => world.report({ type: 'progress', text: 'image digests', done, total, unit: 'items' }),
     });
   } finally {

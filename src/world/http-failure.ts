@@ -35,6 +35,21 @@ export function retryDelay(world: Pick<World, 'random'>, failure: Failure, tries
   return Math.round(ceiling * (0.5 + world.random(1).readUInt8(0) / 510));
 }
 
+/** Tries until there is an outcome that is no failure, or no sense in another try; then throws its error. */
+export async function patiently<T extends object>(
+  world: Pick<World, 'random' | 'sleep' | 'stop'>,
+  attempt: () => Promise<T | Failure>,
+): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    const outcome = await attempt();
+    if (!('transient' in outcome)) return outcome;
+    const delay = retryDelay(world, outcome, tries);
+    if (delay === undefined) throw outcome.error;
+    await world.sleep(delay);
+    stopIfAsked(world.stop);
+  }
+}
+
 /** The failure that an answer of a busy host means (429, 502, 503, 504), or undefined for every other status. */
 export function slowDown(
   answer: { readonly status: number; readonly headers: Readonly<Record<string, string>> },

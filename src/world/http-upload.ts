@@ -1,10 +1,9 @@
 // Uploads of files. Rule: the length is known before the first byte, the content is checked on the way, and nothing is sent twice without being asked.
-import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import type { ChannelAsset } from '../model/channel.ts';
-import { digestFromHex } from '../model/digest.ts';
 import { ToolError } from '../model/error.ts';
+import { checkedBytes } from './checked-stream.ts';
 import type { HttpResponse, HttpWorld } from './http.ts';
 import { exchange, readBody } from './http-exchange.ts';
 import { failureOf } from './http-failure.ts';
@@ -53,19 +52,8 @@ export async function uploadFile(world: HttpWorld, routes: Routes, upload: Uploa
 async function* bytesOf(upload: Upload, failed: { reason?: ToolError }): AsyncGenerator<Buffer> {
   const { file, asset, prefix, suffix, onBytes } = upload;
   if (prefix !== undefined) yield prefix;
-  const hash = createHash('sha256');
-  let done = 0;
-  let held: Buffer | undefined; // the last chunk waits until the whole is known to be right
-  for await (const chunk of createReadStream(file) as AsyncIterable<Buffer>) {
-    hash.update(chunk);
-    done += chunk.length;
-    if (done > asset.size) throw changed(upload, failed);
-    if (held !== undefined) yield held;
-    held = chunk;
-    onBytes?.(done);
-  }
-  if (done !== asset.size || digestFromHex(hash.digest('hex')) !== asset.sha256) throw changed(upload, failed);
-  if (held !== undefined) yield held;
+  const checking = { size: asset.size, digest: asset.sha256, refuse: () => changed(upload, failed), ...(onBytes && { onBytes }) };
+  yield* checkedBytes(createReadStream(file), checking);
   if (suffix !== undefined) yield suffix;
 }
 

@@ -1,8 +1,9 @@
 // The one way to speak HTTP. Rule: every answer has a maximum size, every wait an end, and no credential leaves the host it was meant for.
+import { Readable } from 'node:stream';
 import type { World } from '../model/seams.ts';
 import { type Download, type Downloaded, downloadFile } from './http-download.ts';
-import { exchange, readBody } from './http-exchange.ts';
-import { type Failure, failureOf, retryDelay, slowDown, stopIfAsked } from './http-failure.ts';
+import { type Exchange, exchange, readBody } from './http-exchange.ts';
+import { type Failure, failureOf, patiently, slowDown } from './http-failure.ts';
 import { openRoutes, type Routes } from './http-routes.ts';
 import { type Upload, uploadFile } from './http-upload.ts';
 
@@ -41,10 +42,35 @@ export interface Http {
   readonly request: (request: HttpRequest) => Promise<HttpResponse>;
   /** Streams into a file that appears complete and checked, or not at all. */
   readonly download: (download: Download) => Promise<Downloaded>;
+  /** Asks once; the answer's body is unread. */
+  readonly open: (request: HttpStream) => Promise<Exchange | Failure>;
+  /** Streams a body into a request, once. */
+  readonly send: (request: HttpSending) => Promise<HttpResponse | Failure>;
   /** Streams a file into a request, once. */
   readonly upload: (upload: Upload) => Promise<HttpResponse>;
   /** Ends the kept connections. */
   readonly close: () => Promise<void>;
+}
+
+/** A GET whose answer is too large to be kept. */
+export interface HttpStream {
+  readonly url: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Gives the request up, besides the stop signal of the world. */
+  readonly signal?: AbortSignal;
+  readonly plainHttp?: boolean;
+}
+
+/** A request whose body is too large to be kept. */
+export interface HttpSending {
+  readonly url: string;
+  readonly method: 'POST' | 'PUT' | 'PATCH';
+  /** With content-length among them. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: AsyncIterable<Uint8Array>;
+  /** More bytes of an answer than this are refused. */
+  readonly maxBytes: number;
+  readonly plainHttp?: boolean;
 }
 
 const DEFAULT_TIMEOUT = 60;
@@ -53,21 +79,34 @@ const DEFAULT_TIMEOUT = 60;
 export function openHttp(world: HttpWorld): Http {
   const routes = openRoutes(world.env);
   return {
-    request: (request) => requestPatiently(world, routes, request),
+    request: (request) => patiently(world, () => requestOnce(world, routes, request)),
     download: (download) => downloadFile(world, routes, download),
+    open: (request) => openStream(world, routes, request),
+    send: (request) => sendStream(world, routes, request),
     upload: (upload) => uploadFile(world, routes, upload),
     close: routes.close,
   };
 }
 
-async function requestPatiently(world: HttpWorld, routes: Routes, request: HttpRequest): Promise<HttpResponse> {
-  for (let tries = 1; ; tries += 1) {
-    const outcome = await requestOnce(world, routes, request);
-    if ('status' in outcome) return outcome;
-    const delay = retryDelay(world, outcome, tries);
-    if (delay === undefined) throw outcome.error;
-    await world.sleep(delay);
-    stopIfAsked(world.stop);
+async function openStream(world: HttpWorld, routes: Routes, { signal, ...request }: HttpStream): Promise<Exchange | Failure> {
+  const signals = signal === undefined ? world.stop : AbortSignal.any([world.stop, signal]);
+  try {
+    return await exchange(routes, { ...request, method: 'GET', signal: signals });
+  } catch (error) {
+    return failureOf(error, request.url, world);
+  }
+}
+
+async function sendStream(world: HttpWorld, routes: Routes, { maxBytes, ...request }: HttpSending): Promise<HttpResponse | Failure> {
+  const body = Readable.from(request.body, { objectMode: false });
+  try {
+    const answer = await exchange(routes, { ...request, body, signal: world.stop });
+    const read = { method: request.method, headers: answer.headers, maxBytes, url: answer.url };
+    return { status: answer.status, headers: answer.headers, url: answer.url.href, body: await readBody(answer.body, read) };
+  } catch (error) {
+    return failureOf(error, request.url, world);
+  } finally {
+    body.destroy();
   }
 }
 

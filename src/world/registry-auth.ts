@@ -13,11 +13,22 @@ export interface Challenge {
   readonly parameters: Readonly<Record<string, string>>;
 }
 
+/** What is to be allowed: reading `ref`, unless more is said. */
+export interface Access {
+  readonly ref: ImageRef;
+  /** Writing too. */
+  readonly push?: boolean;
+  /** Reading this repository of the same registry too: blobs are mounted from it. */
+  readonly from?: string;
+  /** The token must live so many seconds longer, or as long as this registry lets one live. */
+  readonly seconds?: number;
+}
+
 export interface RegistryAuth {
   /** The Authorization header to begin with, where this registry has asked before. */
-  readonly authorize: (ref: ImageRef) => Promise<string | undefined>;
+  readonly authorize: (access: Access) => Promise<string | undefined>;
   /** The Authorization header that answers a 401; what was sent is not used again. Undefined = there is no answer. */
-  readonly answer: (ref: ImageRef, refusal: Refusal) => Promise<string | undefined>;
+  readonly answer: (access: Access, refusal: Refusal) => Promise<string | undefined>;
   /** For errors: whether a login was sent, and from where. */
   readonly describe: (ref: ImageRef) => Promise<string>;
 }
@@ -39,10 +50,12 @@ export interface AuthNeeds {
 interface Token {
   readonly header: string;
   readonly ends: number;
+  /** Milliseconds that it had when it came. */
+  readonly life: number;
 }
 
 interface Question {
-  readonly ref: ImageRef;
+  readonly access: Access;
   readonly challenge: Challenge;
   readonly registry: URL;
 }
@@ -56,16 +69,16 @@ export function openRegistryAuth(needs: AuthNeeds): RegistryAuth {
   const asked = new Map<string, { readonly challenge: Challenge; readonly registry: URL }>();
   const tokens = new Map<string, Promise<Token>>();
   return {
-    authorize: async (ref) => {
-      const known = asked.get(ref.registry);
-      return known && (await headerFor(needs, tokens, { ...known, ref }));
+    authorize: async (access) => {
+      const known = asked.get(access.ref.registry);
+      return known && (await headerFor(needs, tokens, { ...known, access }));
     },
-    answer: async (ref, { challenge: header, registry, sent }) => {
+    answer: async (access, { challenge: header, registry, sent }) => {
       const challenge = chooseChallenge(parseChallenges(header));
       if (challenge === undefined) return undefined;
       const { scope: _, ...general } = challenge.parameters; // the scope is this repository's alone
-      asked.set(ref.registry, { challenge: { scheme: challenge.scheme, parameters: general }, registry });
-      const question = { ref, challenge, registry };
+      asked.set(access.ref.registry, { challenge: { scheme: challenge.scheme, parameters: general }, registry });
+      const question = { access, challenge, registry };
       const key = tokenKey(question);
       if (sent !== undefined && (await tokens.get(key))?.header === sent) tokens.delete(key);
       return headerFor(needs, tokens, question);
@@ -93,7 +106,7 @@ function chooseChallenge(challenges: readonly Challenge[]): Challenge | undefine
 }
 
 async function headerFor(needs: AuthNeeds, tokens: Map<string, Promise<Token>>, question: Question): Promise<string | undefined> {
-  const credential = await needs.credentials.find(question.ref);
+  const credential = await needs.credentials.find(question.access.ref);
   if (credential.kind === 'bearer') return `Bearer ${credential.token}`;
   if (question.challenge.scheme === 'basic') return credential.kind === 'password' ? basic(credential) : undefined;
   return (await tokenFor(needs, tokens, question)).header;
@@ -105,7 +118,8 @@ async function tokenFor(needs: AuthNeeds, tokens: Map<string, Promise<Token>>, q
   const kept = tokens.get(key);
   if (kept !== undefined) {
     const token = await kept;
-    if (token.ends > needs.now().getTime()) return token;
+    const wanted = Math.min((question.access.seconds ?? 0) * 1000, token.life * 0.8);
+    if (token.ends - wanted > needs.now().getTime()) return token;
     if (tokens.get(key) === kept) tokens.delete(key);
   }
   const token = tokens.get(key) ?? fetchToken(needs, question);
@@ -116,12 +130,12 @@ async function tokenFor(needs: AuthNeeds, tokens: Map<string, Promise<Token>>, q
 
 async function fetchToken({ http, now, credentials }: AuthNeeds, question: Question): Promise<Token> {
   const service = tokenService(question);
-  const credential = await credentials.find(question.ref);
+  const credential = await credentials.find(question.access.ref);
   const traded = credential.kind === 'identity';
   const answer = await http.request(traded ? tradeToken(service, question, credential.token) : askToken(service, question, credential));
   if (answer.status !== 200) throw refusedLogin(question, service, { status: answer.status, credential });
   const { token, seconds } = parseToken(answer, service);
-  return { header: `Bearer ${token}`, ends: now().getTime() + seconds * 1000 };
+  return { header: `Bearer ${token}`, ends: now().getTime() + seconds * 1000, life: seconds * 1000 };
 }
 
 /** GET with Basic, or anonymous; `scope` is repeated. */
@@ -147,7 +161,7 @@ function tradeToken(service: URL, question: Question, token: string): HttpReques
 }
 
 /** The token service must be encrypted, and no forged challenge may lead a login into this machine. */
-function tokenService({ challenge, registry, ref }: Question): URL {
+function tokenService({ challenge, registry, access: { ref } }: Question): URL {
   const realm = challenge.parameters.realm ?? '';
   if (!URL.canParse(realm, registry.href)) throw new ToolError('E_AUTH', `${ref.registry} names a token service that is not an address`);
   const service = parseAddress(new URL(realm, registry.href).href);
@@ -176,13 +190,15 @@ function safeJson(body: Buffer): unknown {
 }
 
 /** Our own scope first: some services look at no other. */
-function scopesOf({ ref, challenge }: Question): string[] {
-  return [...new Set([`repository:${ref.repository}:pull`, challenge.parameters.scope ?? ''])].filter((scope) => scope !== '');
+function scopesOf({ access: { ref, push, from }, challenge }: Question): string[] {
+  const own = `repository:${ref.repository}:${push ? 'pull,push' : 'pull'}`;
+  const mount = from === undefined ? '' : `repository:${from}:pull`;
+  return [...new Set([own, mount, challenge.parameters.scope ?? ''])].filter((scope) => scope !== '');
 }
 
-function tokenKey(question: Question): string {
-  const { realm = '', service = '' } = question.challenge.parameters;
-  return JSON.stringify([question.ref.registry, question.ref.repository, realm, service]);
+function tokenKey({ access: { ref, push = false, from = '' }, challenge }: Question): string {
+  const { realm = '', service = '' } = challenge.parameters;
+  return JSON.stringify([ref.registry, ref.repository, push, from, realm, service]);
 }
 
 function basic({ username, password }: { readonly username: string; readonly password: string }): string {
@@ -190,7 +206,7 @@ function basic({ username, password }: { readonly username: string; readonly pas
 }
 
 function refusedLogin(
-  { ref }: Question,
+  { access: { ref } }: Question,
   service: URL,
   { status, credential }: { readonly status: number; readonly credential: Credential },
 ): ToolError {

@@ -1,4 +1,4 @@
-// Reads image registries (OCI distribution-spec 1.1). Rule: a digest is computed from the bytes that came, never believed.
+// Image registries (OCI distribution-spec 1.1). Rule: a digest is computed from the bytes that came, never believed.
 import { type Digest, digestOf } from '../model/digest.ts';
 import { ToolError } from '../model/error.ts';
 import { type ImageRef, pinImage, printImageRef } from '../model/image.ts';
@@ -11,53 +11,34 @@ import {
   type IndexEntry,
   parseConfigPlatform,
   parseImageManifest,
+  parseManifestType,
 } from '../model/image-manifest.ts';
+import type { ManifestHead, Registry, ResolvedManifest, StoredManifest } from '../model/registry.ts';
+import { hasBlob, putBlob, readBlob } from './registry-blobs.ts';
+import { deleteManifest, putManifest } from './registry-manifests.ts';
 import { type Ask, openRegistrySession, type RegistryNeeds, refusedAnswer } from './registry-session.ts';
 import { listTags } from './registry-tags.ts';
-
-export interface ManifestHead {
-  readonly digest: Digest;
-  readonly mediaType: string;
-  readonly size: number;
-}
-
-export interface StoredManifest extends ManifestHead {
-  /** Exactly as stored; the digest is theirs. */
-  readonly bytes: Buffer;
-}
-
-export interface ResolvedManifest extends ManifestHead {
-  /** `os/architecture[/variant]`, sorted. */
-  readonly platforms: readonly string[];
-  /** Bytes to pull for the largest platform. */
-  readonly compressedSize: number;
-}
-
-/** What can be asked of a registry. A name without tag and digest means `latest`. */
-export interface RegistrySource {
-  /** Digest, type and size by HEAD, which counts on no pull limit; undefined when there is no such manifest. The digest is the registry's word. */
-  readonly headManifest: (ref: ImageRef) => Promise<ManifestHead | undefined>;
-  /** The manifest itself, its digest checked. Throws E_NOT_FOUND, E_AUTH, E_DIGEST, E_NETWORK. */
-  readonly readManifest: (ref: ImageRef) => Promise<StoredManifest>;
-  /** The manifest with the platforms and sizes of what it names. */
-  readonly resolveManifest: (ref: ImageRef) => Promise<ResolvedManifest>;
-  /** All tags over all pages, in the registry's order. Throws E_NOT_FOUND when there is no such repository: a failed listing is not an empty one. */
-  readonly listTags: (ref: ImageRef) => Promise<readonly string[]>;
-}
 
 const LARGEST_MANIFEST = 8 * 1024 * 1024;
 const LARGEST_CONFIG = 8 * 1024 * 1024;
 const DEEPEST_INDEX = 3;
 const ACCEPT = [...INDEX_TYPES, ...IMAGE_TYPES].join(', ');
 
-/** A reader of all registries, with the logins of `credentials`. */
-export function openRegistry(needs: RegistryNeeds): RegistrySource {
-  const ask = openRegistrySession(needs);
+/** All registries, with the logins of `credentials`. */
+export function openRegistry(needs: RegistryNeeds): Registry {
+  const session = openRegistrySession(needs);
+  const { ask } = session;
+  const client = { session, world: needs.world };
   return {
     headManifest: (ref) => headManifest(ask, ref),
     readManifest: (ref) => readManifest(ask, ref),
     resolveManifest: (ref) => resolveManifest(ask, ref),
     listTags: (ref) => listTags(ask, ref),
+    readBlob: (ref, blob) => readBlob(client, ref, blob),
+    hasBlob: (ref, blob) => hasBlob(client, ref, blob),
+    putBlob: (ref, upload) => putBlob(client, ref, upload),
+    putManifest: (ref, manifest) => putManifest(ask, ref, manifest),
+    deleteManifest: (ref, digest) => deleteManifest(ask, ref, digest),
   };
 }
 
@@ -79,7 +60,7 @@ async function readManifest(ask: Ask, ref: ImageRef): Promise<StoredManifest> {
   const digest = checkAsked(ref, digestOf(answer.body));
   const said = answer.headers['docker-content-digest'];
   if (said?.startsWith('sha256:') && said !== digest) throw wrongDigest(ref, digest, said);
-  const { mediaType } = parseImageManifest(answer.body, answer.headers['content-type'] ?? '', printImageRef(ref));
+  const mediaType = parseManifestType(answer.body, answer.headers['content-type'] ?? '', printImageRef(ref));
   return { digest, mediaType, size: answer.body.length, bytes: answer.body };
 }
 

@@ -1,7 +1,9 @@
 // Logins for registries under test, and the real reader with one of them.
+
+import type { RegistrySource } from '../../src/model/registry.ts';
 import type { Credential } from '../../src/world/docker-config.ts';
 import { openHttp } from '../../src/world/http.ts';
-import { openRegistry, type RegistrySource } from '../../src/world/registry.ts';
+import { openRegistry } from '../../src/world/registry.ts';
 import { REGISTRY_LOGIN } from './docker-registry.ts';
 import { testHttpWorld } from './http-world.ts';
 
@@ -14,7 +16,7 @@ export const NOTHING: Credential = { kind: 'none', reason: '/home/me/.docker/con
 
 /** A registry reader with this login; it does not really wait between tries. */
 export function reader(credential: Credential = NOTHING, now = () => new Date()): RegistrySource {
-  return openRegistry({ http: openHttp(testHttpWorld()), credentials: { find: async () => credential }, now });
+  return openRegistry({ http: openHttp(testHttpWorld()), credentials: { find: async () => credential }, world: testHttpWorld({ now }) });
 }
 
 /** The Authorization header for pushing to a fake registry with Bearer login. */

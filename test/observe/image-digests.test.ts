@@ -27,7 +27,7 @@ function observe(images: readonly WantedImage[], more: Partial<DigestQuestion> =
   const source = openRegistry({
     http: openHttp(testHttpWorld()),
     credentials: { find: async () => ({ kind: 'none', reason: 'test' }) },
-    now: () => new Date(),
+    world: testHttpWorld(),
   });
   registry.requests.length = 0;
   return observeImageDigests({ wanted: images, lock: EMPTY_LOCK, registry: source, ...more });

@@ -43,7 +43,7 @@ describe('answering a challenge', () => {
     const asked: HttpRequest[] = [];
     const auth = authWith({ kind: 'password', username: 'me', password: 'x', from: 'test' }, { token: 'T' }, asked);
     const challenge = `Basic realm="x",${bearer(',scope="repository:acme/app:pull"')}`;
-    expect(await auth.answer(REF, { challenge, registry: REGISTRY, sent: undefined })).toBe('Bearer T');
+    expect(await auth.answer({ ref: REF }, { challenge, registry: REGISTRY, sent: undefined })).toBe('Bearer T');
     expect(asked[0]?.url).toBe('https://auth.example/token?service=registry.example&scope=repository%3Aacme%2Fapp%3Apull');
     expect(asked[0]?.headers?.authorization).toMatch(/^Basic /);
   });
@@ -51,30 +51,30 @@ describe('answering a challenge', () => {
   it('asks for our own scope first and for the one of the challenge too', async () => {
     const asked: HttpRequest[] = [];
     const auth = authWith({ kind: 'none', reason: 'test' }, { token: 'T' }, asked);
-    await auth.answer(REF, { challenge: bearer(',scope="*"'), registry: REGISTRY, sent: undefined });
+    await auth.answer({ ref: REF }, { challenge: bearer(',scope="*"'), registry: REGISTRY, sent: undefined });
     expect(new URL(asked[0]?.url ?? '').searchParams.getAll('scope')).toEqual(['repository:acme/app:pull', '*']);
   });
 
   it('asks for another repository of a known registry without its predecessor’s scope', async () => {
     const asked: HttpRequest[] = [];
     const auth = authWith({ kind: 'none', reason: 'test' }, { access_token: 'T' }, asked);
-    await auth.answer(REF, { challenge: bearer(',scope="repository:acme/app:pull"'), registry: REGISTRY, sent: undefined });
-    expect(await auth.authorize(parseImageRef('registry.example/acme/web', 'test'))).toBe('Bearer T');
+    await auth.answer({ ref: REF }, { challenge: bearer(',scope="repository:acme/app:pull"'), registry: REGISTRY, sent: undefined });
+    expect(await auth.authorize({ ref: parseImageRef('registry.example/acme/web', 'test') })).toBe('Bearer T');
     expect(new URL(asked[1]?.url ?? '').searchParams.getAll('scope')).toEqual(['repository:acme/web:pull']);
   });
 
   it('trades an identity token by POST, not in the address', async () => {
     const asked: HttpRequest[] = [];
     const auth = authWith({ kind: 'identity', token: 'refresh', from: 'test' }, { access_token: 'T' }, asked);
-    expect(await auth.answer(REF, { challenge: bearer(), registry: REGISTRY, sent: undefined })).toBe('Bearer T');
+    expect(await auth.answer({ ref: REF }, { challenge: bearer(), registry: REGISTRY, sent: undefined })).toBe('Bearer T');
     expect(asked[0]).toMatchObject({ method: 'POST', url: 'https://auth.example/token' });
     expect(asked[0]?.body).toContain('grant_type=refresh_token&refresh_token=refresh');
   });
 
   it('has no answer to Basic without a login, nor to what it does not know', async () => {
     const auth = authWith({ kind: 'none', reason: 'test' }, {});
-    expect(await auth.answer(REF, { challenge: 'Basic realm="x"', registry: REGISTRY, sent: undefined })).toBeUndefined();
-    expect(await auth.answer(REF, { challenge: 'Negotiate', registry: REGISTRY, sent: undefined })).toBeUndefined();
+    expect(await auth.answer({ ref: REF }, { challenge: 'Basic realm="x"', registry: REGISTRY, sent: undefined })).toBeUndefined();
+    expect(await auth.answer({ ref: REF }, { challenge: 'Negotiate', registry: REGISTRY, sent: undefined })).toBeUndefined();
   });
 
   it.each([
@@ -83,7 +83,7 @@ describe('answering a challenge', () => {
     ['something that is no object', 'token'],
   ])('refuses %s', async (_, answer) => {
     const auth = authWith({ kind: 'none', reason: 'test' }, answer);
-    await expect(auth.answer(REF, { challenge: bearer(), registry: REGISTRY, sent: undefined })).rejects.toMatchObject({
+    await expect(auth.answer({ ref: REF }, { challenge: bearer(), registry: REGISTRY, sent: undefined })).rejects.toMatchObject({
       code: 'E_FORMAT',
     });
   });

@@ -184,7 +184,7 @@ describe('a registry that lies about its token service', () => {
     ['without encryption', 'http://auth.example/token'],
   ])('gets no login sent to one %s', async (_, realm) => {
     const asked: HttpRequest[] = [];
-    const source = openRegistry({ http: lying(realm, asked), credentials: { find: async () => STORED }, now: () => new Date() });
+    const source = openRegistry({ http: lying(realm, asked), credentials: { find: async () => STORED }, world: testHttpWorld() });
     const error = await failure(source.readManifest(parseImageRef('registry.example/acme/app:1', 'test')));
     expect(error.message).toMatch(/^refused to/);
     expect(asked).toHaveLength(1);
@@ -201,7 +201,7 @@ describe('Docker Hub', () => {
         return { status: 404, headers: {}, body: Buffer.alloc(0), url };
       },
     };
-    const source = openRegistry({ http, credentials: { find: async () => NOTHING }, now: () => new Date() });
+    const source = openRegistry({ http, credentials: { find: async () => NOTHING }, world: testHttpWorld() });
     await source.headManifest(parseImageRef('postgres:16-alpine', 'test'));
     expect(asked).toEqual(['https://registry-1.docker.io/v2/library/postgres/manifests/16-alpine']);
   });

@@ -1,8 +1,8 @@
 // The read suite, on the fake and on Debian's docker-registry.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ImageRef, parseImageRef } from '../../src/model/image.ts';
+import type { RegistrySource } from '../../src/model/registry.ts';
 import type { Credential } from '../../src/world/docker-config.ts';
-import type { RegistrySource } from '../../src/world/registry.ts';
 import { failure } from '../failure.ts';
 import { hasDockerRegistry, REGISTRY_LOGIN, startDockerRegistry } from '../fakes/docker-registry.ts';
 import { type FakeLogin, type FakeRegistryOptions, startFakeRegistry } from '../fakes/registry.ts';
