@@ -16,7 +16,6 @@ const NOT_YET: readonly NotYet[] = [
   { path: 'release.channels.*.promoteFrom', reason: 'promotion between channels' },
   { path: 'release.channels.*.includes', reason: 'a channel that includes another' },
   { path: 'release.nextPublicKey', reason: 'key rotation' },
-  { path: 'release.hosts.*.type', values: ['oci'], reason: 'this kind of host; folder, github, gitea and git are' },
   { path: 'bundle.hostFiles', reason: 'files rendered on the host' },
   { path: 'images.registryVariable', reason: 'a registry chosen by the site' },
   { path: 'images.login', values: ['ask'], reason: 'registry login in the wizard' },

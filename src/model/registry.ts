@@ -53,6 +53,8 @@ export interface BlobUpload {
 
 export interface RegistryTarget {
   readonly headManifest: RegistrySource['headManifest'];
+  /** Throws E_AUTH, E_NOT_FOUND or E_NETWORK when nothing could be pushed: begins an upload, and gives it up. */
+  readonly checkPush: (ref: ImageRef) => Promise<void>;
   readonly hasBlob: (ref: ImageRef, blob: Blob) => Promise<boolean>;
   /** Puts a blob there, without asking whether it is. Throws what `content` throws, E_AUTH, E_TOO_LARGE, E_NETWORK. */
   readonly putBlob: (ref: ImageRef, upload: BlobUpload) => Promise<'mounted' | 'sent'>;

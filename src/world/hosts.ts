@@ -14,15 +14,18 @@ import { gitHost } from './git-host.ts';
 import { giteaHost } from './gitea.ts';
 import { githubHost, githubSource } from './github.ts';
 import { type HttpWorld, openHttp } from './http.ts';
+import { ociHost } from './oci-host.ts';
+import { ociSource } from './oci-source.ts';
 import { webSource } from './web-folder.ts';
 
-/** Opens a release location for reading: an absolute path, `file:///…`, `https://…`, or `http://` of this machine. Nothing is asked yet. */
-export function openSource(location: string, world: HttpWorld): ReleaseSource {
+/** Opens a release location for reading: an absolute path, `file:///…`, `https://…`, or `http://` of this machine, or `oci://registry/name`. Nothing is asked yet. */
+export function openSource(location: string, world: HostWorld): ReleaseSource {
   if (isAbsolute(location)) return folderSource(location);
   if (location.startsWith('file:')) return folderSource(pathOf(location));
+  if (location.startsWith('oci://')) return ociSource(location.slice('oci://'.length), world);
   if (/^https?:\/\//.test(location)) return openWeb(location, world);
   throw new ToolError('E_CONFIG', `${JSON.stringify(location)} is not a release location`, {
-    hint: 'Give https://…, file:///… or the absolute path of a folder.',
+    hint: 'Give https://…, oci://…, file:///… or the absolute path of a folder.',
   });
 }
 
@@ -58,8 +61,8 @@ function makeHost(address: HostAddress, world: HostWorld): ReleaseHost {
   if (address.type === 'folder') return folderHost(address.path, world);
   if (address.type === 'github') return githubHost(address, world);
   if (address.type === 'gitea') return giteaHost(address, world);
-  if (address.type === 'git') return gitHost(address, world);
-  throw new ToolError('E_NOT_SUPPORTED', `the host ${address.name} is of type ${address.type}`, { hint: 'Use a folder host.' });
+  if (address.type === 'oci') return ociHost(address, world);
+  return gitHost(address, world);
 }
 
 /** Opens a host to look at what is published there. */

@@ -156,7 +156,8 @@ async function write(arrived: Arrived, chunk: Buffer, to: string): Promise<void>
   arrived.size += chunk.length;
 }
 
-function cannotWrite(path: string, cause: unknown): ToolError {
+/** The error of a file that cannot be written, by the system's reason. */
+export function cannotWrite(path: string, cause: unknown): ToolError {
   const code = systemCode(cause) ?? 'unknown reason';
   const full = code === 'ENOSPC' || code === 'EDQUOT';
   const hint = full

@@ -6,7 +6,7 @@ import { checkedBytes } from './checked-stream.ts';
 import type { HttpResponse, HttpWorld } from './http.ts';
 import { discard, type Exchange } from './http-exchange.ts';
 import { type Failure, failureOf, patiently, refusedStatus, retryDelay, slowDown, stopIfAsked } from './http-failure.ts';
-import { type RegistrySession, refusedAnswer } from './registry-session.ts';
+import { type RegistrySession, refusedAnswer, registryOrigin } from './registry-session.ts';
 
 export interface RegistryClient {
   readonly session: RegistrySession;
@@ -21,6 +21,15 @@ export async function hasBlob({ session }: RegistryClient, ref: ImageRef, { dige
   const { status, headers } = await session.ask(ref, { path: `blobs/${digest}`, method: 'HEAD', push: true, maxBytes: 0 });
   const length = headers['content-length'];
   return status === 200 && (length === undefined || Number(length) === size);
+}
+
+/** See `RegistryTarget.checkPush`. */
+export async function checkPush({ session, world }: RegistryClient, ref: ImageRef): Promise<void> {
+  const begun = await session.ask(ref, { path: 'blobs/uploads/', method: 'POST', push: true, maxBytes: SMALL });
+  if (begun.status !== 202) throw failedAnswer(begun, ref, world).error;
+  const location = locationOf(begun, ref);
+  if (location.origin !== registryOrigin(ref.registry)) return;
+  await session.ask(ref, { path: location.href, method: 'DELETE', push: true, maxBytes: SMALL }).catch(ifRefused); // some forbid even that
 }
 
 /** See `RegistrySource.readBlob`. */

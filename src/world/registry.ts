@@ -14,7 +14,7 @@ import {
   parseManifestType,
 } from '../model/image-manifest.ts';
 import type { ManifestHead, Registry, ResolvedManifest, StoredManifest } from '../model/registry.ts';
-import { hasBlob, putBlob, readBlob } from './registry-blobs.ts';
+import { checkPush, hasBlob, putBlob, readBlob } from './registry-blobs.ts';
 import { deleteManifest, putManifest } from './registry-manifests.ts';
 import { type Ask, openRegistrySession, type RegistryNeeds, refusedAnswer } from './registry-session.ts';
 import { listTags } from './registry-tags.ts';
@@ -35,6 +35,7 @@ export function openRegistry(needs: RegistryNeeds): Registry {
     resolveManifest: (ref) => resolveManifest(ask, ref),
     listTags: (ref) => listTags(ask, ref),
     readBlob: (ref, blob) => readBlob(client, ref, blob),
+    checkPush: (ref) => checkPush(client, ref),
     hasBlob: (ref, blob) => hasBlob(client, ref, blob),
     putBlob: (ref, upload) => putBlob(client, ref, upload),
     putManifest: (ref, manifest) => putManifest(ask, ref, manifest),

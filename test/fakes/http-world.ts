@@ -1,10 +1,13 @@
 // The surroundings of an HTTP client under test. Rule: waits are recorded instead of waited.
 import { randomBytes } from 'node:crypto';
+import type { World } from '../../src/model/seams.ts';
 import type { HttpWorld } from '../../src/world/http.ts';
 
 export interface TestHttpWorld extends HttpWorld {
   /** Milliseconds of every wait, in order. */
   readonly waits: number[];
+  /** There is no program to run. */
+  readonly run: World['run'];
 }
 
 /** A world without proxies, certificates and waiting. */
@@ -20,5 +23,6 @@ export function testHttpWorld(parts: Partial<HttpWorld> = {}): TestHttpWorld {
     stop: new AbortController().signal,
     ...parts,
     waits,
+    run: () => Promise.reject(new Error('no program is run in this test')),
   };
 }
