@@ -1,7 +1,6 @@
 // A registry as a mirror, on a real one. Rule: what only a bad day shows is in oci-faults.test.ts.
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe } from 'vitest';
 import type { ReleaseHost } from '../../src/model/host.ts';
-import { openSource } from '../../src/world/hosts.ts';
 import { ociHost } from '../../src/world/oci-host.ts';
 import { type DockerRegistry, hasDockerRegistry, startDockerRegistry } from '../fakes/docker-registry.ts';
 import { testHttpWorld } from '../fakes/http-world.ts';

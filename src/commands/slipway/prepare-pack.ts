@@ -129,7 +129,7 @@ async function installerOf(
   const { title, cli } = product;
   const { hosts, publishTo } = product.release;
   const locations = publishTo
-    .flatMap((name) => hosts.filter((host) => host.name === name))
+    .flatMap((name) => hosts.filter((host) => host.name === name && host.type !== 'oci')) // a shell cannot speak to a registry
     .flatMap((host) => publicLocation(addressOf(host, root)) ?? []);
   const key = signing.publicKey === null ? null : parsePublicKey(signing.publicKey, 'release.publicKey');
   const program = { operator: operator.sha256, operatorSize: operator.size };
