@@ -90,7 +90,7 @@ async function upload(store: OciStore, draft: Draft, { asset, options }: DraftUp
     const files = (await listDraft(store, draft)) ?? [];
     if (files.some((file) => isSame(file, entry))) return;
     const next = [...files.filter(({ name }) => name !== asset.name), entry];
-    await putArtifact(store, ociTag.draft(draft.contents), { kind: 'draft', files: next });
+    if (await putArtifact(store, ociTag.draft(draft.contents), { kind: 'draft', files: next })) return;
   }
   throw new ToolError('E_NETWORK', `${store.label}: the draft of ${draft.tag} comes and goes`, { hint: 'Run the same command again.' });
 }

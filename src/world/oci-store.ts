@@ -19,6 +19,8 @@ export interface OciStore {
   readonly label: string;
   readonly ref: ImageRef;
   readonly registry: Registry;
+  /** Blobs that are known to be there. */
+  readonly known: Set<Digest>;
 }
 
 export interface StoredArtifact extends Artifact {
@@ -29,7 +31,7 @@ export interface StoredArtifact extends Artifact {
 export function openOciStore(repository: string, world: OciWorld): OciStore {
   const { registry, repository: name } = parseImageRef(repository, 'oci repository');
   const client = openRegistry({ http: openHttp(world), credentials: openDockerConfig(world), world });
-  return { label: `oci://${repository}`, ref: { registry, repository: name }, registry: client };
+  return { label: `oci://${repository}`, ref: { registry, repository: name }, registry: client, known: new Set() };
 }
 
 /** The artifact at a tag, or undefined. */
@@ -63,11 +65,12 @@ export async function putArtifact(store: OciStore, tag: string, artifact: Artifa
 
 /** Puts bytes, unless they are there. */
 export async function putBytes(store: OciStore, blob: Blob, bytes: Buffer): Promise<void> {
-  if (await store.registry.hasBlob(store.ref, blob)) return;
+  if (await holds(store, blob)) return;
   const content = async function* (): AsyncGenerator<Buffer> {
     yield bytes;
   };
   await store.registry.putBlob(store.ref, { blob, content });
+  store.known.add(blob.digest);
 }
 
 /** Puts a file, unless it is there. Throws E_DIGEST when the file is not the asset. */
@@ -77,9 +80,16 @@ export async function putFile(
   { from, onBytes }: { readonly from: string; readonly onBytes?: (done: number) => void },
 ): Promise<void> {
   const refuse = (): ToolError => new ToolError('E_DIGEST', `${from} changed since it was packed`, { hint: 'Pack again, then publish.' });
-  if (await store.registry.hasBlob(store.ref, { digest, size })) return onBytes?.(size);
+  if (await holds(store, { digest, size })) return onBytes?.(size);
   const content = () => checkedBytes(createReadStream(from), { size, digest, refuse, ...(onBytes && { onBytes }) });
   await store.registry.putBlob(store.ref, { blob: { digest, size }, content });
+}
+
+async function holds({ registry, ref, known }: OciStore, blob: Blob): Promise<boolean> {
+  if (known.has(blob.digest)) return true;
+  const there = await registry.hasBlob(ref, blob);
+  if (there) known.add(blob.digest);
+  return there;
 }
 
 /** The bytes of one file of an artifact; throws E_TOO_LARGE beyond `maxBytes`. */
