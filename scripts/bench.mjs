@@ -3,12 +3,18 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { packRows } from './bench/pack.mjs';
+import { publishRows } from './bench/publish.mjs';
 import { startRows } from './bench/start.mjs';
 import { upgradeRows } from './bench/upgrade.mjs';
 
-/** `node scripts/bench.mjs [start] [pack] [upgrade] [--no-engine]`: without a name, all. */
+/** `node scripts/bench.mjs [start] [pack] [publish] [upgrade] [--no-engine]`: without a name, all. */
 const named = process.argv.slice(2).filter((word) => !word.startsWith('-'));
-const parts = { start: startRows, pack: packRows, upgrade: process.argv.includes('--no-engine') ? leftOut : upgradeRows };
+const parts = {
+  start: startRows,
+  pack: packRows,
+  publish: publishRows,
+  upgrade: process.argv.includes('--no-engine') ? leftOut : upgradeRows,
+};
 const stage = mkdtempSync(join(tmpdir(), 'slipway-bench-'));
 process.on('exit', () => rmSync(stage, { recursive: true, force: true }));
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(130));
