@@ -3,9 +3,11 @@
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/packages.sh
+. scripts/bench/packages.sh
 
 install_npm_packages
 install_test_packages
+install_bench_packages
 npm run --silent build
 unset NODE_EXTRA_CA_CERTS # Node.js 20 reads it at every start, which would hide what we cost
 if sh scripts/testbed.sh up; then

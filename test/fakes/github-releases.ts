@@ -146,8 +146,17 @@ function shown(state: GithubState, call: Call, release: StoredRelease): unknown 
   };
 }
 
+const digests = new WeakMap<Buffer, string>();
+
+/** Hashed once, however often it is listed. */
+function digestOfBytes(bytes: Buffer): string {
+  const digest = digests.get(bytes) ?? `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+  digests.set(bytes, digest);
+  return digest;
+}
+
 function shownAsset(state: GithubState, call: Call, { id, name, bytes, state: kept }: StoredAsset): unknown {
-  const digest = state.settings.oldAssets || kept === 'starter' ? null : `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+  const digest = state.settings.oldAssets || kept === 'starter' ? null : digestOfBytes(bytes);
   return {
     id,
     name,
