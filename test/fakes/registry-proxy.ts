@@ -15,10 +15,18 @@ export type ProxyFault =
   | { readonly kind: 'cut-answer'; readonly bytes: number }
   /** The connection to us ends after so many bytes of the request's body. */
   | { readonly kind: 'cut-request'; readonly bytes: number }
+  /** The request without its Range header: the whole is answered instead of a part. */
+  | { readonly kind: 'without-range' }
   /** One bit of the answer's body is another. */
   | { readonly kind: 'flip' }
-  /** The answer with other headers or another status. */
-  | { readonly kind: 'change'; readonly status?: number; readonly headers?: Record<string, string | undefined> };
+  /** The answer with other headers, made from what they were, or another status. */
+  | {
+      readonly kind: 'change';
+      readonly status?: number;
+      readonly headers?: Record<string, (value: string | undefined) => string | undefined>;
+    }
+  /** Something else happens at the registry before the request reaches it. */
+  | { readonly kind: 'meanwhile'; readonly act: () => Promise<void> };
 
 export interface RegistryProxy {
   readonly host: string;
@@ -97,6 +105,7 @@ async function pass(state: State, request: IncomingMessage, response: ServerResp
   state.requests.push(line);
   if (state.delay > 0) await new Promise((resolve) => setTimeout(resolve, state.delay));
   const fault = faultOf(state, line);
+  if (fault?.kind === 'meanwhile') await fault.act();
   if (fault?.kind === 'reset') return void request.socket.destroy();
   if (fault?.kind === 'answer') {
     const { status, headers = {}, body = '' } = fault;
@@ -104,7 +113,9 @@ async function pass(state: State, request: IncomingMessage, response: ServerResp
     return void request.resume();
   }
   const [host, port] = state.upstream.split(':');
-  const upstream = send({ host, port, method: request.method, path: request.url, headers: request.headers, agent: AGENT });
+  const headers = { ...request.headers };
+  if (fault?.kind === 'without-range') delete headers.range;
+  const upstream = send({ host, port, method: request.method, path: request.url, headers, agent: AGENT });
   upstream.on('error', () => request.socket.destroy());
   upstream.on('response', (answer) => answerWith(answer, { request, response, fault }));
   request.on('error', () => upstream.destroy());
@@ -150,7 +161,8 @@ function answerWith(
     return;
   }
   const changed: Partial<ProxyFault & { kind: 'change' }> = fault?.kind === 'change' ? fault : {};
-  const headers = { ...answer.headers, ...changed.headers };
+  const told = Object.entries(changed.headers ?? {}).map(([name, change]) => [name, change(answer.headers[name]?.toString())]);
+  const headers: Record<string, string | string[] | undefined> = { ...answer.headers, ...Object.fromEntries(told) };
   response.writeHead(
     changed.status ?? answer.statusCode ?? 500,
     Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== undefined)),
