@@ -47,6 +47,8 @@ export interface HostFacts {
   readonly channel: Channel | undefined;
   /** True when the copies beside the channel file, for people, hold the same. */
   readonly copied: boolean;
+  /** The same of the channels that include this one, by name. */
+  readonly including: ReadonlyMap<string, Pick<HostFacts, 'channel' | 'copied'>>;
   /** The digests of what lies at the root, by name. */
   readonly root: ReadonlyMap<string, Digest>;
   /** What would stop the release there. */
@@ -88,6 +90,8 @@ export interface HostRequest {
   readonly product: string;
   readonly tag: string;
   readonly channel: string;
+  /** The names of channels that offer the releases of that one too. */
+  readonly including: readonly string[];
   readonly publicKey: string | null;
   /** What is to be published there. */
   readonly wanted: ReleaseWanted;
@@ -100,11 +104,22 @@ export async function observeHost(request: HostRequest, world: HostWorld): Promi
     host: request.host,
     reservation: await view.reservation(request.tag),
     published: await view.listRelease(request.tag),
-    channel: await observePublishedChannel(request, world),
-    copied: await isChannelCopied(view, request.channel),
+    ...(await observeChannel(request, world)),
+    including: await observeIncluding(request, world),
     root: await rootFiles(view),
     problems: await view.preflight(request.wanted),
   };
+}
+
+async function observeIncluding(request: HostRequest, world: HostWorld): Promise<HostFacts['including']> {
+  const found = new Map<string, Pick<HostFacts, 'channel' | 'copied'>>();
+  for (const channel of request.including) found.set(channel, await observeChannel({ ...request, channel }, world));
+  return found;
+}
+
+async function observeChannel(request: HostRequest, world: HostWorld): Promise<Pick<HostFacts, 'channel' | 'copied'>> {
+  const copied = await isChannelCopied(openView(request.host, world), request.channel);
+  return { channel: await observePublishedChannel(request, world), copied };
 }
 
 /** The channel file of the host, verified with the product's key; undefined when nothing is published in it. */

@@ -9,48 +9,49 @@ import type { Planned, Signing, Step } from '../model/plan.ts';
 export interface EditWanted {
   readonly id: string;
   readonly command: string;
-  readonly edit: ChannelEdit;
+  /** One for each channel, in the same order. */
+  readonly edits: readonly ChannelEdit[];
   readonly signing: Signing;
 }
 
 export interface EditFacts {
   readonly authority: HostAddress;
   readonly mirrors: readonly HostAddress[];
-  /** The authority's channel file, verified. */
-  readonly channel: Channel;
+  /** The authority's channel files, verified. */
+  readonly channels: readonly Channel[];
 }
 
-/** The plan; without steps when the channel says so already. Throws E_NOT_FOUND for a version that the channel does not have. */
-export function planEdit({ id, command, edit, signing }: EditWanted, { authority, mirrors, channel }: EditFacts): Planned {
-  const isDone = edit.release !== null && isAlready(channel, edit.release);
-  const why =
-    edit.release === null ? `the channel ${channel.channel} stays fresh until ${edit.expires ?? 'for ever'}` : whyOf(edit.release);
-  const change: Step = { kind: 'edit-channel', why, host: authority, edit, signing };
-  const copies = mirrors.map((host): Step => {
-    return {
-      kind: 'mirror-channel',
-      why: `${host.name} shows the same ${channel.channel}`,
-      from: authority,
-      host,
-      channel: channel.channel,
-    };
-  });
+/** The plan; without steps when the channels say so already. Throws E_NOT_FOUND for a version that a channel does not have. */
+export function planEdit({ id, command, edits, signing }: EditWanted, facts: EditFacts): Planned {
   const plan = {
     schema: 1,
     id,
     operation: id,
     command,
-    basedOn: basisOf(edit),
-    steps: isDone ? [] : [change, ...copies],
+    basedOn: basisOf(edits),
+    steps: edits.flatMap((edit, index) => stepsOf(edit, signing, { ...facts, channel: facts.channels[index] })),
     commitAfter: -1, // a signed file that installs may have read is not taken back
-    notes: [`Channel ${channel.channel}: latest is ${channel.latest ?? 'nothing'}, sequence ${channel.sequence}.`],
+    notes: facts.channels.map(
+      ({ channel, latest, sequence }) => `Channel ${channel}: latest is ${latest ?? 'nothing'}, sequence ${sequence}.`,
+    ),
   } as const;
   return { plan, contents: new Map() };
 }
 
-/** The edit alone: what the file says by then is looked at when it is changed. */
-function basisOf(edit: ChannelEdit): Digest {
-  return digestOf(canonicalJson(edit));
+function stepsOf(edit: ChannelEdit, signing: Signing, facts: EditFacts & { readonly channel: Channel | undefined }): Step[] {
+  const { authority, mirrors, channel } = facts;
+  if (edit.release !== null && channel !== undefined && isAlready(channel, edit.release)) return [];
+  const fresh = `the channel ${edit.channel} stays fresh until ${edit.expires ?? 'for ever'}`;
+  const why = edit.release === null ? fresh : `${whyOf(edit.release)} (${edit.channel})`;
+  const copies = mirrors.map((host): Step => {
+    return { kind: 'mirror-channel', why: `${host.name} shows the same ${edit.channel}`, from: authority, host, channel: edit.channel };
+  });
+  return [{ kind: 'edit-channel', why, host: authority, edit, signing }, ...copies];
+}
+
+/** The edits alone: what the files say by then is looked at when they are changed. */
+function basisOf(edits: readonly ChannelEdit[]): Digest {
+  return digestOf(canonicalJson(edits));
 }
 
 function whyOf({ version, status, reason, from }: NonNullable<ChannelEdit['release']>): string {

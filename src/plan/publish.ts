@@ -1,69 +1,15 @@
 // Decides how a packed release gets onto its hosts. Rule: the authority first, published last and at once, channel files after it; equal content is success, other content is refused.
-import { type Channel, type ChannelAsset, type ChannelRelease, parseTag } from '../model/channel.ts';
-import { type ChannelAddition, latestAfter } from '../model/channel-change.ts';
+import { type ChannelAsset, parseTag } from '../model/channel.ts';
+import { latestAfter } from '../model/channel-change.ts';
 import { type Digest, digestOf } from '../model/digest.ts';
 import { ToolError } from '../model/error.ts';
-import { contentsOf, type Draft, type HostAddress, MANIFEST_ASSET, type Publication, ROOT_ASSETS } from '../model/host.ts';
+import { contentsOf, type Draft, type HostAddress, MANIFEST_ASSET, type Publication } from '../model/host.ts';
 import { canonicalJson } from '../model/json.ts';
-import type { Manifest } from '../model/manifest.ts';
-import { momentOf } from '../model/parse.ts';
-import type { Planned, Signing, Step } from '../model/plan.ts';
+import type { Planned, Step } from '../model/plan.ts';
 import { publishedDiffers, reservedElsewhere } from '../model/published.ts';
 import { judgeReservation, RESERVATION_TYPE, type Reservation } from '../model/reservation.ts';
 import { isPrerelease, parseVersion } from '../model/version.ts';
-
-export interface PublishWanted {
-  readonly id: string;
-  /** Now. */
-  readonly at: string;
-  /** The draft's name; nobody else's, unless it is to be found again. */
-  readonly draft: string;
-  readonly reserver: Reserver;
-  /** Markdown for the release page of a forge. */
-  readonly notes: string;
-  readonly signing: Signing;
-  /** Seconds that the channel file stays fresh; null = for ever. */
-  readonly expires: number | null;
-  /** True for a channel of prereleases. */
-  readonly prereleases: boolean;
-  /** True for the channel whose latest install.sh lies at the root of the host. */
-  readonly main: boolean;
-  /** True to stop before anything appears. */
-  readonly draftOnly: boolean;
-  /** Why a published version may get other content; null = it may not. */
-  readonly replace: string | null;
-}
-
-/** Who reserves: an identity, and a nonce of this very attempt. */
-export interface Reserver {
-  readonly by: string;
-  readonly nonce: string;
-}
-
-/** What one host has of the release and its channel. */
-export interface HostState {
-  readonly host: HostAddress;
-  readonly reservation: Reservation | undefined;
-  readonly published: readonly ChannelAsset[] | undefined;
-  readonly channel: Channel | undefined;
-  /** True when the copies beside the channel file are those of this file. */
-  readonly copied: boolean;
-  /** The digests of what lies at the root of the host, by name. */
-  readonly root: ReadonlyMap<string, Digest>;
-}
-
-export interface PublishFacts {
-  /** `dist/<tag>`, relative to the root. */
-  readonly from: string;
-  readonly manifest: Manifest;
-  readonly manifestDigest: Digest;
-  /** The bundle first. */
-  readonly assets: readonly ChannelAsset[];
-  /** The host that decides. */
-  readonly authority: HostState;
-  /** The hosts that get the release, in order; the authority is the first of them or none. */
-  readonly targets: readonly HostState[];
-}
+import { additionOf, announcing, type HostState, type PublishFacts, type PublishWanted } from './announce.ts';
 
 /**
  * The plan; without steps when the hosts have it all. Throws E_PUBLISHED_DIFFERS, E_RESERVED_ELSEWHERE, and E_POLICY for a mirror that would be
@@ -184,76 +130,11 @@ function appearing({ wanted, facts, missing, draft, publication }: Appearing): S
   return [...publish, ...check, ...announce];
 }
 
-/** The authority's channel file, its copies on the mirrors, then what lies at the root of each. */
-function announcing(wanted: PublishWanted, facts: PublishFacts, assets: readonly ChannelAsset[]): Step[] {
-  const { authority, targets } = facts;
-  const addition = additionOf(wanted, facts, assets);
-  const { channel, release } = addition;
-  const known = authority.channel?.releases.find(({ version }) => version === release.version);
-  const isCurrent = known?.manifest === release.manifest && authority.copied;
-  const why = `installs that follow ${channel} find ${release.version}`;
-  const put: Step[] = isCurrent ? [] : [{ kind: 'put-channel', why, host: authority.host, addition, signing: wanted.signing }];
-  const mirrors = targets.filter(({ host }) => host.name !== authority.host.name);
-  const behind = mirrors.filter((mirror) => !isCurrent || mirror.channel?.sequence !== authority.channel?.sequence || !mirror.copied);
-  const mirror = behind.map(
-    ({ host }): Step => ({ kind: 'mirror-channel', why: `${host.name} shows the same ${channel}`, from: authority.host, host, channel }),
-  );
-  const isLatest = wanted.main && latestAfter(authority.channel, addition) === release.version;
-  const lacking = targets.filter(({ host, root }) => isLatest && host.type !== 'git' && lacksRootFiles(assets, root));
-  const files = lacking.map(
-    ({ host }): Step => ({
-      kind: 'put-files',
-      why: `install.sh is that of the latest ${channel} release`,
-      host,
-      channel,
-      names: ROOT_ASSETS,
-    }),
-  );
-  return [...put, ...mirror, ...files];
-}
-
-function lacksRootFiles(assets: readonly ChannelAsset[], root: ReadonlyMap<string, Digest>): boolean {
-  return assets.some(({ name, sha256 }) => ROOT_ASSETS.includes(name) && root.get(name) !== sha256);
-}
-
 function publicationOf(wanted: PublishWanted, facts: PublishFacts, assets: readonly ChannelAsset[]): Publication {
   const { manifest, authority } = facts;
   const prerelease = isPrerelease(parseVersion(manifest.version));
   const latest = wanted.main && !prerelease && latestAfter(authority.channel, additionOf(wanted, facts, assets)) === manifest.version;
   return { assets, latest, prerelease, title: `${manifest.title} ${manifest.version}`, notes: wanted.notes, replaces: null };
-}
-
-function additionOf(
-  wanted: PublishWanted,
-  { authority, manifest, manifestDigest }: PublishFacts,
-  assets: readonly ChannelAsset[],
-): ChannelAddition {
-  const { at, expires, prereleases, replace } = wanted;
-  const known = authority.channel?.releases.find(({ version }) => version === manifest.version);
-  const release: ChannelRelease = {
-    version: manifest.version,
-    tag: manifest.tag,
-    manifest: manifestDigest,
-    operator: manifest.operator,
-    published: at,
-    from: manifest.upgrade.from,
-    stop: manifest.upgrade.stop,
-    assets,
-    status: 'live',
-    reason: null,
-    replaced: [],
-  };
-  return {
-    product: manifest.product,
-    channel: manifest.channel,
-    release,
-    hosts: manifest.hosts,
-    prereleases,
-    issued: at,
-    expires: expires === null ? null : momentOf(new Date(Date.parse(at) + expires * 1000)),
-    replaces:
-      replace === null || known === undefined || known.manifest === manifestDigest ? null : { manifest: known.manifest, reason: replace },
-  };
 }
 
 function manifestOf(assets: readonly ChannelAsset[] | undefined): Digest | undefined {

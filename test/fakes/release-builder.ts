@@ -13,7 +13,8 @@ import type { World } from '../../src/model/seams.ts';
 import { printSums } from '../../src/model/sums.ts';
 import { signStatement } from '../../src/model/trusted-comment.ts';
 import { observeHost, observePacked } from '../../src/observe/published.ts';
-import { type PublishWanted, planPublish } from '../../src/plan/publish.ts';
+import type { PublishWanted } from '../../src/plan/announce.ts';
+import { planPublish } from '../../src/plan/publish.ts';
 import { writeTarball } from '../../src/world/tarball-write.ts';
 
 export interface Keys {
@@ -104,6 +105,7 @@ export async function planRelease(built: BuiltRelease, host: string, options: Pu
       product: manifest.product,
       tag,
       channel: manifest.channel,
+      including: [],
       publicKey,
       wanted: { tag, commit: null, assets: packed.assets, replace: false },
     },
@@ -119,6 +121,7 @@ export async function planRelease(built: BuiltRelease, host: string, options: Pu
     signing: { publicKey, keyFile: null },
     expires: options.expires === undefined ? 365 * 86_400 : options.expires,
     prereleases: options.prereleases ?? false,
+    including: [],
     main: manifest.channel === 'stable',
     draftOnly: false,
     replace: null,

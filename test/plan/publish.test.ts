@@ -5,7 +5,8 @@ import { type Digest, digestOf } from '../../src/model/digest.ts';
 import { type Manifest, parseManifest } from '../../src/model/manifest.ts';
 import type { Planned } from '../../src/model/plan.ts';
 import { RESERVATION_TYPE, type Reservation } from '../../src/model/reservation.ts';
-import { type HostState, type PublishFacts, type PublishWanted, planPublish } from '../../src/plan/publish.ts';
+import type { HostState, PublishFacts, PublishWanted } from '../../src/plan/announce.ts';
+import { planPublish } from '../../src/plan/publish.ts';
 import { planReserve } from '../../src/plan/reserve.ts';
 
 const host = { type: 'folder', name: 'local', path: '/srv/releases' } as const;
@@ -19,6 +20,7 @@ const wanted: PublishWanted = {
   signing: { publicKey: 'RWkey', keyFile: null },
   expires: 86_400,
   prereleases: false,
+  including: [],
   main: true,
   draftOnly: false,
   replace: null,
@@ -53,7 +55,7 @@ const manifest = parseManifest(
 );
 
 function state(parts: Partial<HostState> = {}): HostState {
-  return { host, reservation: undefined, published: undefined, channel: undefined, copied: true, root: new Map(), ...parts };
+  return { host, reservation: undefined, published: undefined, channel: undefined, copied: true, including: new Map(), root: new Map(), ...parts };
 }
 
 /** One host, which decides. */

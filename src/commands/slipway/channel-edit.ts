@@ -36,34 +36,44 @@ export async function readChannels(context: Context, file: ProductFile): Promise
 
 export interface WantedEdit {
   readonly command: string;
-  readonly channel: Channel;
+  /** At least one. */
+  readonly channels: readonly Channel[];
   readonly release: ChannelEdit['release'];
 }
 
-/** Changes the authority's channel file, and gives its mirrors the same. */
-export async function carryOutEdit(context: Context, file: ProductFile, { command, channel, release }: WantedEdit): Promise<CommandResult> {
-  const { root, product } = file;
+/** Changes the authority's channel files, and gives its mirrors the same. */
+export async function carryOutEdit(context: Context, file: ProductFile, wanted: WantedEdit): Promise<CommandResult> {
+  const { root } = file;
+  const { command, channels, release } = wanted;
   await endEarlier(root, context, command);
   const { authority, targets } = chooseHosts(context, file);
   const signing = signingOf(context, file);
   await checkSecretKey(signing, context.world.env);
-  const now = context.world.now();
-  const { expires } = product.release;
-  const edit: ChannelEdit = {
-    ...{ product: product.product, channel: channel.channel, release },
-    prereleases: product.release.channels[channel.channel]?.prerelease !== undefined,
-    issued: momentOf(now),
-    expires: expires === null ? null : momentOf(new Date(now.getTime() + expires * 1000)),
-  };
+  const edits = channels.map(({ channel }) => editOf(channel, { ...file, now: context.world.now() }, release));
   const mirrors = targets.filter(({ name }) => name !== authority.name);
-  const planned = planEdit({ id: context.world.random(16).toString('hex'), command, edit, signing }, { authority, mirrors, channel });
+  const planned = planEdit({ id: context.world.random(16).toString('hex'), command, edits, signing }, { authority, mirrors, channels });
   const carried = await carryOut(planned, context, { root, operator: await observeSelf(context.file) });
   if (carried.outcome === 'planned') return { fields: { plan: planToJson(planned.plan) }, text: planToText(planned.plan) };
   if ('cause' in carried && carried.cause instanceof ToolError) throw carried.cause;
   throwUnlessDone(carried);
   const outcome = carried.outcome === 'nothing' ? 'unchanged' : 'changed';
-  const fields = { channel: channel.channel, ...(release === null ? { expires: edit.expires } : release), outcome };
-  return { fields, text: outcome === 'unchanged' ? 'It says so already.\n' : `${planned.plan.steps[0]?.why ?? ''}.\n` };
+  const names = channels.map(({ channel }) => channel);
+  const what = release === null ? { expires: edits[0]?.expires ?? null } : release;
+  const done = planned.plan.steps.filter(({ kind }) => kind === 'edit-channel').map(({ why }) => `${why}.\n`);
+  return {
+    fields: { channel: names[0], channels: names, ...what, outcome },
+    text: outcome === 'unchanged' ? 'It says so already.\n' : done.join(''),
+  };
+}
+
+function editOf(channel: string, { product, now }: ProductFile & { readonly now: Date }, release: ChannelEdit['release']): ChannelEdit {
+  const { expires, channels } = product.release;
+  return {
+    ...{ product: product.product, channel, release },
+    prereleases: channels[channel]?.prerelease !== undefined,
+    issued: momentOf(now),
+    expires: expires === null ? null : momentOf(new Date(now.getTime() + expires * 1000)),
+  };
 }
 
 function signingOf(context: Context, { product }: ProductFile): Signing {

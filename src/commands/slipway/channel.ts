@@ -27,7 +27,7 @@ export const channel: Command = {
     }
     const results: CommandResult[] = [];
     for (const each of channels)
-      results.push(await carryOutEdit(context, file, { command: 'channel refresh', channel: each, release: null }));
+      results.push(await carryOutEdit(context, file, { command: 'channel refresh', channels: [each], release: null }));
     return { fields: { channels: results.map(({ fields }) => fields) }, text: results.map(({ text }) => text).join('') };
   },
 };

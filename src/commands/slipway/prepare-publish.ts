@@ -5,13 +5,14 @@ import { ToolError } from '../../model/error.ts';
 import { contentsOf, type HostAddress, type HostProblem } from '../../model/host.ts';
 import { momentOf } from '../../model/parse.ts';
 import type { Planned, Signing } from '../../model/plan.ts';
-import { mainChannelOf } from '../../model/tag.ts';
+import { channelsIncluding, mainChannelOf } from '../../model/tag.ts';
 import { parseVersion } from '../../model/version.ts';
 import { observeIdentity } from '../../observe/identity.ts';
 import { observeNotes } from '../../observe/notes.ts';
 import { type HostFacts, isDrafted, observeHost, type PackedRelease } from '../../observe/published.ts';
+import type { PublishWanted } from '../../plan/announce.ts';
 import { notesOf } from '../../plan/notes.ts';
-import { type PublishWanted, planPublish } from '../../plan/publish.ts';
+import { planPublish } from '../../plan/publish.ts';
 import { isPlanOnly } from '../carry-out.ts';
 import { type Context, isSet } from '../command.ts';
 import { hasErrors, problemsError } from './inspect.ts';
@@ -43,6 +44,7 @@ export async function planFor(context: Context, publishing: Publishing): Promise
     signing,
     expires: release.expires,
     prereleases: release.channels[manifest.channel]?.prerelease !== undefined,
+    including: includingOf(publishing),
     main: manifest.channel === mainChannelOf(release.channels),
     draftOnly: isSet(context.flags, 'draft'),
     replace: publishing.replace,
@@ -62,13 +64,24 @@ async function notesFor(context: Context, { file, packed: { manifest } }: Publis
   return markdown;
 }
 
-async function observeHosts(context: Context, { hosts, packed, signing, replace }: Publishing): Promise<readonly HostFacts[]> {
+/** The channels that offer the releases of this one's channel too. */
+function includingOf({ file, packed }: Publishing): PublishWanted['including'] {
+  const { channels } = file.product.release;
+  return channelsIncluding(channels, packed.manifest.channel).map((name) => ({
+    name,
+    prereleases: channels[name]?.prerelease !== undefined,
+  }));
+}
+
+async function observeHosts(context: Context, publishing: Publishing): Promise<readonly HostFacts[]> {
+  const { hosts, packed, signing, replace } = publishing;
   const { manifest, assets } = packed;
   const { product, tag, channel, commit } = manifest;
   const all = new Map([hosts.authority, ...hosts.targets].map((host) => [host.name, host]));
   const wanted = { tag, commit, assets, replace: replace !== null };
+  const including = includingOf(publishing).map(({ name }) => name);
   const asked = [...all.values()].map((host) =>
-    observeHost({ host, product, tag, channel, publicKey: signing.publicKey, wanted }, context.world),
+    observeHost({ host, product, tag, channel, including, publicKey: signing.publicKey, wanted }, context.world),
   );
   const facts = await Promise.all(asked);
   const problems = facts.flatMap(({ host, problems: found }) => found.map((problem) => ({ ...problem, host: host.name })));

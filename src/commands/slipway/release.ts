@@ -58,12 +58,13 @@ async function editRelease(context: Context, verb: Verb, version: string): Promi
   const found = channels.flatMap((channel) =>
     channel.releases.filter((each) => each.version === version).map((each) => ({ channel, each })),
   );
-  const [only] = found.filter(({ channel }) => (textFlag(context.flags, 'channel') ?? channel.channel) === channel.channel);
-  if (only === undefined) {
+  const chosen = found.filter(({ channel }) => (textFlag(context.flags, 'channel') ?? channel.channel) === channel.channel);
+  const [first] = chosen;
+  if (first === undefined) {
     throw new ToolError('E_NOT_FOUND', `${version} is not published`, { hint: `See \`${context.program} release list\`.` });
   }
-  const edit = editOf(context, verb, { release: only.each, reason });
-  return carryOutEdit(context, file, { command: `release ${verb}`, channel: only.channel, release: edit });
+  const edit = editOf(context, verb, { release: first.each, reason });
+  return carryOutEdit(context, file, { command: `release ${verb}`, channels: chosen.map(({ channel }) => channel), release: edit });
 }
 
 function reasonFor(context: Context, verb: Verb): string | null {
