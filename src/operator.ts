@@ -30,6 +30,11 @@ const entries: readonly CommandEntry[] = [
     summary: 'change answers and features',
     load: async () => (await import('./commands/operator/configure.ts')).configure,
   },
+  {
+    name: 'trust',
+    summary: 'whose signature is believed',
+    load: async () => (await import('./commands/operator/trust.ts')).trust,
+  },
   { name: 'diff', summary: 'local changes against the release', load: async () => (await import('./commands/operator/diff.ts')).diff },
   { name: 'start', summary: 'start the services', load: async () => (await import('./commands/operator/daily.ts')).start },
   { name: 'stop', summary: 'stop the services; data stays', load: async () => (await import('./commands/operator/daily.ts')).stop },

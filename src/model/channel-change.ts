@@ -12,7 +12,7 @@ import type { Digest } from './digest.ts';
 import { ToolError } from './error.ts';
 import type { NextChannel } from './host.ts';
 import { canonicalJson } from './json.ts';
-import type { SecretKey } from './minisign.ts';
+import { parsePublicKey, type SecretKey, signerIdOf } from './minisign.ts';
 import { parseFields, parseJson } from './parse.ts';
 import { publishedDiffers } from './published.ts';
 import { verifyChannel } from './trust.ts';
@@ -83,7 +83,7 @@ export function addRelease(current: string | undefined, addition: ChannelAdditio
  * nothing that somebody put there is ever signed along. Throws what `verifyChannel` and `addRelease` throw.
  */
 export function nextChannelFile(current: string | undefined, addition: ChannelAddition, key: SigningKey): NextChannel | undefined {
-  const former = current === undefined ? undefined : ownPayload(current, addition, key.publicKey);
+  const former = current === undefined ? undefined : ownPayload(current, addition, key);
   const changed = addRelease(former, addition);
   return changed === undefined ? undefined : signedNext(changed, addition, key);
 }
@@ -92,6 +92,8 @@ export function nextChannelFile(current: string | undefined, addition: ChannelAd
 export interface SigningKey {
   readonly publicKey: string | null;
   readonly secretKey: SecretKey | null;
+  /** The key that may have signed the current file, while it is replaced by this one. */
+  readonly former?: string;
 }
 
 /** A payload as the file that installs read. */
@@ -109,15 +111,17 @@ export function signedNext(
 export function ownPayload(
   current: string,
   { product, channel }: Pick<ChannelAddition, 'product' | 'channel'>,
-  publicKey: string | null,
+  { publicKey, former }: Pick<SigningKey, 'publicKey' | 'former'>,
 ): string {
   const where = `channel ${channel}`;
-  if (publicKey === null && parseSignedChannel(current, where).minisig !== null) {
+  const { minisig } = parseSignedChannel(current, where);
+  if (publicKey === null && minisig !== null) {
     throw new ToolError('E_CONFIG', `${where} is signed, and this product has no release.publicKey`, {
       hint: 'Installs would refuse an unsigned file. Set release.publicKey and give its secret key.',
     });
   }
-  const trust = { key: publicKey, signed: publicKey !== null, sequences: {} };
+  const isFormer = minisig !== null && former !== undefined && signerIdOf(minisig, where) === parsePublicKey(former).keyId;
+  const trust = { key: isFormer ? former : publicKey, signed: publicKey !== null, sequences: {} };
   return verifyChannel(current, { product, channel, trust, now: new Date(0), where, acceptExpired: true }).payload;
 }
 

@@ -54,7 +54,7 @@ export function nextEditedFile(current: string | undefined, edit: ChannelEdit, k
   if (current === undefined) {
     throw new ToolError('E_NOT_FOUND', `nothing is published in the channel ${edit.channel}`, { hint: 'Publish a release first.' });
   }
-  const changed = editChannel(ownPayload(current, edit, key.publicKey), edit);
+  const changed = editChannel(ownPayload(current, edit, key), edit);
   return changed === undefined ? undefined : signedNext(changed, edit, key);
 }
 

@@ -108,6 +108,11 @@ export function verify(
   return { trustedComment, keyId };
 }
 
+/** The id of the key that a signature says it is from; throws E_SIGNATURE for what is none. */
+export function signerIdOf(signatureText: string, where: string): string {
+  return parseSignature(signatureText, where).keyId;
+}
+
 interface Signature {
   readonly keyId: string;
   readonly signature: Buffer;

@@ -65,6 +65,12 @@ export interface BundleEntry {
   readonly file?: string;
 }
 
+/** A text and its place below the root of a host. */
+export interface TextToPut {
+  readonly path: string;
+  readonly text: string;
+}
+
 export type AssetToPublish = ChannelAsset;
 
 /** A repository that gets a tag. */
@@ -84,6 +90,10 @@ export interface Signing {
   readonly publicKey: string | null;
   /** An absolute path; null = the contents of $SLIPWAY_SECRET_KEY. */
   readonly keyFile: string | null;
+  /** The environment variable with the contents, where it is not SLIPWAY_SECRET_KEY. */
+  readonly variable?: string;
+  /** The key that signed what is there so far, while it is replaced by this one. */
+  readonly former?: string;
 }
 
 /** What each kind of step needs to know. One line a kind; the journal stores it, so old kinds stay readable. */
@@ -117,6 +127,8 @@ export interface StepArgs {
   'put-channel': { readonly host: HostAddress; readonly addition: ChannelAddition; readonly signing: Signing };
   /** Changes what the channel file says of releases, as it is by then, signs it, and claims the next sequence. */
   'edit-channel': { readonly host: HostAddress; readonly edit: ChannelEdit; readonly signing: Signing };
+  /** Puts small texts below the root of a host for ever; others in their place are refused. */
+  'put-texts': { readonly host: HostAddress; readonly texts: readonly TextToPut[] };
   /** Gives a mirror the authority's channel file, byte for byte. */
   'mirror-channel': { readonly from: HostAddress; readonly host: HostAddress; readonly channel: string };
   /** Puts these assets of the channel's latest release at the root of the host. */

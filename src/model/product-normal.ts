@@ -55,6 +55,7 @@ function normaliseRelease(raw: Raw<'release'>, product: string): ReleaseRules {
     channels: mapValues(raw.channels, ({ branch, prerelease, versions, includes }) => keep({ branch, prerelease, versions, includes })),
     expires: raw.expires === 'never' ? null : seconds(raw.expires),
     publicKey: raw.publicKey,
+    nextPublicKey: raw.nextPublicKey,
     hosts: Object.entries(raw.hosts).map(([name, host]): ProductHost => keep({ name, ...host })),
     publishTo,
     authority: raw.authority ?? publishTo[0] ?? '',

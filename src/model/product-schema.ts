@@ -42,7 +42,7 @@ const release = z
     channels: z.record(part.channelName, channel).default({ stable: {} }),
     expires: either('a duration such as 365d, or never', [z.literal('never'), part.duration]).default('365d'),
     publicKey: text.optional().describe('The minisign public key that signs releases'),
-    nextPublicKey: text.optional(),
+    nextPublicKey: text.optional().describe('The key that is to follow it: see `slipway keys rotate`'),
     hosts: z.record(part.keyName, host).default({ local: { type: 'folder', path: 'dist/releases' } }),
     publishTo: texts.min(1).optional().describe('Default: all hosts in the order written'),
     authority: text.optional().describe('The host that decides versions; default the first of publishTo'),

@@ -60,6 +60,8 @@ export interface ReleaseRules {
   readonly expires: number | null;
   /** The minisign public key; undefined for an unsigned product. */
   readonly publicKey: string | undefined;
+  /** The key that is announced to follow it. */
+  readonly nextPublicKey: string | undefined;
   readonly hosts: readonly ProductHost[];
   /** Names of hosts, in the order in which they are published to. */
   readonly publishTo: readonly string[];

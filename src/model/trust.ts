@@ -3,13 +3,15 @@ import { type Channel, type ChannelRelease, parseChannel, parseSignedChannel } f
 import { type Digest, digestOf } from './digest.ts';
 import { ToolError } from './error.ts';
 import { type Manifest, parseManifest } from './manifest.ts';
-import { parsePublicKey } from './minisign.ts';
+import { parsePublicKey, signerIdOf } from './minisign.ts';
 import { verifySigned } from './trusted-comment.ts';
 
 /** What an install remembers (contract: install.json, `trust`). */
 export interface Trust {
   /** The minisign public key; null for a product that is not signed. */
   readonly key: string | null;
+  /** The keys that led to this one, the first first: releases of that time are signed by them. */
+  readonly former?: readonly string[];
   /** True once a signature was seen; unsigned files are refused from then on. */
   readonly signed: boolean;
   /** The highest sequence seen, by `<key id>/<channel>`. */
@@ -42,7 +44,7 @@ export interface VerifiedChannel {
 export interface ManifestExpectation {
   readonly product: string;
   readonly release: ChannelRelease;
-  readonly trust: Pick<Trust, 'key' | 'signed'>;
+  readonly trust: Pick<Trust, 'key' | 'signed' | 'former'>;
 }
 
 /**
@@ -69,7 +71,7 @@ export function verifyChannel(text: string, expected: ChannelExpectation): Verif
 export function verifyManifest(content: Uint8Array, minisig: string | null, expected: ManifestExpectation): Manifest {
   const { product, release, trust } = expected;
   const where = `bundle.json of ${release.tag}`;
-  checkSignature({ role: 'bundle', product, subject: release.version, content }, minisig, trust, where);
+  checkSignature({ role: 'bundle', product, subject: release.version, content }, minisig, signerOf(minisig, trust, where), where);
   if (digestOf(content) !== release.manifest) throw mixed(where, 'manifest');
   const manifest = parseManifest(Buffer.from(content).toString(), where);
   if (manifest.product !== product) throw wrongProduct(where, manifest.product, product);
@@ -99,6 +101,14 @@ function checkSignature(
     });
   }
   return verifySigned({ ...statement, signature, publicKey: parsePublicKey(trust.key, 'trusted key') }).keyId;
+}
+
+/** The key of the chain that a file of this time is signed with; the present one where none fits. */
+function signerOf(minisig: string | null, trust: Pick<Trust, 'key' | 'signed' | 'former'>, where: string): Pick<Trust, 'key' | 'signed'> {
+  if (minisig === null || trust.key === null) return trust;
+  const id = signerIdOf(minisig, where);
+  const key = trust.former?.find((each) => parsePublicKey(each, 'former key').keyId === id) ?? trust.key;
+  return { key, signed: trust.signed };
 }
 
 interface Seen {

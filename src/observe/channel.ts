@@ -1,8 +1,9 @@
-// Fetches the channel file that an install follows. Rule: the next host is asked only when one cannot be reached, never after a failed check.
+// Fetches the channel file that an install follows, by the key that the host's statements lead to. Rule: the next host is asked only when one cannot be reached, never after a failed check.
 import { CHANNEL_MAX_BYTES } from '../model/channel.ts';
 import { isToolError, ToolError } from '../model/error.ts';
 import type { ReleaseSource } from '../model/host.ts';
 import { type Trust, type VerifiedChannel, verifyChannel } from '../model/trust.ts';
+import { followKeys } from './key-chain.ts';
 
 export interface ChannelRequest {
   /** In the order in which they are asked. */
@@ -21,23 +22,26 @@ export interface FetchedChannel extends VerifiedChannel {
 
 /** The verified channel file. Throws E_NETWORK, E_NOT_FOUND, E_TOO_LARGE, and all that `verifyChannel` throws. */
 export async function fetchChannel(request: ChannelRequest): Promise<FetchedChannel> {
-  const { source, text, where } = await readFirst(request.sources, `channels/${request.channel}.signed.json`);
-  return { ...verifyChannel(text, { ...request, where }), source };
+  const { source, text, where, trust } = await readFirst(request, `channels/${request.channel}.signed.json`);
+  return { ...verifyChannel(text, { ...request, trust, where }), source };
 }
 
 interface Answer {
   readonly source: ReleaseSource;
   readonly text: string;
   readonly where: string;
+  /** With the key that the host's statements lead to. */
+  readonly trust: Trust;
 }
 
-async function readFirst(sources: readonly ReleaseSource[], path: string): Promise<Answer> {
+async function readFirst({ sources, product, trust: known }: ChannelRequest, path: string): Promise<Answer> {
   let unreachable: ToolError | undefined;
   for (const source of sources) {
     try {
+      const trust = await followKeys(source, { product, trust: known });
       const bytes = await source.read(path, CHANNEL_MAX_BYTES);
       if (bytes === undefined) throw absent(source, path);
-      return { source, text: bytes.toString(), where: `${path} of ${source.label}` };
+      return { source, text: bytes.toString(), where: `${path} of ${source.label}`, trust };
     } catch (error) {
       if (!isToolError(error, 'E_NETWORK')) throw error;
       unreachable ??= error; // the first host is the one that people know

@@ -14,7 +14,7 @@ import {
   ROOT_ASSETS,
 } from '../model/host.ts';
 import { type Manifest, parseManifest } from '../model/manifest.ts';
-import { parsePublicKey } from '../model/minisign.ts';
+import { parsePublicKey, type SecretKey } from '../model/minisign.ts';
 import type { Signing } from '../model/plan.ts';
 import type { Reservation } from '../model/reservation.ts';
 import type { World } from '../model/seams.ts';
@@ -155,6 +155,20 @@ async function rootFiles(view: HostView): Promise<ReadonlyMap<string, Digest>> {
     if (bytes !== undefined) found.set(name, digestOf(bytes));
   }
   return found;
+}
+
+/** A small file below the root of a host, or undefined. */
+export function readPublished(
+  host: HostAddress,
+  path: string,
+  { maxBytes, world }: { readonly maxBytes: number; readonly world: HostWorld },
+): Promise<Buffer | undefined> {
+  return openView(host, world).read(path, maxBytes);
+}
+
+/** The secret key that belongs to the product's public one; null for an unsigned product. Throws E_CONFIG when it is absent or another one. */
+export function observeSecretKey(signing: Signing, env: World['env']): Promise<SecretKey | null> {
+  return readSecretKey(signing, env);
 }
 
 /** Throws E_CONFIG unless the secret key is at hand and belongs to the product's public key: better now than after the upload. */

@@ -24,7 +24,7 @@ export interface ReleaseRequest {
   /** The entry of a verified channel file. */
   readonly release: ChannelRelease;
   readonly product: string;
-  readonly trust: Pick<Trust, 'key' | 'signed'>;
+  readonly trust: Pick<Trust, 'key' | 'signed' | 'former'>;
   /** The folder of the cache; made when it is not there, private. */
   readonly cache: string;
   readonly onBytes?: (done: number, total: number) => void;

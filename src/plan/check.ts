@@ -24,6 +24,7 @@ export function checkProduct(product: Product, facts: ProductFacts): Problem[] {
     ...checkAssets(product),
     ...checkRelease(product),
     ...checkPublicKey(product, facts.publicKey),
+    ...checkNextKey(product),
     ...checkImages(product),
     ...checkProbes(product),
     ...checkBundleNames(product),
@@ -75,17 +76,39 @@ function checkAssets({ release }: Product): ProblemText[] {
 }
 
 /** A public key as minisign prints it: base64 of 42 bytes, `Ed` first; a comment line before it is allowed. */
+function checkNextKey({ release: { publicKey, nextPublicKey } }: Product): ProblemText[] {
+  if (nextPublicKey === undefined) return [];
+  const path = ['release', 'nextPublicKey'];
+  const hint = 'It is one line that starts with RW: `slipway keys show --key new.key` prints it.';
+  if (!isKeyLine(keyLine(nextPublicKey))) {
+    return [{ code: 'E_PUBLIC_KEY', path, message: 'release.nextPublicKey is not a minisign public key', hint }];
+  }
+  if (publicKey !== undefined && keyLine(publicKey) !== keyLine(nextPublicKey)) return [];
+  return [
+    {
+      code: 'E_PUBLIC_KEY',
+      path,
+      message: 'release.nextPublicKey follows no other release.publicKey',
+      hint: 'Name the present key as publicKey, or remove this line.',
+    },
+  ];
+}
+
 function checkPublicKey({ release }: Product, held: string | undefined): ProblemText[] {
   const path = ['release', 'publicKey'];
   if (release.publicKey === undefined) return [];
   const line = keyLine(release.publicKey);
-  if (!/^RW[A-Za-z0-9+/]{54}$/.test(line)) {
+  if (!isKeyLine(line)) {
     const hint = 'It is one line of 56 characters that begins with RW; `slipway keys show` prints yours.';
     return [{ code: 'E_PUBLIC_KEY', path, message: 'release.publicKey is not a minisign public key', hint }];
   }
   if (held === undefined || keyLine(held) === line) return [];
   const hint = 'Installs trust the public key alone: sign with the secret key that belongs to it.';
   return [{ code: 'E_KEY_MISMATCH', path, message: 'the secret key at hand does not belong to release.publicKey', hint }];
+}
+
+function isKeyLine(line: string): boolean {
+  return /^RW[A-Za-z0-9+/]{54}$/.test(line);
 }
 
 function keyLine(text: string): string {

@@ -10,8 +10,9 @@ const VARIABLE = 'SLIPWAY_SECRET_KEY';
 /** The secret key that belongs to the product's public key; null for an unsigned product. Throws E_CONFIG when it is absent or another one. */
 export async function readSecretKey(signing: Signing, env: World['env']): Promise<SecretKey | null> {
   if (signing.publicKey === null) return null;
-  const where = signing.keyFile ?? `$${VARIABLE}`;
-  const secretKey = parseSecretKey(signing.keyFile === null ? fromEnvironment(env) : await fromFile(signing.keyFile), where);
+  const variable = signing.variable ?? VARIABLE;
+  const where = signing.keyFile ?? `$${variable}`;
+  const secretKey = parseSecretKey(signing.keyFile === null ? fromEnvironment(env, variable) : await fromFile(signing.keyFile), where);
   const expected = parsePublicKey(signing.publicKey, 'release.publicKey');
   if (secretKey.publicKey.text === expected.text) return secretKey;
   throw new ToolError(
@@ -23,11 +24,11 @@ export async function readSecretKey(signing: Signing, env: World['env']): Promis
   );
 }
 
-function fromEnvironment(env: World['env']): string {
-  const text = env[VARIABLE];
+function fromEnvironment(env: World['env'], variable: string): string {
+  const text = env[variable];
   if (text !== undefined && text.trim() !== '') return text;
   throw new ToolError('E_CONFIG', 'there is no secret key to sign with', {
-    hint: `Put its contents into $${VARIABLE}, or name its file with --key FILE.`,
+    hint: `Put its contents into $${variable}, or name its file with ${variable === VARIABLE ? '--key' : '--new-key'} FILE.`,
   });
 }
 

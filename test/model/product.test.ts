@@ -23,7 +23,6 @@ describe('the contract file', () => {
       [22, 'release.channels.stable.float'],
       [22, 'release.channels.stable.promoteFrom'],
       [23, 'release.channels.staging.float'],
-      [27, 'release.nextPublicKey'],
       [44, 'bundle.hostFiles'],
       [56, 'images.registryVariable'],
       [57, 'images.login'],

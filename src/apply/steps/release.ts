@@ -8,7 +8,8 @@ import { nextMirrorFile } from '../../model/channel-mirror.ts';
 import { digestOf } from '../../model/digest.ts';
 import { isToolError, ToolError } from '../../model/error.ts';
 import { type HostAddress, MANIFEST_ASSET, publicLocation, type ReleaseHost } from '../../model/host.ts';
-import type { AssetToPublish, Step } from '../../model/plan.ts';
+import { parsePublicKey, signerIdOf } from '../../model/minisign.ts';
+import type { AssetToPublish, Signing, Step } from '../../model/plan.ts';
 import { assetDifferences, publishedDiffers, reservedElsewhere } from '../../model/published.ts';
 import { judgeReservation } from '../../model/reservation.ts';
 import { type HostWorld, isChannelCopied, openHost, openSource, openView } from '../../world/hosts.ts';
@@ -89,14 +90,28 @@ const putChannel: Handler<'put-channel'> = {
 };
 
 const editChannel: Handler<'edit-channel'> = {
-  done: async ({ host, edit }, site) => {
+  done: async ({ host, edit, signing }, site) => {
     const channel = await readChannel(host, edit.channel, site.world);
+    if (!(await isSignedBy(signing, host, { channel: edit.channel, world: site.world }))) return false;
     if (channel === undefined || !(await isChannelCopied(openView(host, site.world), edit.channel))) return false;
     return edit.release === null ? channel.issued >= edit.issued : isAlready(channel, edit.release);
   },
   run: async ({ host, edit, signing }, site) => {
-    const key = { publicKey: signing.publicKey, secretKey: await readSecretKey(signing, site.world.env) };
+    const { publicKey, former } = signing;
+    const key = { publicKey, secretKey: await readSecretKey(signing, site.world.env), ...(former === undefined ? {} : { former }) };
     await hostOf(host, site).changeChannel(edit.channel, (current) => nextEditedFile(current, edit, key));
+  },
+};
+
+const putTexts: Handler<'put-texts'> = {
+  done: async ({ host, texts }, { world }) => {
+    for (const { path, text } of texts) {
+      if ((await openView(host, world).read(path, Buffer.byteLength(text)).catch(ifTooLarge))?.toString() !== text) return false;
+    }
+    return true;
+  },
+  run: async ({ host, texts }, site) => {
+    for (const { path, text } of texts) await hostOf(host, site).putText(path, text);
   },
 };
 
@@ -141,6 +156,7 @@ export const releaseSteps = {
   'check-published': checkPublished,
   'put-channel': putChannel,
   'edit-channel': editChannel,
+  'put-texts': putTexts,
   'mirror-channel': mirrorChannel,
   'put-files': putFiles,
 } satisfies Pick<
@@ -152,6 +168,7 @@ export const releaseSteps = {
   | 'check-published'
   | 'put-channel'
   | 'edit-channel'
+  | 'put-texts'
   | 'mirror-channel'
   | 'put-files'
 >;
@@ -183,6 +200,18 @@ async function checkShown(url: string, { tag, assets }: Pick<Step<'check-publish
       ...(error.hint ? { hint: error.hint } : {}),
     });
   }
+}
+
+/** False while a former key's signature waits to be replaced. */
+async function isSignedBy(
+  { publicKey, former }: Signing,
+  host: HostAddress,
+  { channel, world }: { readonly channel: string; readonly world: HostWorld },
+): Promise<boolean> {
+  if (former === undefined || publicKey === null) return true;
+  const text = await signedChannel(host, channel, world);
+  const minisig = text === undefined ? null : parseSignedChannel(text, channel).minisig;
+  return minisig !== null && signerIdOf(minisig, channel) === parsePublicKey(publicKey).keyId;
 }
 
 async function readChannel(host: HostAddress, name: string, world: HostWorld): Promise<Channel | undefined> {

@@ -2,7 +2,7 @@
 import { digestOf } from '../../model/digest.ts';
 import { type InstallRecord, printInstall, withOperation } from '../../model/install.ts';
 import { momentOf } from '../../model/parse.ts';
-import type { Plan } from '../../model/plan.ts';
+import type { Plan, Planned } from '../../model/plan.ts';
 import { readRecord } from '../../observe/install.ts';
 import { observeSelf } from '../../observe/self.ts';
 import { applyUnderLock } from '../carry-out.ts';
@@ -26,27 +26,33 @@ export async function holdVersion(context: Context, wish: HoldWish): Promise<voi
 
 /** Replaces install.json. The caller holds the lock. */
 export async function writeRecord(context: Context, root: string, record: InstallRecord): Promise<void> {
+  const id = `record-${context.world.random(8).toString('hex')}`;
+  const basedOn = digestOf(printInstall(record));
+  const planned = planRecord(record, { id, command: 'record', basedOn, why: 'what happened is written down' });
+  await applyUnderLock(planned, context, { root, operator: await observeSelf(context.file), program: context.file });
+}
+
+/** The plan that replaces install.json and nothing else. */
+export function planRecord(
+  record: InstallRecord,
+  { id, command, basedOn, why }: Pick<Plan, 'id' | 'command' | 'basedOn'> & { readonly why: string },
+): Planned {
   const text = printInstall(record);
   const content = digestOf(text);
-  const id = `record-${context.world.random(8).toString('hex')}`;
   const tree = `.slipway/staged/${id}/tree`;
   const file = { path: '.slipway/install.json', content, mode: 0o600 };
   const plan: Plan = {
     schema: 1,
     id,
     operation: id,
-    command: 'record',
-    basedOn: content,
+    command,
+    basedOn,
     steps: [
       { kind: 'stage-files', why: 'the new record', to: tree, files: [file] },
-      { kind: 'swap-files', why: 'what happened is written down', from: tree, files: [file] },
+      { kind: 'swap-files', why, from: tree, files: [file] },
     ],
     commitAfter: 1,
     notes: [],
   };
-  await applyUnderLock({ plan, contents: new Map([[content, { text }]]) }, context, {
-    root,
-    operator: await observeSelf(context.file),
-    program: context.file,
-  });
+  return { plan, contents: new Map([[content, { text }]]) };
 }

@@ -50,7 +50,7 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
   const { record } = before;
   const cache = cacheFolder(root);
   const onBytes = (done: number, total: number): void => world.report({ type: 'progress', text: 'bundle', done, total, unit: 'bytes' });
-  const bundle = await fetchRelease({ source: fetched.source, release, product: record.product, trust: record.trust, cache, onBytes });
+  const bundle = await fetchRelease({ source: fetched.source, release, product: record.product, trust: fetched.trust, cache, onBytes });
   const { manifest } = bundle;
   const install = await observeInstall(root, pathsOf(manifest));
   const start = !isSet(context.flags, 'no-start');

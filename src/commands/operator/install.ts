@@ -101,7 +101,7 @@ async function run(context: Context): Promise<CommandResult> {
   });
   if (handed !== undefined) return handed;
   const onBytes = (done: number, total: number): void => world.report({ type: 'progress', text: 'bundle', done, total, unit: 'bytes' });
-  const bundle = await fetchRelease({ source: fetched.source, release, product, trust, cache: scratch, onBytes });
+  const bundle = await fetchRelease({ source: fetched.source, release, product, trust: fetched.trust, cache: scratch, onBytes });
   const project = parseProductName(textFlag(flags, 'project') ?? bundle.manifest.project, '--project');
   return installRelease({ context, root, fetched, release, bundle, cache: scratch, start: !isSet(flags, 'no-start'), project });
 }

@@ -4,24 +4,29 @@ import { relative, resolve } from 'node:path';
 import { createDurably } from '../../apply/durable.ts';
 import { systemCode, ToolError } from '../../model/error.ts';
 import { generateKeyPair, type PublicKey, parsePublicKey, parseSecretKey } from '../../model/minisign.ts';
-import { type Command, type CommandResult, type Context, isSet, textFlag } from '../command.ts';
+import { CHANGING_FLAGS, type Command, type CommandResult, type Context, isSet, textFlag } from '../command.ts';
+import { ROTATE_FLAGS, rotateKey } from './keys-rotate.ts';
+import { HOST_FLAGS, PRODUCT_FLAGS } from './product-file.ts';
 
 const DEFAULT_FILE = 'slipway.key';
 
 export const keys: Command = {
   name: 'keys',
-  summary: 'make the signing key, or show its public half',
-  usage: 'new|show',
+  summary: 'make the signing key, show its public half, or change it',
+  usage: 'new | show | rotate',
   flags: {
     key: { type: 'string', value: 'FILE', help: `the secret key file (default ${DEFAULT_FILE})` },
-    plan: { type: 'boolean', help: 'show what would be done, and stop' },
-    'dry-run': { type: 'boolean', help: 'the same as --plan' },
+    ...ROTATE_FLAGS,
+    ...HOST_FLAGS,
+    ...PRODUCT_FLAGS,
+    ...CHANGING_FLAGS,
   },
   run: async (context) => {
     const [verb, ...rest] = context.positionals;
     if (rest.length === 0 && verb === 'new') return newKey(context);
     if (rest.length === 0 && verb === 'show') return showKey(context);
-    throw new ToolError('E_USAGE', 'keys new, or keys show?', { hint: `See \`${context.program} keys --help\`.` });
+    if (rest.length === 0 && verb === 'rotate') return rotateKey(context);
+    throw new ToolError('E_USAGE', 'keys new, keys show, or keys rotate?', { hint: `See \`${context.program} keys --help\`.` });
   },
 };
 
