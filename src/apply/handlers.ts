@@ -2,6 +2,7 @@
 import type { Handlers } from './handler.ts';
 import { backupSteps } from './steps/backup.ts';
 import { bundleSteps } from './steps/bundle.ts';
+import { copySteps } from './steps/copy.ts';
 import { dataSteps } from './steps/data.ts';
 import { fileSteps } from './steps/files.ts';
 import { healthSteps } from './steps/health.ts';
@@ -12,6 +13,7 @@ import { tagSteps } from './steps/tag.ts';
 export const handlers: Handlers = {
   ...bundleSteps,
   ...releaseSteps,
+  ...copySteps,
   ...tagSteps,
   ...fileSteps,
   ...serviceSteps,

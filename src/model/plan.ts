@@ -119,6 +119,14 @@ export interface StepArgs {
     readonly signing: Signing;
   };
   'reserve-tag': { readonly host: HostAddress; readonly reservation: Reservation };
+  /** Downloads a release of another host into a folder of the plan's own, relative to the root. */
+  'fetch-release': {
+    readonly from: HostAddress;
+    readonly tag: string;
+    readonly assets: readonly AssetToPublish[];
+    readonly to: string;
+  };
+  'drop-fetched': { readonly folder: string };
   'draft-release': { readonly host: HostAddress; readonly draft: Draft };
   'upload-assets': { readonly host: HostAddress; readonly draft: Draft; readonly from: string; readonly assets: readonly AssetToPublish[] };
   'publish-release': { readonly host: HostAddress; readonly draft: Draft; readonly publication: Publication };

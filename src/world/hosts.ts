@@ -3,7 +3,7 @@ import { isAbsolute } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CHANNEL_MAX_BYTES, parseSignedChannel } from '../model/channel.ts';
 import { ToolError } from '../model/error.ts';
-import type { HostAddress, HostView, ReleaseHost, ReleaseSource } from '../model/host.ts';
+import { type HostAddress, type HostView, publicLocation, type ReleaseHost, type ReleaseSource } from '../model/host.ts';
 import { canonicalJson } from '../model/json.ts';
 import type { World } from '../model/seams.ts';
 import { folderHost } from './folder.ts';
@@ -40,6 +40,17 @@ function openWeb(location: string, world: HttpWorld): ReleaseSource {
   const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
   if (mayBeForge(location)) return forgeSource(location, openHttp(world), authorization);
   return webSource(location, openHttp(world), authorization);
+}
+
+/** What installs read at this host, with the token of its publishers where it needs one. Throws E_NOT_SUPPORTED for a host without releases. */
+export function openReader(address: HostAddress, world: HostWorld): ReleaseSource {
+  if (address.type === 'folder') return folderSource(address.path);
+  const location = publicLocation(address);
+  if (location === undefined) {
+    throw new ToolError('E_NOT_SUPPORTED', `${address.name} holds no releases`, { hint: 'Name a host of another type.' });
+  }
+  const token = 'token' in address && address.token !== undefined ? world.env[address.token] : undefined;
+  return openSource(location, token === undefined ? world : { ...world, env: { ...world.env, SLIPWAY_TOKEN: token } });
 }
 
 /** What hosts need of the world. */

@@ -1,8 +1,10 @@
 // The main job, end to end: publish, install with the one-liner, upgrade, and a bad release that undoes itself.
+import { randomBytes } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { addNote, type Installed, install, openStage, runningImages, type Stage } from './stage.ts';
+import { generateKeyPair } from '../../src/model/minisign.ts';
+import { addNote, type Installed, install, must, openStage, REPOSITORY, runningImages, type Stage } from './stage.ts';
 
 let stage: Stage;
 let acme: Installed;
@@ -102,4 +104,27 @@ describe('the main job', () => {
     const backups = (await acme.ctl('restore', '--list')).result.backups as { rescue: boolean; version: string }[];
     expect(backups.some((backup) => backup.rescue && backup.version === '2.0.0')).toBe(true);
   });
+
+  test('a new signing key is followed, and a person can trust another one by hand', async () => {
+    const [next, other] = [generateKeyPair(randomBytes), generateKeyPair(randomBytes)];
+    const tree = join(stage.folder, 'source-3.0.0');
+    const env = { ...stage.env, SLIPWAY_NEW_SECRET_KEY: next.secretKeyText };
+    await must([process.execPath, join(REPOSITORY, 'dist/slipway.mjs'), 'keys', 'rotate', '--yes'], { cwd: tree, env });
+    expect((await acme.ctl('status')).result).toMatchObject({ ok: true, version: '1.0.0', available: expect.arrayContaining(['2.0.0']) });
+    const shown = await acme.ctl('trust', '--plan', '--key', publicKeyOf(other));
+    expect(shown.result.plan).toMatchObject({ command: 'trust' });
+    expect((await acme.ctl('trust', '--yes', '--key', publicKeyOf(other))).result).toMatchObject({
+      outcome: 'trusted',
+      keyId: other.keyId,
+    });
+    expect((await acme.ctl('trust')).result).toMatchObject({ keyId: other.keyId });
+    const refused = await acme.ctl('upgrade', '--yes');
+    expect([refused.code, refused.result.code]).toEqual([5, 'E_SIGNATURE']);
+    expect((await acme.ctl('trust', '--yes', '--key', publicKeyOf(next))).code).toBe(0);
+    expect((await acme.ctl('status')).result).toMatchObject({ ok: true, available: expect.arrayContaining(['2.0.0']) });
+  });
 });
+
+function publicKeyOf({ publicKeyText }: { readonly publicKeyText: string }): string {
+  return publicKeyText.trim().split('\n').at(-1) ?? '';
+}

@@ -90,7 +90,7 @@ async function observeHosts(context: Context, publishing: Publishing): Promise<r
 }
 
 /** Warnings are said; errors stop, all at once. */
-function refuseProblems(problems: readonly (HostProblem & { readonly host: string })[], { world }: Context): void {
+export function refuseProblems(problems: readonly (HostProblem & { readonly host: string })[], { world }: Context): void {
   for (const { severity, host, message, hint } of problems) {
     if (severity === 'warning') world.report({ type: 'warning', text: `${host}: ${message}`, hint });
   }

@@ -54,24 +54,6 @@ export function chooseTag(context: Context, product: Product, checkout: Checkout
   throw new ToolError('E_USAGE', why, { hint: 'Name one with --tag.' });
 }
 
-/** The host that --to or `release.publishTo` names. Throws E_CONFIG for an unknown one and E_NOT_SUPPORTED for several. */
-export function chooseHost(context: Context, { product, root }: ProductFile): HostAddress {
-  const { hosts, publishTo } = product.release;
-  const given = textFlags(context.flags, 'to');
-  const [name, second] = given.length > 0 ? given : publishTo;
-  if (name === undefined) throw new ToolError('E_CONFIG', 'the product has no release host', { hint: 'Add one under `release.hosts`.' });
-  if (second !== undefined) {
-    throw new ToolError('E_NOT_SUPPORTED', 'publishing to several hosts is not supported yet', { hint: 'Name one with --to.' });
-  }
-  const host = hosts.find((each) => each.name === name);
-  if (host === undefined) {
-    throw new ToolError('E_CONFIG', `there is no release host ${JSON.stringify(name)}`, {
-      hint: `Known: ${hosts.map((each) => each.name).join(', ') || 'none'}.`,
-    });
-  }
-  return addressOf(host, root);
-}
-
 /** Where a release goes: the host that decides, and the hosts that --to or `release.publishTo` name, the deciding one first. */
 export interface ReleaseHosts {
   readonly authority: HostAddress;
@@ -87,7 +69,8 @@ export function chooseHosts(context: Context, file: ProductFile): ReleaseHosts {
   return { authority: hostNamed(authority, file), targets: ordered.map((name) => hostNamed(name, file)) };
 }
 
-function hostNamed(name: string, { product, root }: ProductFile): HostAddress {
+/** The host of this name. Throws E_CONFIG for one that is not declared. */
+export function hostNamed(name: string, { product, root }: ProductFile): HostAddress {
   const { hosts } = product.release;
   const host = hosts.find((each) => each.name === name);
   if (host !== undefined) return addressOf(host, root);

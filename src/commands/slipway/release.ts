@@ -6,22 +6,26 @@ import { ToolError } from '../../model/error.ts';
 import { isRange } from '../../model/version.ts';
 import { type Command, type CommandResult, type Context, textFlag } from '../command.ts';
 import { CHANNEL_FLAGS, carryOutEdit, readChannels } from './channel-edit.ts';
-import { readProductFile } from './product-file.ts';
+import { HOST_FLAGS, readProductFile } from './product-file.ts';
+import { copyReleases } from './release-copy.ts';
 
 const VERBS = ['list', 'yank', 'deprecate', 'limit', 'restore'] as const;
 type Verb = (typeof VERBS)[number];
 
 export const release: Command = {
   name: 'release',
-  summary: 'list published releases, or yank, deprecate and limit them',
-  usage: 'list | yank V | deprecate V | limit V --not-from RANGE | restore V',
+  summary: 'list published releases; yank, deprecate, limit and copy them',
+  usage: 'list | yank V | deprecate V | limit V --not-from RANGE | restore V | copy --from A --to B',
   flags: {
     reason: { type: 'string', value: 'TEXT', help: 'why; people see it (yank, deprecate, limit)' },
     'not-from': { type: 'string', value: 'RANGE', help: 'limit: the versions that must not upgrade to it directly' },
+    from: { type: 'string', value: 'HOST', help: 'copy: the host that has the releases' },
+    ...HOST_FLAGS,
     ...CHANNEL_FLAGS,
   },
   run: async (context) => {
     const [verb, version, ...rest] = context.positionals;
+    if (verb === 'copy' && version === undefined) return copyReleases(context);
     const known = VERBS.find((each) => each === verb);
     if (known === undefined || rest.length > 0 || (known === 'list') !== (version === undefined)) {
       throw new ToolError('E_USAGE', `release ${VERBS.join(', release ')}?`, { hint: `See \`${context.program} release --help\`.` });
