@@ -77,7 +77,9 @@ function edited(release: ChannelRelease, edit: ReleaseEdit): ChannelRelease {
 
 /** The newest release that installs may choose by themselves; the present one when it still may be, for a later one may be held back on purpose. */
 function latestOf({ latest, releases }: Pick<Channel, 'latest' | 'releases'>, prereleases: boolean): string | null {
-  const choosable = releases.filter(({ status, version }) => status !== 'yanked' && (prereleases || !isPrerelease(parseVersion(version))));
+  const choosable = releases.filter(
+    ({ status, version, imported }) => status !== 'yanked' && imported !== true && (prereleases || !isPrerelease(parseVersion(version))),
+  );
   if (choosable.some(({ version }) => version === latest)) return latest;
   const sorted = choosable.map(({ version }) => parseVersion(version)).sort((a, b) => compareVersions(b, a));
   return sorted[0] ?? null;

@@ -51,6 +51,8 @@ export interface ChannelRelease {
   readonly status: ReleaseStatus;
   readonly reason: string | null;
   readonly replaced: readonly unknown[];
+  /** True for a release that was made before Slipway: what old installs are compared with, and never installed. */
+  readonly imported?: true;
 }
 
 export interface Channel {
@@ -123,6 +125,7 @@ function parseRelease(value: unknown, where: string): ChannelRelease {
     status: parseStatus(f, where),
     reason: parseOptional(f.reason, `${where}.reason`, parseText) ?? null,
     replaced: parseList(f.replaced ?? [], `${where}.replaced`, (item) => item),
+    ...(f.imported === true ? { imported: true as const } : {}),
   };
 }
 

@@ -84,6 +84,8 @@ export interface Manifest {
   readonly backup: BackupPolicy;
   readonly upgrade: UpgradeRules;
   readonly validate: readonly Validation[];
+  /** True for a release that was made before Slipway: known by its files, and never installed from here. */
+  readonly imported?: true;
 }
 
 /** Parses the text of a bundle.json; throws E_WRONG_TYPE or E_FORMAT naming the field. */
@@ -122,6 +124,7 @@ export function parseManifest(text: string, where = 'bundle.json'): Manifest {
     backup: parseBackupPolicy(f.backup, at('backup')),
     upgrade: parseUpgradeRules(f.upgrade, at('upgrade')),
     validate: parseList(f.validate, at('validate'), parseValidation),
+    ...(f.imported === true ? { imported: true as const } : {}),
   };
 }
 

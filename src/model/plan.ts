@@ -114,6 +114,8 @@ export interface StepArgs {
     readonly folders: readonly string[];
     /** The canonical manifest without `artifact.tarSha256`. */
     readonly manifest: Digest;
+    /** An archive that was made before: taken as it is instead of packing entries. */
+    readonly original?: { readonly file: string; readonly size: number; readonly sha256: Digest; readonly tarSha256: Digest };
     /** Further assets of the release. */
     readonly extra: readonly FileToWrite[];
     readonly signing: Signing;

@@ -31,6 +31,7 @@ export function chooseRelease(fetched: FetchedChannel, version: string | undefin
     });
   }
   refuseYanked(release);
+  refuseImported(release);
   return release;
 }
 
@@ -70,7 +71,9 @@ export function chooseUpgrade(
 
 /** Newer versions than the installed one, newest first; those that were taken back are left out. */
 export function newerThan(fetched: FetchedChannel, from: Version): string[] {
-  const versions = fetched.channel.releases.filter((each) => each.status !== 'yanked').map((each) => parseVersion(each.version, 'version'));
+  const versions = fetched.channel.releases
+    .filter((each) => each.status !== 'yanked' && !each.imported)
+    .map((each) => parseVersion(each.version, 'version'));
   return versions
     .filter((each) => compareVersions(each, from) > 0 && (!isPrerelease(each) || isPrerelease(from)))
     .sort((a, b) => compareVersions(b, a));
@@ -85,6 +88,13 @@ function stopBefore(fetched: FetchedChannel, from: Version): string | undefined 
 function isBetween(version: string, from: Version, to: Version): boolean {
   const middle = parseVersion(version, 'version');
   return compareVersions(middle, from) > 0 && compareVersions(middle, to) < 0;
+}
+
+function refuseImported({ version, imported }: ChannelRelease): void {
+  if (!imported) return;
+  throw new ToolError('E_POLICY', `${version} was made before this command, and cannot be installed with it`, {
+    hint: 'Choose a newer version.',
+  });
 }
 
 function refuseYanked(release: ChannelRelease): void {

@@ -135,6 +135,8 @@ function replacing(
     : { manifest: known.manifest, reason: replace };
 }
 
+const IMPORTED = { status: 'limited', reason: 'made before Slipway: what old installs are compared with', imported: true } as const;
+
 /** The release as it joins its own channel. */
 export function additionOf(wanted: PublishWanted, facts: PublishFacts, assets: readonly ChannelAsset[]): ChannelAddition {
   const { at, expires, prereleases } = wanted;
@@ -151,6 +153,7 @@ export function additionOf(wanted: PublishWanted, facts: PublishFacts, assets: r
     status: 'live',
     reason: null,
     replaced: [],
+    ...(manifest.imported ? IMPORTED : {}),
   };
   return {
     product: manifest.product,

@@ -148,7 +148,11 @@ function contentsOf({ items, operator, installer }: PackFacts, manifest: string)
   ]);
 }
 
-function manifestFile({ path, executable, size, sha256 }: BundleItem, userOwned: readonly string[]): ManifestFile {
+/** A file of the bundle, and whose it is. */
+export function manifestFile(
+  { path, executable, size, sha256 }: Pick<BundleItem, 'path' | 'executable' | 'size' | 'sha256'>,
+  userOwned: readonly string[],
+): ManifestFile {
   const isUsers = userOwned.some((owned) => path === owned || path.startsWith(`${owned.replace(/\/$/, '')}/`));
   return { path, mode: executable ? '0755' : '0644', size, sha256, owner: isUsers ? 'user' : 'vendor' };
 }

@@ -12,7 +12,7 @@ import { sealManifest, unsealManifest } from '../../model/seal.ts';
 import { parseSums, printSums, SUMS_ASSET } from '../../model/sums.ts';
 import { type SignedRole, signStatement, verifySigned } from '../../model/trusted-comment.ts';
 import { digestOfFile, readTextIfThere, statIfThere } from '../../world/disk.ts';
-import { makeFolder, syncFolder } from '../../world/folder-files.ts';
+import { copyStreamed, makeFolder, syncFolder } from '../../world/folder-files.ts';
 import { readSecretKey } from '../../world/secret-key.ts';
 import { DEFAULT_LIMITS, type TarEntry } from '../../world/tarball.ts';
 import { writeTarball } from '../../world/tarball-write.ts';
@@ -131,6 +131,7 @@ async function writeArchive(
   site: Site,
   { file, key }: Archive,
 ): Promise<{ readonly archive: Digest; readonly manifest: string }> {
+  if (step.original !== undefined) return keepArchive(step, site, { file, original: step.original });
   refuseTooMany(step);
   const unsealed = (await readTextIfThere(site.content(step.manifest))) ?? '';
   const total = step.entries.reduce((sum, { size }) => sum + size, 0);
@@ -153,6 +154,22 @@ async function writeArchive(
   });
   await syncFile(file);
   return { archive: sha256, manifest };
+}
+
+/** An archive made elsewhere stays byte for byte what it is; its manifest lies beside it alone. */
+async function keepArchive(
+  step: WriteBundle,
+  site: Site,
+  { file, original }: { readonly file: string; readonly original: NonNullable<WriteBundle['original']> },
+): Promise<{ readonly archive: Digest; readonly manifest: string }> {
+  const copied = await copyStreamed({ from: original.file, to: file, mode: 0o644, maxBytes: original.size });
+  if (copied.sha256 !== original.sha256) {
+    throw new ToolError('E_DIGEST', `${original.file} changed while it was read`, { hint: 'Run the same command again.' });
+  }
+  await syncFile(file);
+  const manifest = sealManifest((await readTextIfThere(site.content(step.manifest))) ?? '', original.tarSha256);
+  parseManifest(manifest);
+  return { archive: copied.sha256, manifest };
 }
 
 function refuseTooMany({ entries, folders }: WriteBundle): void {

@@ -56,6 +56,7 @@ export async function planFor(context: Context, publishing: Publishing): Promise
 
 /** What the release page says. Throws what is wrong with the changelog, before anything is written. */
 async function notesFor(context: Context, { file, packed: { manifest } }: Publishing): Promise<string> {
+  if (manifest.imported) return 'Made before Slipway. Old installs are compared with it.\n';
   const version = parseVersion(manifest.version, 'bundle.json');
   const texts = await observeNotes(file.root, file.product.release.notes, version);
   const previous = await previousManifest(context, file, manifest, version);

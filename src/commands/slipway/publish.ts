@@ -130,7 +130,8 @@ interface Shown extends TagAndVersion {
   readonly targets: readonly HostAddress[];
 }
 
-function resultOf(carried: Carried, context: Context, { tag, version, targets }: Shown): CommandResult {
+/** What became of a publication on each host. */
+export function resultOf(carried: Carried, context: Context, { tag, version, targets }: Shown): CommandResult {
   const { plan } = carried;
   if (carried.outcome === 'planned') {
     const exit = isSet(context.flags, 'exit-code') && plan.steps.length > 0 ? { exit: 4 } : {};

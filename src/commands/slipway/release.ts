@@ -8,6 +8,7 @@ import { type Command, type CommandResult, type Context, textFlag } from '../com
 import { CHANNEL_FLAGS, carryOutEdit, readChannels } from './channel-edit.ts';
 import { HOST_FLAGS, readProductFile } from './product-file.ts';
 import { copyReleases } from './release-copy.ts';
+import { importRelease } from './release-import.ts';
 
 const VERBS = ['list', 'yank', 'deprecate', 'limit', 'restore'] as const;
 type Verb = (typeof VERBS)[number];
@@ -15,10 +16,12 @@ type Verb = (typeof VERBS)[number];
 export const release: Command = {
   name: 'release',
   summary: 'list published releases; yank, deprecate, limit and copy them',
-  usage: 'list | yank V | deprecate V | limit V --not-from RANGE | restore V | copy --from A --to B',
+  usage: 'list | yank V | deprecate V | limit V --not-from RANGE | restore V | copy --from A --to B | import FILE --as V',
   flags: {
     reason: { type: 'string', value: 'TEXT', help: 'why; people see it (yank, deprecate, limit)' },
     'not-from': { type: 'string', value: 'RANGE', help: 'limit: the versions that must not upgrade to it directly' },
+    as: { type: 'string', value: 'V', help: 'import: the version that it is' },
+    tag: { type: 'string', value: 'TAG', help: 'import: its tag (default: by release.tag)' },
     from: { type: 'string', value: 'HOST', help: 'copy: the host that has the releases' },
     ...HOST_FLAGS,
     ...CHANNEL_FLAGS,
@@ -26,6 +29,7 @@ export const release: Command = {
   run: async (context) => {
     const [verb, version, ...rest] = context.positionals;
     if (verb === 'copy' && version === undefined) return copyReleases(context);
+    if (verb === 'import' && version !== undefined && rest.length === 0) return importRelease(context, version);
     const known = VERBS.find((each) => each === verb);
     if (known === undefined || rest.length > 0 || (known === 'list') !== (version === undefined)) {
       throw new ToolError('E_USAGE', `release ${VERBS.join(', release ')}?`, { hint: `See \`${context.program} release --help\`.` });
