@@ -21,6 +21,17 @@ export async function findDraft(github: Github, draft: Draft): Promise<GithubRel
   return (await draftsOf(github, draft))[0];
 }
 
+/** What is in the draft; undefined when there is none, or others with the same contents have just published it. */
+export async function listDraft(github: Github, draft: Draft): Promise<readonly ChannelAsset[] | undefined> {
+  const release = await findDraft(github, draft);
+  try {
+    return release && (await measuredAssets(github, release));
+  } catch (error) {
+    if (isToolError(error, 'E_NOT_FOUND')) return undefined;
+    throw error;
+  }
+}
+
 /** Makes the draft unless the listing shows it. A twin, made because the listing lagged, goes when one of them is published. */
 export async function openDraft(github: Github, draft: Draft): Promise<void> {
   github.mayWrite();
