@@ -14,12 +14,12 @@ export interface TableImage {
   readonly platforms: readonly string[];
 }
 
-/** Own images first, each part in the order written. */
+/** Own images first, each part in the order written. What is mirrored by a list of tags has no one reference, and is not in it. */
 export function imageTable(product: Pick<Product, 'images'>, version: Version): TableImage[] {
   const { registry, own, thirdParty } = product.images;
   return [
     ...Object.entries(own).map(([name, image]) => ownImage(name, image, { registry, version })),
-    ...thirdParty.map((image) => thirdPartyImage(image, registry)),
+    ...thirdParty.filter(({ tags }) => tags === undefined).map((image) => thirdPartyImage(image, registry)),
   ];
 }
 
