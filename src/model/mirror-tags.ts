@@ -54,12 +54,6 @@ export function needsTagList(rules: readonly TagRule[]): boolean {
   return rules.some(({ kind }) => kind === 'pattern');
 }
 
-/** As it was written. */
-export function printTagRule(rule: TagRule): string {
-  if (rule.kind === 'pattern') return rule.text;
-  return rule.kind === 'tag' ? rule.tag : rule.digest;
-}
-
 function pairsOf(rule: TagRule, listed: readonly string[]): TagPair[] {
   if (rule.kind === 'tag') return [{ from: { tag: rule.tag }, as: rule.as }];
   if (rule.kind === 'digest') return [{ from: { digest: rule.digest }, ...(rule.as === undefined ? {} : { as: rule.as }) }];

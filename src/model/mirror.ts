@@ -14,6 +14,8 @@ export interface MirrorEntry {
   /** Upstream, without a tag. */
   readonly source: ImageRef;
   readonly rules: readonly TagRule[];
+  /** The platforms to copy; all where absent. */
+  readonly platforms?: readonly string[];
   /** Without tags; the product's registry first. Empty when the product has none and names no other. */
   readonly destinations: readonly ImageRef[];
 }
@@ -97,7 +99,9 @@ function planEntry(image: ThirdPartyImage, home: readonly ImageHome[], read: Rea
   const { registry, repository } = ref;
   const destinations = [...home, ...further].map((each) => rehomeImage({ registry, repository: image.name }, each));
   const unique = [...new Map(destinations.map((destination) => [printImageRef(destination), destination])).values()];
-  return [{ name: image.name, group: image.group, path, source: { registry, repository }, rules, destinations: unique }];
+  const { name, group, platforms } = image;
+  const some = platforms === undefined ? {} : { platforms };
+  return [{ name, group, path, source: { registry, repository }, rules, ...some, destinations: unique }];
 }
 
 function readHomes({ to, ...image }: ThirdPartyImage, read: Read): ImageHome[] | undefined {

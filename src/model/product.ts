@@ -125,6 +125,8 @@ export interface ThirdPartyImage {
   readonly tags?: readonly string[];
   /** What the tags are called at the destination, in their order. */
   readonly asTags?: readonly string[];
+  /** The platforms to mirror; all where absent. */
+  readonly platforms?: readonly string[];
   /** Further registries to mirror to. */
   readonly to?: readonly string[];
 }

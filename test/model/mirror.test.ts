@@ -175,3 +175,10 @@ describe('what a mirror takes', () => {
     expect(problemsOf(text)).toMatchObject([{ code: 'E_TAG_RULE', line: 11, path: 'images.thirdParty.a[0].tags[1]' }]);
   });
 });
+
+test('some platforms alone: known to the table, and refused until a mirror does it', () => {
+  const text = table(['{ source: "redis:7", platforms: [linux/arm64] }']);
+  const { product, problems } = parseProduct(text, 'slipway.yaml');
+  expect(problems).toMatchObject([{ code: 'E_NOT_SUPPORTED', line: 8, path: 'images.thirdParty.a[0].platforms' }]);
+  expect(product?.images.thirdParty[0]?.platforms).toEqual(['linux/arm64']);
+});
