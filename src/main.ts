@@ -40,7 +40,7 @@ const entries: readonly CommandEntry[] = [
   },
   {
     name: 'images',
-    summary: 'list and lock the images of a product',
+    summary: 'the images of a product: list, lock, see what is newer',
     load: async () => (await import('./commands/slipway/images.ts')).images,
   },
   {

@@ -14,12 +14,16 @@ export interface TableImage {
   readonly platforms: readonly string[];
 }
 
-/** Own images first, each part in the order written. */
+/** Own images first, each part in the order written. What is mirrored by a list of tags has no one reference, and is not in it. */
 export function imageTable(product: Pick<Product, 'images'>, version: Version): TableImage[] {
   const { registry, own, thirdParty } = product.images;
   return [
     ...Object.entries(own).map(([name, image]) => ownImage(name, image, { registry, version })),
-    ...thirdParty.map((image) => thirdPartyImage(image, registry)),
+    ...thirdParty.flatMap((image): TableImage[] => {
+      const reference = thirdPartyReference(image, registry);
+      const { name, source } = image;
+      return reference === undefined ? [] : [{ name, kind: 'third-party', reference, source, platforms: [] }];
+    }),
   ];
 }
 
@@ -28,12 +32,15 @@ function ownImage(name: string, image: OwnImage, { registry, version }: { regist
   return { name, kind: 'own', reference: inRegistry(registry, `${image.repository}:${tag}`), platforms: image.platforms };
 }
 
-/** With a registry of the product's own it is pulled from there, under its name and the source's tag. */
-function thirdPartyImage({ name, source }: ThirdPartyImage, registry: string | undefined): TableImage {
+/**
+ * What the bundle pulls for a third-party image: with a registry of the product's own it is pulled from there, under its name and the source's tag.
+ * Undefined for an image that is mirrored by a list of tags.
+ */
+export function thirdPartyReference({ name, source, tags }: ThirdPartyImage, registry: string | undefined): string | undefined {
+  if (tags !== undefined) return undefined;
   const last = source.slice(source.lastIndexOf('/') + 1);
   const tag = last.includes(':') ? last.slice(last.indexOf(':')) : '';
-  const reference = registry === undefined ? source : inRegistry(registry, `${name}${tag}`);
-  return { name, kind: 'third-party', reference, source, platforms: [] };
+  return registry === undefined ? source : inRegistry(registry, `${name}${tag}`);
 }
 
 function inRegistry(registry: string | undefined, rest: string): string {

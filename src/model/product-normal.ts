@@ -103,8 +103,8 @@ function normaliseImages(raw: Raw<'images'>): ImageRules {
 function normaliseThirdParty(raw: RawThirdParty, group: string, index: number): ThirdPartyImage {
   const source = typeof raw === 'string' ? raw : raw.source;
   const last = source.slice(source.lastIndexOf('/') + 1);
-  const name = (typeof raw === 'string' ? undefined : raw.as) ?? last.replace(/:.*$/, '');
-  return { name, source, group, index };
+  const { as, tags, asTags, platforms, to }: Partial<Exclude<RawThirdParty, string>> = typeof raw === 'string' ? {} : raw;
+  return keep({ name: as ?? last.replace(/:.*$/, ''), source, group, index, tags, asTags, platforms, to });
 }
 
 function normaliseFeature(raw: Raw<'features'>[string], name: string): Feature {

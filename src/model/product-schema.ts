@@ -85,9 +85,16 @@ const ownImage = z.strictObject({
   optIn: flag.optional(),
 });
 
-const thirdPartyImage = either('an image such as docker.io/library/postgres:16, or { source, as }', [
+const thirdPartyImage = either('an image such as docker.io/library/postgres:16, or { source, as, tags, to }', [
   part.imageSource,
-  z.strictObject({ source: part.imageSource, as: part.imageName.optional(), tags: texts.optional(), to: texts.optional() }),
+  z.strictObject({
+    source: part.imageSource,
+    as: part.imageName.optional(),
+    tags: texts.optional().describe('Tags to mirror, patterns such as "/^1\\.2\\./", digests, or "*" for the whole repository'),
+    asTags: texts.optional().describe('What the tags are called at the destination, in their order'),
+    platforms: z.array(part.platform).min(1, 'at least one platform').optional().describe('Mirror these platforms alone; all by default'),
+    to: z.array(z.string()).optional().describe('Further registries to mirror to'),
+  }),
 ]);
 
 const images = z.strictObject({

@@ -123,6 +123,14 @@ export interface ThirdPartyImage {
   readonly group: string;
   /** Its place in the list of the group. */
   readonly index: number;
+  /** The tags to mirror, where it is not the one of `source`; such an image has no one reference that a bundle could name. */
+  readonly tags?: readonly string[];
+  /** What the tags are called at the destination, in their order. */
+  readonly asTags?: readonly string[];
+  /** The platforms to mirror; all where absent. */
+  readonly platforms?: readonly string[];
+  /** Further registries to mirror to. */
+  readonly to?: readonly string[];
 }
 
 export interface ParsedProduct {

@@ -1,7 +1,8 @@
 // `slipway check` across the whole product file. Rule: pure; what the file alone cannot tell comes in as facts.
 import type { Probe } from '../model/description.ts';
 import { imageTable } from '../model/image-table.ts';
-import { isRefused, type Problem, type ProblemText, problemAt, sortProblems, withoutIgnored } from '../model/problem.ts';
+import { planMirrorNames } from '../model/mirror.ts';
+import { isRefused, lineOf, type Problem, type ProblemText, pathText, problemAt, sortProblems, withoutIgnored } from '../model/problem.ts';
 import type { Product } from '../model/product.ts';
 import { VERSION_PLACE } from '../model/tag.ts';
 import { parseVersion } from '../model/version.ts';
@@ -124,18 +125,19 @@ function checkImages(product: Product): ProblemText[] {
   }
   for (const image of thirdParty) {
     const path = ['images', 'thirdParty', image.group, image.index];
-    const tagged = image.source.slice(image.source.lastIndexOf('/') + 1).includes(':');
+    const tagged = image.tags !== undefined || image.source.slice(image.source.lastIndexOf('/') + 1).includes(':');
     if (tagged || isRefused(product.source, path)) continue;
     const message = `${image.source} has no tag, so it would be whatever is newest`;
-    problems.push({ code: 'E_IMAGE_TAG', path, message, hint: `Write the tag: ${image.source}:<tag>.` });
+    problems.push({ code: 'E_IMAGE_TAG', path, message, hint: `Write the tag: ${image.source}:<tag>; or mirror many with \`tags\`.` });
   }
-  return [...problems, ...duplicateImages(product)];
+  return [...problems, ...duplicateImages(product), ...planMirrorNames(product).problems];
 }
 
 /** Two images of one name, or two names for one reference. */
 function duplicateImages(product: Product): ProblemText[] {
   const own = Object.keys(product.images.own).map((name) => ['images', 'own', name]);
-  const thirdParty = product.images.thirdParty.map(({ group, index }) => ['images', 'thirdParty', group, index]);
+  const named = product.images.thirdParty.filter(({ tags }) => tags === undefined);
+  const thirdParty = named.map(({ group, index }) => ['images', 'thirdParty', group, index]);
   const paths = [...own, ...thirdParty];
   const table = imageTable(product, parseVersion('1.0.0'));
   return table.flatMap((image, index): ProblemText[] => {
@@ -145,7 +147,7 @@ function duplicateImages(product: Product): ProblemText[] {
       table[first]?.name === image.name
         ? `a second image named ${image.name}`
         : `${image.reference} is there already as ${table[first]?.name}`;
-    const message = `${same} (the first: ${(paths[first] ?? []).join('.')})`;
+    const message = `${same} (the first: ${pathText(paths[first] ?? [])}, line ${lineOf(product.source, paths[first] ?? [])})`;
     return [
       { code: 'E_DUPLICATE_IMAGE', path: paths[index] ?? [], message, hint: 'Give one of them another name with `as`, or remove it.' },
     ];

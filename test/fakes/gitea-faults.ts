@@ -15,24 +15,27 @@ export interface ForgeFault {
   readonly answer: 'cut' | { readonly status: number; readonly headers?: Readonly<Record<string, string>>; readonly body?: string };
 }
 
-export interface FaultBook {
-  readonly add: (fault: ForgeFault) => void;
+/** When a fault comes: all that the book asks of one. */
+export type FaultMoment = Pick<ForgeFault, 'on' | 'after' | 'times'>;
+
+export interface FaultBook<Fault extends FaultMoment = ForgeFault> {
+  readonly add: (fault: Fault) => void;
   /** Cuts the connection at the n-th request from now (1 = the next), before or after it was carried out; every later one too. */
   readonly killAt: (n: number, when: 'before' | 'after') => void;
   readonly clear: () => void;
   /** The fault that this request meets. */
-  readonly meet: (line: string) => ForgeFault | undefined;
+  readonly meet: (line: string) => Fault | ForgeFault | undefined;
 }
 
-interface Pending {
-  readonly fault: ForgeFault;
+interface Pending<Fault extends FaultMoment> {
+  readonly fault: Fault;
   passed: number;
   met: number;
 }
 
 /** An empty book of faults. */
-export function newFaultBook(): FaultBook {
-  const pending: Pending[] = [];
+export function newFaultBook<Fault extends FaultMoment = ForgeFault>(): FaultBook<Fault> {
+  const pending: Pending<Fault>[] = [];
   let kill: { left: number; readonly when: 'before' | 'after' } | undefined;
   return {
     add: (fault) => pending.push({ fault, passed: 0, met: 0 }),
@@ -53,7 +56,7 @@ export function newFaultBook(): FaultBook {
   };
 }
 
-function meets(each: Pending, line: string): boolean {
+function meets(each: Pending<FaultMoment>, line: string): boolean {
   if (!each.fault.on.test(line) || each.met >= (each.fault.times ?? 1)) return false;
   each.passed += 1;
   if (each.passed <= (each.fault.after ?? 0)) return false;

@@ -71,7 +71,8 @@ export function entryOf({ digest, mediaType, size }: Pushed, platform?: Record<s
   return { digest, mediaType, size, ...(platform === undefined ? {} : { platform }) };
 }
 
-async function pushManifest(
+/** Puts a manifest of any kind, at its tag or its digest. */
+export async function pushManifest(
   { host, authorization }: PushTarget,
   repository: string,
   { manifest, tag }: { readonly manifest: { readonly mediaType: string }; readonly tag: string | undefined },
@@ -83,7 +84,8 @@ async function pushManifest(
   return { digest: digest(bytes), mediaType: manifest.mediaType, size: bytes.length };
 }
 
-async function pushBlob({ host, authorization }: PushTarget, repository: string, bytes: Buffer): Promise<void> {
+/** Uploads a small blob. */
+export async function pushBlob({ host, authorization }: PushTarget, repository: string, bytes: Buffer): Promise<void> {
   const headers: Record<string, string> = authorization === undefined ? {} : { authorization };
   const begun = await fetch(`http://${host}/v2/${repository}/blobs/uploads/`, { method: 'POST', headers });
   await expectStatus(begun, 202);

@@ -1,281 +1,258 @@
-// A registry in this process, for faults that a real one has only on bad days. Rule: never friendlier than docker-registry: no answer without
-// the right Accept, no manifest before what it names, no login that does not belong here.
-import { createHash, randomBytes } from 'node:crypto';
+// A registry in this process (OCI distribution-spec 1.1), for faults that a real one has only on bad days. Rule: never friendlier than
+// docker-registry: no answer without the right Accept, no manifest before what it names, no login that does not belong here.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as wait } from 'node:timers/promises';
+import { type FaultBook, newFaultBook } from './gitea-faults.ts';
 import type { Fault } from './http-faults.ts';
+import { type Access, type FakeLogin, giveToken, type Need, refuseAccess } from './registry-access.ts';
+import { type Answer, type Exchange, JSON_TYPE, refusal } from './registry-answer.ts';
+import { answerBlob, type BlobPlace, type BlobRules, rangeOf, uploadOf } from './registry-blobs.ts';
+import { appendTo, type FakeRepository, newRegistryContent, type RegistryContent } from './registry-content.ts';
+import type { FaultyAnswer, RegistryFault } from './registry-faults.ts';
+import { answerManifest, answerReferrers, answerTags, type ManifestPlace, type ManifestRules } from './registry-manifests.ts';
 
-export interface FakeLogin {
-  readonly kind: 'basic' | 'bearer';
-  readonly username: string;
-  readonly password: string;
-  /** Bearer only: everyone may pull. */
-  readonly anonymousPull?: boolean;
-  /** Bearer only: a token for reading is refused after so many requests, whatever it said of its life. */
-  readonly tokenUses?: number;
-  /** Bearer only: what the token says of its life, and lives. */
-  readonly tokenSeconds?: number;
-}
+export type { FakeLogin } from './registry-access.ts';
 
-export interface FakeRegistryOptions {
+export interface FakeRegistryOptions extends ManifestRules, BlobRules {
   readonly login?: FakeLogin;
-  readonly pageSize?: number;
-  readonly link?: 'relative' | 'absolute' | 'elsewhere';
-  /** Blobs are answered with a redirect to another host, as S3 behind a registry. */
-  readonly blobsElsewhere?: boolean;
+  /** Added before every answer. */
+  readonly latencyMs?: number;
 }
 
 export interface SeenRequest {
+  /** `METHOD /path?query` */
   readonly line: string;
+  readonly method: string;
+  readonly path: string;
   readonly headers: IncomingMessage['headers'];
+  /** 0 = none was sent. */
+  status: number;
+  /** Of the request's body when it has one, else of the answer's. */
+  bytes: number;
 }
 
 export interface FakeRegistry {
   readonly host: string;
   readonly requests: SeenRequest[];
   readonly storageRequests: SeenRequest[];
+  /** What is stored, by repository; a test may change it. */
+  readonly repositories: Map<string, FakeRepository>;
+  readonly faults: FaultBook<RegistryFault>;
   /** The next `times` requests whose `METHOD path` matches get this fault. */
   readonly failNext: (line: RegExp, fault: Fault, times?: number) => void;
+  /** No token that was given until now is worth anything. */
+  readonly expireTokens: () => void;
   readonly close: () => Promise<void>;
-}
-
-interface Stored {
-  readonly bytes: Buffer;
-  readonly type: string;
-}
-
-interface Repository {
-  readonly manifests: Map<string, Stored>;
-  readonly tags: Map<string, string>;
-  readonly blobs: Map<string, Buffer>;
 }
 
 interface State {
   readonly options: FakeRegistryOptions;
-  readonly repositories: Map<string, Repository>;
-  readonly tokens: Map<string, { readonly scope: string; readonly ends: number; uses: number }>;
-  readonly faults: { readonly line: RegExp; readonly fault: Fault; left: number }[];
+  readonly content: RegistryContent;
+  readonly access: Access;
+  readonly faults: FaultBook<RegistryFault>;
   host: string;
   storage: string;
 }
 
-const JSON_TYPE = { 'content-type': 'application/json' };
+interface Serving {
+  readonly state: State;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly seen: SeenRequest;
+}
+
+/** How long a server reads on after an early answer, so that the answer is not lost with the connection; Go's net/http does the same. */
+const LINGER_MS = 500;
 
 /** Starts a registry on 127.0.0.1 with a free port. */
 export async function startFakeRegistry(options: FakeRegistryOptions = {}): Promise<FakeRegistry> {
-  const state: State = { options, repositories: new Map(), tokens: new Map(), faults: [], host: '', storage: '' };
-  const requests: SeenRequest[] = [];
-  const storageRequests: SeenRequest[] = [];
+  const access = { login: options.login, tokens: new Map() };
+  const state: State = { options, content: newRegistryContent(), access, faults: newFaultBook(), host: '', storage: '' };
+  const [requests, storageRequests]: SeenRequest[][] = [[], []];
   const server = await listen((request, response) => {
-    requests.push(seen(request));
-    void answer(state, request, response);
+    const seen = see(request, requests ?? []);
+    serve({ state, request, response, seen }).catch(() => request.socket.destroy()); // the client went away
   });
   const storage = await listen((request, response) => {
-    storageRequests.push(seen(request));
-    serveStorage(state, request, response);
+    send(
+      { state, request, response, seen: see(request, storageRequests ?? []) },
+      answerStorage(state, exchangeOf(state, request, Buffer.alloc(0))),
+    );
   });
   state.host = hostOf(server);
   state.storage = hostOf(storage);
   return {
     host: state.host,
-    requests,
-    storageRequests,
-    failNext: (line, fault, times = 1) => state.faults.push({ line, fault, left: times }),
-    close: async () => {
-      for (const each of [server, storage]) {
-        each.closeAllConnections();
-        await new Promise((resolve) => each.close(resolve));
-      }
-    },
+    requests: requests ?? [],
+    storageRequests: storageRequests ?? [],
+    repositories: state.content.repositories,
+    faults: state.faults,
+    failNext: (on, answer, times = 1) => state.faults.add({ on, answer, times }),
+    expireTokens: () => access.tokens.clear(),
+    close: () => closeAll([server, storage]),
   };
 }
 
-async function answer(state: State, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const body = await readAll(request);
-  const url = new URL(request.url ?? '/', `http://${state.host}`);
-  const line = `${request.method} ${url.pathname}`;
-  const fault = state.faults.find((candidate) => candidate.left > 0 && candidate.line.test(line));
-  if (fault !== undefined) {
-    fault.left -= 1;
-    fault.fault(response, request);
-    return;
+async function serve(serving: Serving): Promise<void> {
+  const { state, seen } = serving;
+  if (state.options.latencyMs !== undefined) await wait(state.options.latencyMs);
+  const fault = state.faults.meet(seen.line);
+  fault?.meanwhile?.();
+  const answer = fault?.answer;
+  if (answer === undefined) return answerTruly(serving);
+  if (fault?.effect === 'done') await decideTruly(serving);
+  return meet(serving, answer);
+}
+
+async function meet(serving: Serving, answer: FaultyAnswer): Promise<void> {
+  const { request, response } = serving;
+  if (answer === 'stall') return;
+  if (answer === 'cut') request.socket.destroy();
+  else if (typeof answer === 'function') {
+    await readBody(serving);
+    answer(response, request);
+  } else if ('change' in answer) send(serving, answer.change(await decideTruly(serving)));
+  else if ('cutAtByte' in answer) await cutInTheMiddle(serving, answer.cutAtByte);
+  else if (answer.afterBytes === undefined) {
+    await readBody(serving);
+    send(serving, answer);
+  } else {
+    await readBody(serving, answer.afterBytes);
+    sendEarly(serving, answer);
   }
-  const { status, headers = {}, body: bytes = '' } = decide(state, { request, url, body });
-  response.writeHead(status, { 'content-length': Buffer.byteLength(bytes), ...headers });
-  response.end(request.method === 'HEAD' ? undefined : bytes);
 }
 
-interface Answer {
-  readonly status: number;
-  readonly headers?: Record<string, string>;
-  readonly body?: string | Buffer;
+async function answerTruly(serving: Serving): Promise<void> {
+  const refused = refuse(serving);
+  if (refused !== undefined && hasBody(serving.request)) sendEarly(serving, refused);
+  else send(serving, await carryOut(serving, refused));
 }
 
-interface Exchange {
-  readonly request: IncomingMessage;
-  readonly url: URL;
-  readonly body: Buffer;
+/** What a registry without faults does and answers. */
+async function decideTruly(serving: Serving): Promise<Answer> {
+  return carryOut(serving, refuse(serving));
 }
 
-interface Place {
-  readonly repository: string;
-  readonly rest: string;
+async function carryOut(serving: Serving, refused: Answer | undefined): Promise<Answer> {
+  const body = await readBody(serving);
+  return refused ?? decide(serving.state, exchangeOf(serving.state, serving.request, body));
+}
+
+function refuse({ state, request }: Serving): Answer | undefined {
+  const exchange = exchangeOf(state, request, Buffer.alloc(0));
+  return exchange.url.pathname.startsWith('/v2/') ? refuseAccess(state.access, exchange, needsOf(exchange)) : undefined;
+}
+
+function needsOf({ method, url }: Exchange): Need[] {
+  const repository = placeOf(url)?.repository ?? '';
+  if (repository === '') return [];
+  const pull = { repository, action: 'pull' };
+  if (method === 'GET' || method === 'HEAD') return [pull];
+  if (method === 'DELETE') return [{ repository, action: 'delete' }];
+  const from = url.searchParams.get('mount') === null ? null : url.searchParams.get('from');
+  return [pull, { repository, action: 'push' }, ...(from === null ? [] : [{ repository: from, action: 'pull' }])];
 }
 
 function decide(state: State, exchange: Exchange): Answer {
-  const { request, url } = exchange;
-  if (url.pathname === '/token') return giveToken(state, exchange);
-  const match = /^\/v2\/(?:(.+)\/(manifests|blobs|tags)\/(.*))?$/.exec(url.pathname);
-  if (match === null) return { status: 404, body: '404 page not found' };
-  const [, repository = '', kind = '', rest = ''] = match;
-  const action = request.method === 'GET' || request.method === 'HEAD' ? 'pull' : 'push';
-  if (!mayAccess(state, request, repository === '' ? '' : `repository:${repository}:${action}`))
-    return challenge(state, repository, action);
-  if (kind === '') return { status: 200, headers: JSON_TYPE, body: '{}' };
-  if (kind === 'manifests') return answerManifest(state, exchange, { repository, rest });
-  return kind === 'tags' ? answerTags(state, exchange, { repository, rest }) : answerBlob(state, exchange, { repository, rest });
+  const { method, url } = exchange;
+  if (url.pathname === '/token') return method === 'GET' ? giveToken(state.access, exchange) : { status: 404, body: '404 page not found' };
+  const found = placeOf(url);
+  if (found === undefined) return { status: 404, body: '404 page not found' };
+  if (found.kind === '') return { status: 200, headers: JSON_TYPE, body: '{}' };
+  const place: ManifestPlace & BlobPlace = { content: state.content, rules: state.options, elsewhere: state.storage, ...found };
+  if (found.kind === 'manifests') return answerManifest(place, exchange);
+  if (found.kind === 'blobs') return answerBlob(place, exchange);
+  if (method !== 'GET') return refusal(405, 'UNSUPPORTED');
+  return found.kind === 'tags' ? answerTags(place, exchange) : answerReferrers(place);
 }
 
-function answerManifest(state: State, exchange: Exchange, { repository, rest }: Place): Answer {
-  if (exchange.request.method === 'PUT') return storeManifest(state, exchange, { repository, rest });
-  const known = state.repositories.get(repository);
-  const digest = rest.startsWith('sha256:') ? rest : known?.tags.get(rest);
-  const stored = digest === undefined ? undefined : known?.manifests.get(digest);
-  const accepted = (exchange.request.headers.accept ?? '').split(',').map((type) => type.trim());
-  if (stored === undefined || digest === undefined || !accepted.includes(stored.type)) return refusal(404, 'MANIFEST_UNKNOWN');
-  return { status: 200, headers: { 'content-type': stored.type, 'docker-content-digest': digest }, body: stored.bytes };
-}
-
-function storeManifest(state: State, { request, body }: Exchange, { repository, rest }: Place): Answer {
-  const known = repositoryOf(state, repository);
-  const type = request.headers['content-type'] ?? '';
-  const manifest = JSON.parse(body.toString('utf8')) as { config?: Named; layers?: Named[]; manifests?: Named[]; mediaType?: string };
-  const blobs = [manifest.config, ...(manifest.layers ?? [])].filter((part) => part !== undefined);
-  const children = manifest.manifests ?? [];
-  const complete = blobs.every((part) => known.blobs.has(part.digest)) && children.every((part) => known.manifests.has(part.digest));
-  if (!complete) return refusal(400, 'MANIFEST_BLOB_UNKNOWN');
-  const digest = digestOf(body);
-  if (rest.startsWith('sha256:') && rest !== digest) return refusal(400, 'DIGEST_INVALID');
-  if (manifest.mediaType !== undefined && manifest.mediaType !== type) return refusal(400, 'MANIFEST_INVALID');
-  known.manifests.set(digest, { bytes: body, type });
-  if (!rest.startsWith('sha256:')) known.tags.set(rest, digest);
-  return { status: 201, headers: { 'docker-content-digest': digest, location: `/v2/${repository}/manifests/${digest}` } };
-}
-
-function answerBlob(state: State, exchange: Exchange, { repository, rest }: Place): Answer {
-  if (exchange.request.method === 'POST' && rest === 'uploads/') {
-    const session = randomBytes(8).toString('hex');
-    return { status: 202, headers: { location: `/v2/${repository}/blobs/uploads/${session}?_state=${session}` } };
-  }
-  if (exchange.request.method === 'PUT') return storeBlob(state, exchange, repository);
-  const bytes = state.repositories.get(repository)?.blobs.get(rest);
-  if (bytes === undefined) return refusal(404, 'BLOB_UNKNOWN');
-  const location = `http://${state.storage}/${repository}/${rest}?signature=secret`;
-  if (state.options.blobsElsewhere) return { status: 307, headers: { location } };
-  return { status: 200, headers: { 'content-type': 'application/octet-stream', 'docker-content-digest': rest }, body: bytes };
-}
-
-function storeBlob(state: State, { url, body }: Exchange, repository: string): Answer {
-  const digest = url.searchParams.get('digest');
-  if (url.searchParams.get('_state') === null || digest !== digestOf(body)) return refusal(400, 'DIGEST_INVALID');
-  repositoryOf(state, repository).blobs.set(digest, body);
-  return { status: 201, headers: { location: `/v2/${repository}/blobs/${digest}` } };
+function placeOf({ pathname }: URL): { readonly repository: string; readonly kind: string; readonly rest: string } | undefined {
+  const match = /^\/v2\/(?:(.+)\/(manifests|tags|referrers|blobs(?=\/sha256:|\/uploads\/))\/(.*))?$/.exec(pathname);
+  return match === null ? undefined : { repository: match[1] ?? '', kind: match[2] ?? '', rest: decodeURIComponent(match[3] ?? '') };
 }
 
 /** As S3: whoever signs and also logs in is refused. */
-function serveStorage(state: State, request: IncomingMessage, response: ServerResponse): void {
-  const url = new URL(request.url ?? '/', `http://${state.storage}`);
-  const [, repository = '', digest = ''] = /^\/(.+)\/(sha256:.+)$/.exec(url.pathname) ?? [];
-  const bytes = state.repositories.get(repository)?.blobs.get(digest);
-  if (request.headers.authorization !== undefined) response.writeHead(400).end('Only one auth mechanism allowed');
-  else if (bytes === undefined || url.searchParams.get('signature') !== 'secret') response.writeHead(403).end('AccessDenied');
-  else response.writeHead(200, { 'content-length': bytes.length }).end(bytes);
+function answerStorage({ content }: State, exchange: Exchange): Answer {
+  const { headers, url } = exchange;
+  const [, repository = '', digest = ''] = /^\/(.+)\/(sha256:.+)$/.exec(decodeURIComponent(url.pathname)) ?? [];
+  const bytes = content.repositories.get(repository)?.blobs.get(digest);
+  if (headers.authorization !== undefined) return { status: 400, body: 'Only one auth mechanism allowed' };
+  if (bytes === undefined || url.searchParams.get('signature') !== 'secret') return { status: 403, body: 'AccessDenied' };
+  return rangeOf(bytes, exchange, {});
 }
 
-function answerTags(state: State, { url }: Exchange, { repository, rest }: Place): Answer {
-  const known = state.repositories.get(repository);
-  if (known === undefined || rest !== 'list') return refusal(404, 'NAME_UNKNOWN');
-  const all = [...known.tags.keys()];
-  const from = all.indexOf(url.searchParams.get('last') ?? '') + 1;
-  const page = all.slice(from, from + (state.options.pageSize ?? all.length));
-  const more = from + page.length < all.length;
-  const link = more ? { link: `<${nextPage(state, repository, page.at(-1) ?? '')}>; rel="next"` } : {};
-  return {
-    status: 200,
-    headers: { ...JSON_TYPE, ...link },
-    body: JSON.stringify({ name: repository, tags: all.length === 0 ? null : page }),
-  };
+async function cutInTheMiddle(serving: Serving, bytes: number): Promise<void> {
+  const { state, request, response } = serving;
+  if (hasBody(request)) {
+    const body = await readBody(serving, bytes);
+    keepPart(state, exchangeOf(state, request, body));
+    request.socket.destroy();
+    return;
+  }
+  const answer = await decideTruly(serving);
+  const body = Buffer.from(answer.body ?? '');
+  response.writeHead(answer.status, { 'content-length': body.length, ...answer.headers });
+  Object.assign(serving.seen, { status: answer.status, bytes: Math.min(bytes, body.length) });
+  response.flushHeaders();
+  response.write(body.subarray(0, bytes), () => setTimeout(() => request.socket.destroy(), 5)); // what was written arrives before the loss
 }
 
-function nextPage({ options, host, storage }: State, repository: string, last: string): string {
-  const path = `/v2/${repository}/tags/list?n=${options.pageSize}&last=${last}`;
-  if (options.link === 'absolute') return `http://${host}${path}`;
-  return options.link === 'elsewhere' ? `http://${storage}${path}` : path;
+/** What came of an upload before the connection was lost stays in it. */
+function keepPart(state: State, { url, body }: Exchange): void {
+  const found = placeOf(url);
+  if (found?.kind !== 'blobs' || !found.rest.startsWith('uploads/')) return;
+  const upload = uploadOf({ content: state.content, rules: state.options, elsewhere: state.storage, ...found }, url);
+  if (upload !== undefined) appendTo(upload, body);
 }
 
-function mayAccess({ options: { login }, tokens }: State, request: IncomingMessage, scope: string): boolean {
-  if (login === undefined) return true;
-  const sent = request.headers.authorization ?? '';
-  if (login.kind === 'basic') return sent === basic(login);
-  const token = tokens.get(sent.replace(/^Bearer /, ''));
-  if (token === undefined || token.ends < Date.now() || token.uses === 0) return false;
-  token.uses -= 1;
-  const [type, name, action = ''] = scope.split(':');
-  return scope === '' || (token.scope.startsWith(`${type}:${name}:`) && token.scope.split(':')[2]?.split(',').includes(action) === true);
+function send({ request, response, seen }: Serving, { status, headers, body = '' }: Answer): void {
+  const length = Buffer.byteLength(body);
+  Object.assign(seen, { status, bytes: hasBody(request) ? seen.bytes : request.method === 'HEAD' ? 0 : length });
+  response.writeHead(status, { ...(status === 204 || status === 304 ? {} : { 'content-length': length }), ...headers });
+  response.end(request.method === 'HEAD' ? undefined : body);
 }
 
-function challenge({ options, host }: State, repository: string, action: string): Answer {
-  const scope = repository === '' ? '' : `,scope="repository:${repository}:${action === 'push' ? 'pull,push' : 'pull'}"`;
-  const bearer = `Bearer realm="http://${host}/token?kept=yes",service="fake, registry"${scope}`;
-  return refusal(401, 'UNAUTHORIZED', { 'www-authenticate': options.login?.kind === 'basic' ? 'Basic realm="fake"' : bearer });
+/** Answers while the request is still coming, and ends the connection, as Go's net/http does. */
+function sendEarly(serving: Serving, answer: Answer): void {
+  send(serving, answer);
+  const { request } = serving;
+  request.resume();
+  setTimeout(() => request.complete || request.socket.destroy(), LINGER_MS).unref();
 }
 
-/** Scopes that are not granted are left out without a word, as real token services do. */
-function giveToken({ options: { login }, tokens }: State, { request, url }: Exchange): Answer {
-  const query = url.searchParams;
-  if (login === undefined || query.get('service') !== 'fake, registry' || query.get('kept') !== 'yes') return refusal(400, 'UNSUPPORTED');
-  const sent = request.headers.authorization;
-  if (sent !== undefined && sent !== basic(login)) return refusal(401, 'UNAUTHORIZED');
-  const wanted = query.getAll('scope')[0] ?? '';
-  const scope = sent !== undefined ? wanted : login.anonymousPull ? wanted.replace(/:[^:]*$/, ':pull') : '';
-  const token = randomBytes(12).toString('hex');
-  const seconds = login.tokenSeconds ?? 300;
-  const uses = scope.endsWith(':pull') ? (login.tokenUses ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
-  tokens.set(token, { scope, ends: Date.now() + seconds * 1000, uses });
-  return { status: 200, headers: JSON_TYPE, body: JSON.stringify({ token, expires_in: seconds }) };
-}
-
-interface Named {
-  readonly digest: string;
-}
-
-function refusal(status: number, code: string, headers: Record<string, string> = {}): Answer {
-  const body = JSON.stringify({ errors: [{ code, message: code.toLowerCase(), detail: null }] });
-  return { status, headers: { ...headers, ...JSON_TYPE }, body };
-}
-
-function repositoryOf({ repositories }: State, name: string): Repository {
-  const found = repositories.get(name) ?? { manifests: new Map(), tags: new Map(), blobs: new Map() };
-  repositories.set(name, found);
-  return found;
-}
-
-function basic({ username, password }: { readonly username: string; readonly password: string }): string {
-  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
-}
-
-function digestOf(bytes: Buffer): string {
-  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
-}
-
-function seen(request: IncomingMessage): SeenRequest {
-  return { line: `${request.method} ${request.url}`, headers: request.headers };
-}
-
-async function readAll(request: IncomingMessage): Promise<Buffer> {
+/** Until the end, or until so many bytes came. Throws when the client goes away; what came of an upload is kept. */
+async function readBody({ state, request, seen }: Serving, most = Number.POSITIVE_INFINITY): Promise<Buffer> {
   const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks);
+  let bytes = 0;
+  if (most === 0 || request.readableEnded) return Buffer.alloc(0);
+  try {
+    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+      chunks.push(chunk as Buffer);
+      bytes += (chunk as Buffer).length;
+      if (bytes >= most) break;
+    }
+  } catch (cause) {
+    keepPart(state, exchangeOf(state, request, Buffer.concat(chunks)));
+    throw cause;
+  } finally {
+    if (hasBody(request)) seen.bytes = bytes;
+  }
+  return Buffer.concat(chunks).subarray(0, Math.min(most, bytes));
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+}
+
+function exchangeOf({ host }: State, request: IncomingMessage, body: Buffer): Exchange {
+  return { method: request.method ?? '', url: new URL(request.url ?? '/', `http://${host}`), headers: request.headers, body };
+}
+
+function see({ method = '', url = '', headers }: IncomingMessage, list: SeenRequest[]): SeenRequest {
+  const seen = { line: `${method} ${url}`, method, path: url, headers, status: 0, bytes: 0 };
+  list.push(seen);
+  return seen;
 }
 
 async function listen(handle: (request: IncomingMessage, response: ServerResponse) => void): Promise<Server> {
@@ -286,4 +263,11 @@ async function listen(handle: (request: IncomingMessage, response: ServerRespons
 
 function hostOf(server: Server): string {
   return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+async function closeAll(servers: readonly Server[]): Promise<void> {
+  for (const server of servers) {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  }
 }

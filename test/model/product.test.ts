@@ -36,8 +36,6 @@ describe('the contract file', () => {
       [60, 'images.own.api.release'],
       [62, 'images.own.editor.context'],
       [62, 'images.own.editor.optIn'],
-      [69, 'images.thirdParty.monitoring[1].tags'],
-      [69, 'images.thirdParty.monitoring[1].to'],
       [70, 'images.tags'],
       [74, 'images.branchNamespace'],
       [78, 'features.chat.requires'],

@@ -1,37 +1,41 @@
-// images list and images lock: the product's one table of images, and the digests of those that others make. Rule: the lock is one local file, written at once.
+// images: the product's one table of images, and what each verb does with it. Rule: the table is checked before any verb; the lock is one local file, written at once.
 import { join } from 'node:path';
 import { writeDurably } from '../../apply/durable.ts';
 import { ToolError } from '../../model/error.ts';
 import { printTagged, type ResolvedImage } from '../../model/image.ts';
 import { imageTable, type TableImage } from '../../model/image-table.ts';
-import { LOCK_FILE_NAME, lockedFor, printLockFile } from '../../model/lock-file.ts';
+import { LOCK_FILE_NAME, printLockFile } from '../../model/lock-file.ts';
 import { didYouMean } from '../../model/near.ts';
 import { momentOf } from '../../model/parse.ts';
 import { observeProductImages, readLockFile } from '../../observe/product-images.ts';
 import { checkProduct } from '../../plan/check.ts';
 import { checkReferenceNames } from '../../plan/image-check.ts';
 import { type LockChange, planLock } from '../../plan/lock.ts';
-import { readRef } from '../../plan/render-bundle.ts';
 import { isPlanOnly } from '../carry-out.ts';
 import { CHANGING_FLAGS, type Command, type CommandResult, type Context, isSet } from '../command.ts';
+import { listImages } from './images-list.ts';
+import { outdatedImages } from './images-outdated.ts';
 import { ANY_RELEASE, hasErrors, problemsError } from './inspect.ts';
 import { PRODUCT_FLAGS, type ProductFile, readProductFile } from './product-file.ts';
 
+const VERBS = ['list', 'lock', 'outdated'];
+
 export const images: Command = {
   name: 'images',
-  summary: 'list and lock the images of a product',
-  usage: 'list|lock',
+  summary: 'the images of a product: list, lock, see what is newer',
+  usage: VERBS.join('|'),
   flags: { ...PRODUCT_FLAGS, ...CHANGING_FLAGS },
   run: async (context) => {
     const [verb = '', extra] = context.positionals;
     if (extra !== undefined)
-      throw new ToolError('E_USAGE', `unexpected argument ${JSON.stringify(extra)}`, { hint: 'One verb: list or lock.' });
+      throw new ToolError('E_USAGE', `unexpected argument ${JSON.stringify(extra)}`, { hint: `One verb: ${VERBS.join(', ')}.` });
     const file = await readProductFile(context);
     const table = tableOf(file, context);
-    if (verb === 'list') return listImages(file, table);
+    if (verb === 'list') return listImages(file);
     if (verb === 'lock') return lockImages(context, file, table);
-    throw new ToolError('E_USAGE', verb === '' ? 'images: list or lock?' : `images: there is no ${JSON.stringify(verb)}`, {
-      hint: didYouMean(verb, ['list', 'lock'], 'There are'),
+    if (verb === 'outdated') return outdatedImages(context, file);
+    throw new ToolError('E_USAGE', verb === '' ? `images: ${VERBS.join(', ')}?` : `images: there is no ${JSON.stringify(verb)}`, {
+      hint: didYouMean(verb, VERBS, 'There are'),
     });
   },
 };
@@ -44,21 +48,6 @@ function tableOf({ product }: ProductFile, context: Context): TableImage[] {
   );
   if (hasErrors(problems)) throw problemsError(problems, context);
   return table;
-}
-
-async function listImages({ product, root }: ProductFile, table: readonly TableImage[]): Promise<CommandResult> {
-  const lock = await readLockFile(root, LOCK_FILE_NAME);
-  const listed = table.map(({ name, kind, reference, source, platforms }) => {
-    const own = product.images.own[name];
-    const written = kind === 'own' && own !== undefined ? reference.replace(/:[^:/]*$/, `:${own.tag}`) : reference;
-    const ref = readRef(reference);
-    const locked = kind === 'own' || ref === undefined ? undefined : lockedFor(lock, name, ref);
-    return { name, kind, reference: written, source: source ?? null, platforms, digest: locked?.digest ?? null };
-  });
-  const lines = listed.map(
-    ({ name, reference, kind, digest }) => `${name}  ${reference}  ${digest ?? (kind === 'own' ? 'asked at pack' : 'not locked')}\n`,
-  );
-  return { fields: { images: listed }, text: lines.join('') };
 }
 
 async function lockImages(context: Context, { root }: ProductFile, table: readonly TableImage[]): Promise<CommandResult> {
