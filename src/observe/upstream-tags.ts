@@ -1,10 +1,11 @@
 // What registries say today about tags that are in use. Rule: each repository is listed once, and one that cannot be asked stops no other.
 import { ToolError } from '../model/error.ts';
 import { type ImageRef, printImageRef } from '../model/image.ts';
+import type { RegistrySource } from '../model/registry.ts';
 import type { World } from '../model/seams.ts';
 import { openDockerConfig } from '../world/docker-config.ts';
 import { openHttp } from '../world/http.ts';
-import { openRegistry, type RegistrySource } from '../world/registry.ts';
+import { openRegistry } from '../world/registry.ts';
 
 export type UpstreamTags =
   /** The digest is undefined when the tag is not there any more. */
@@ -17,7 +18,7 @@ const AT_ONCE = 4;
 export async function observeUpstreamTags(wanted: readonly ImageRef[], world: World): Promise<readonly UpstreamTags[]> {
   const http = openHttp(world);
   try {
-    const registry = openRegistry({ http, credentials: openDockerConfig(world), now: world.now });
+    const registry = openRegistry({ http, credentials: openDockerConfig(world), world });
     const onImage = (done: number): void =>
       world.report({ type: 'progress', text: 'tags upstream', done, total: wanted.length, unit: 'items' });
     return await askAll(wanted, registry, onImage);

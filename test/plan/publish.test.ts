@@ -55,7 +55,16 @@ const manifest = parseManifest(
 );
 
 function state(parts: Partial<HostState> = {}): HostState {
-  return { host, reservation: undefined, published: undefined, channel: undefined, copied: true, including: new Map(), root: new Map(), ...parts };
+  return {
+    host,
+    reservation: undefined,
+    published: undefined,
+    channel: undefined,
+    copied: true,
+    including: new Map(),
+    root: new Map(),
+    ...parts,
+  };
 }
 
 /** One host, which decides. */
