@@ -140,7 +140,13 @@ export interface StepArgs {
   /** Puts small texts below the root of a host for ever; others in their place are refused. */
   'put-texts': { readonly host: HostAddress; readonly texts: readonly TextToPut[] };
   /** Gives a mirror the authority's channel file, byte for byte. */
-  'mirror-channel': { readonly from: HostAddress; readonly host: HostAddress; readonly channel: string };
+  'mirror-channel': {
+    readonly from: HostAddress;
+    readonly host: HostAddress;
+    readonly channel: string;
+    /** The file as it was when the plan was made; otherwise it is the one that is there by then. */
+    readonly content?: Digest;
+  };
   /** Puts these assets of the channel's latest release at the root of the host. */
   'put-files': { readonly host: HostAddress; readonly channel: string; readonly names: readonly string[] };
 
