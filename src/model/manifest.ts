@@ -86,6 +86,13 @@ export interface Manifest {
   readonly validate: readonly Validation[];
   /** True for a release that was made before Slipway: known by its files, and never installed from here. */
   readonly imported?: true;
+  /** Images of an imported release that nothing fixes to a digest. */
+  readonly unpinned?: readonly UnpinnedImage[];
+}
+
+export interface UnpinnedImage {
+  readonly name: string;
+  readonly reference: string;
 }
 
 /** Parses the text of a bundle.json; throws E_WRONG_TYPE or E_FORMAT naming the field. */
@@ -125,6 +132,7 @@ export function parseManifest(text: string, where = 'bundle.json'): Manifest {
     upgrade: parseUpgradeRules(f.upgrade, at('upgrade')),
     validate: parseList(f.validate, at('validate'), parseValidation),
     ...(f.imported === true ? { imported: true as const } : {}),
+    ...(f.unpinned === undefined ? {} : { unpinned: parseList(f.unpinned, at('unpinned'), parseUnpinned) }),
   };
 }
 
@@ -170,4 +178,9 @@ function parseManifestImage(value: unknown, where: string): ManifestImage {
     platforms: parseTexts(f.platforms, `${where}.platforms`),
     size: parseCount(f.size, `${where}.size`),
   });
+}
+
+function parseUnpinned(value: unknown, where: string): UnpinnedImage {
+  const f = parseFields(value, where);
+  return { name: parseText(f.name, `${where}.name`), reference: parseText(f.reference, `${where}.reference`) };
 }

@@ -2,7 +2,10 @@
 import type { Digest } from '../model/digest.ts';
 import { systemCode, ToolError } from '../model/error.ts';
 import { measureFile } from '../world/folder-files.ts';
-import { digestOfTar, type ForeignFile, listForeignArchive } from '../world/foreign-archive.ts';
+import { digestOfTar, type ForeignFile, readForeignArchive } from '../world/foreign-archive.ts';
+
+/** The names under which Compose finds its file, the preferred one first. */
+const COMPOSE_FILES = ['compose.yaml', 'compose.yml', 'docker-compose.yml', 'docker-compose.yaml'];
 
 export interface FoundArchive {
   readonly size: number;
@@ -10,6 +13,8 @@ export interface FoundArchive {
   readonly tarSha256: Digest;
   /** By path. */
   readonly files: readonly ForeignFile[];
+  /** The text of its compose file, if it has one. */
+  readonly compose: string | undefined;
 }
 
 /** What a .tar.gz holds. Throws E_ARCHIVE for what no release may hold, and E_USAGE when there is no such file. */
@@ -21,5 +26,8 @@ export async function observeArchive(file: string): Promise<FoundArchive> {
       hint: 'Name a .tar.gz file.',
     });
   });
-  return { ...measured, tarSha256: await digestOfTar(file), files: await listForeignArchive(file) };
+  const tarSha256 = await digestOfTar(file);
+  const { files, texts } = await readForeignArchive(file, { texts: COMPOSE_FILES });
+  const compose = COMPOSE_FILES.find((name) => texts.has(name));
+  return { ...measured, tarSha256, files, compose: compose === undefined ? undefined : texts.get(compose) };
 }

@@ -21,7 +21,7 @@ export interface PreviousRequest {
   readonly publicKey: string | null;
 }
 
-/** The manifest of the highest live release of the channel below this version; undefined when there is none. Throws what `verifyChannel` throws. */
+/** The manifest of the highest release of the channel below this version that was neither yanked nor imported; undefined when there is none. Throws what `verifyChannel` throws. */
 export async function observePrevious(
   { host, product, channel, below, publicKey }: PreviousRequest,
   world: HostWorld,
@@ -33,7 +33,7 @@ export async function observePrevious(
   const trust = { key: publicKey, signed: publicKey !== null, sequences: {} };
   const where = `${path} of ${view.label}`;
   const { releases } = verifyChannel(text, { product, channel, trust, now: new Date(0), where, acceptExpired: true }).channel;
-  const earlier = releases.filter((release) => release.status !== 'yanked' && isBelow(release.version, below));
+  const earlier = releases.filter((release) => release.status !== 'yanked' && !release.imported && isBelow(release.version, below));
   const [latest] = earlier.sort((a, b) => compareVersions(b.version as Version, a.version as Version));
   if (latest === undefined) return undefined;
   const bytes = await readManifest(host, latest.tag, world);

@@ -11,6 +11,7 @@ import { type Trust, verifyManifest } from '../model/trust.ts';
 import { measureFile, readBounded, syncFolder } from '../world/folder-files.ts';
 import { DEFAULT_LIMITS, type TarMode } from '../world/tarball.ts';
 import { type ExpectedFile, readEntries, unpackTarball } from '../world/tarball-read.ts';
+import { openImported } from './imported-release.ts';
 
 const MANIFEST = 'bundle.json';
 const SIGNATURE = 'bundle.json.minisig';
@@ -107,16 +108,37 @@ async function fetchInto(incoming: string, request: ReleaseRequest): Promise<Fet
   const file = join(incoming, 'bundle.tar.gz');
   const progress = onBytes === undefined ? {} : { onBytes: (done: number) => onBytes(done, artifact.size) };
   await source.download(release.tag, artifact.name, { to: file, maxBytes: artifact.size, sha256: artifact.sha256, ...progress });
-  const { manifest, content, signature } = await readManifest(file, request);
-  const unpacked = join(incoming, 'unpacked');
-  const expected = new Map(manifest.files.map((entry) => [entry.path, expectedOf(entry)]));
-  const { tarSha256 } = await unpackTarball({ file, into: unpacked, top: manifest.product, limits: DEFAULT_LIMITS, expected });
-  if (tarSha256 !== manifest.artifact.tarSha256) throw otherBytes(artifact.name);
-  for (const { path, sha256 } of manifest.files) await store(join(unpacked, path), cachedFile(cache, sha256));
+  const open = release.imported === true ? openImported : openBundle;
+  const { manifest, content, signature, places } = await open({ file, folder: join(incoming, 'unpacked') }, request);
+  for (const { path, sha256 } of manifest.files) await store(places.get(path) ?? '', cachedFile(cache, sha256));
   if (signature !== null) await storeText(incoming, signature, signaturePath(cache, release.manifest));
   await storeText(incoming, content, cachedFile(cache, release.manifest)); // last: with it the cache counts as complete
   await syncFolder(join(cache, 'sha256'));
   return fetchedOf(manifest, content, signature);
+}
+
+/** A bundle that was fetched and proved to hold what its manifest says. */
+export interface OpenedBundle {
+  readonly manifest: Manifest;
+  readonly content: Buffer;
+  readonly signature: string | null;
+  /** Where each file of the manifest lies, by path. */
+  readonly places: ReadonlyMap<string, string>;
+}
+
+/** An archive, and a folder to unpack it into. */
+export interface BundleToOpen {
+  readonly file: string;
+  readonly folder: string;
+}
+
+async function openBundle({ file, folder }: BundleToOpen, request: ReleaseRequest): Promise<OpenedBundle> {
+  const read = await readManifest(file, request);
+  const { files, artifact, product } = read.manifest;
+  const expected = new Map(files.map((entry) => [entry.path, expectedOf(entry)]));
+  const { tarSha256 } = await unpackTarball({ file, into: folder, top: product, limits: DEFAULT_LIMITS, expected });
+  if (tarSha256 !== artifact.tarSha256) throw otherBytes(artifact.name);
+  return { ...read, places: new Map(files.map(({ path }) => [path, join(folder, path)])) };
 }
 
 /** The bundle is the first archive among the assets; aliases are further names of the same bytes. */

@@ -1,8 +1,11 @@
 // Images of the compose file against the image table. Rule: a bundle runs images by digest, and only those that the product declares.
-import { type ImageRef, parseImageRef, printTagged } from '../model/image.ts';
+import type { Digest } from '../model/digest.ts';
+import { type ImageRef, imageName, parseImageRef, printImageRef, printTagged } from '../model/image.ts';
+import { fillReferences } from '../model/interpolation.ts';
 import { isRefused, type ProblemText } from '../model/problem.ts';
 import type { Product } from '../model/product.ts';
-import type { ComposeService } from './compose-parts.ts';
+import { readYaml } from '../model/yaml-file.ts';
+import { type ComposeService, fieldsOf } from './compose-parts.ts';
 
 /** An image of the table, with the digest that was found for its reference. */
 export interface PinnedImage {
@@ -20,6 +23,29 @@ interface Table {
 /** Images that are not in the table or not fixed to its digest, and `build:` sections that are left. */
 export function checkComposeImages(services: readonly ComposeService[], table: Table): ProblemText[] {
   return services.flatMap((service) => [...checkBuild(service), ...checkImage(service, table)]);
+}
+
+export interface ComposeImages {
+  readonly pinned: readonly { readonly name: string; readonly reference: string; readonly digest: Digest }[];
+  readonly unpinned: readonly { readonly name: string; readonly reference: string }[];
+}
+
+/** The images of a compose file, each once; variables count by their defaults, and what is no image name is left out. */
+export function composeImages(text: string): ComposeImages {
+  const services = Object.entries(fieldsOf(fieldsOf(readYaml(text, 'compose').value).services));
+  const found = new Map<string, { readonly name: string; readonly ref: ImageRef }>();
+  for (const [service, fields] of services) {
+    const { image } = fieldsOf(fields);
+    const ref = typeof image === 'string' ? readRef(fillReferences(image, () => undefined)) : undefined;
+    if (ref === undefined || found.has(printImageRef(ref))) continue;
+    const isTaken = [...found.values()].some(({ name }) => name === imageName(ref));
+    found.set(printImageRef(ref), { name: isTaken ? service : imageName(ref), ref });
+  }
+  const images = [...found.values()].map(({ name, ref }) => ({ name, reference: printTagged(ref), digest: ref.digest }));
+  return {
+    pinned: images.flatMap(({ name, reference, digest }) => (digest === undefined ? [] : [{ name, reference, digest }])),
+    unpinned: images.flatMap(({ name, reference, digest }) => (digest === undefined ? [{ name, reference }] : [])),
+  };
 }
 
 function checkBuild({ name, path, fields }: ComposeService): ProblemText[] {

@@ -15,14 +15,15 @@ type Verb = (typeof VERBS)[number];
 
 export const release: Command = {
   name: 'release',
-  summary: 'list published releases; yank, deprecate, limit and copy them',
-  usage: 'list | yank V | deprecate V | limit V --not-from RANGE | restore V | copy --from A --to B | import FILE --as V',
+  summary: 'list published releases; yank, deprecate, limit, copy and import them',
+  usage: 'list | yank V | deprecate V | limit V --not-from RANGE | restore V | copy --from A --to B | import FILE --version V',
   flags: {
     reason: { type: 'string', value: 'TEXT', help: 'why; people see it (yank, deprecate, limit)' },
     'not-from': { type: 'string', value: 'RANGE', help: 'limit: the versions that must not upgrade to it directly' },
-    as: { type: 'string', value: 'V', help: 'import: the version that it is' },
+    version: { type: 'string', value: 'V', help: 'import: the version that it is' },
+    as: { type: 'string', value: 'V', help: 'the same as --version' },
     tag: { type: 'string', value: 'TAG', help: 'import: its tag (default: by release.tag)' },
-    from: { type: 'string', value: 'HOST', help: 'copy: the host that has the releases' },
+    from: { type: 'string', value: 'HOST', help: 'copy: the host that has the releases; import: a range, what it could be upgraded from' },
     only: { type: 'string', value: 'V', help: 'copy: this version alone, without channel files' },
     resume: { type: 'boolean', help: 'copy: go on with what was cut off, as it does by itself' },
     ...HOST_FLAGS,
