@@ -7,6 +7,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import type { Command, CommandResult, Flags } from '../../src/commands/command.ts';
 import { keys } from '../../src/commands/slipway/keys.ts';
 import { publish } from '../../src/commands/slipway/publish.ts';
+import { verify } from '../../src/commands/slipway/verify.ts';
 import { KEY_TYPE, printKeyStatement } from '../../src/model/key-statement.ts';
 import { parsePublicKey, parseSecretKey } from '../../src/model/minisign.ts';
 import type { Trust } from '../../src/model/trust.ts';
@@ -216,6 +217,35 @@ describe('a product that changes its key', () => {
     const said = execFileSync('minisign', ['-Vm', file, '-P', first.publicKey], { encoding: 'utf8' });
     expect(said).toContain(`slipway key acme ${idOf(first)}`);
     expect(JSON.parse(await readFile(file, 'utf8'))).toMatchObject({ type: KEY_TYPE, reason: 'yearly rotation' });
+  });
+});
+
+describe('verify over a change of keys', () => {
+  const statement = (): string => join(folder, 'local/keys', `${idOf(first)}.json`);
+  const archive = (version: string): string => join(folder, 'local/releases', `v${version}`, `acme-bundle-${version}.tar.gz`);
+  const check = (...positionals: string[]): Promise<CommandResult> => run(verify, { key: first.publicKey }, { positionals });
+
+  beforeEach(async () => {
+    await release('1.0.0', first);
+    await rotate(first, second);
+    await describeProduct(second);
+    await release('1.1.0', second);
+  });
+
+  test('takes files of both keys after the statement that leads from one to the other, and not before it', async () => {
+    const { fields } = await check(statement(), archive('1.0.0'), archive('1.1.0'), join(folder, 'local/channels/stable.signed.json'));
+    expect((fields.files as { key: string }[]).map(({ key }) => key)).toEqual([first, first, second, second].map(idOf));
+    await expect(check(archive('1.1.0'), statement())).rejects.toMatchObject({ code: 'E_SIGNATURE' });
+  });
+
+  test('follows no statement that is not genuine, and none of another product', async () => {
+    await plant(second);
+    await expect(check(statement(), archive('1.1.0'))).rejects.toMatchObject({ code: 'E_SIGNATURE' });
+    await plant(first, { product: 'other' });
+    await expect(check(statement(), archive('1.1.0'))).rejects.toMatchObject({
+      code: 'E_WRONG_PRODUCT',
+      message: expect.stringContaining('acme-bundle-1.1.0.tar.gz: it is of acme'),
+    });
   });
 });
 
