@@ -143,7 +143,13 @@ export interface StepArgs {
   /** Copies images between registries; a layer goes to each registry once. */
   'copy-images': { readonly images: readonly ImageToCopy[] };
   /** Gives a mirror the authority's channel file, byte for byte. */
-  'mirror-channel': { readonly from: HostAddress; readonly host: HostAddress; readonly channel: string };
+  'mirror-channel': {
+    readonly from: HostAddress;
+    readonly host: HostAddress;
+    readonly channel: string;
+    /** The file as it was when the plan was made; otherwise it is the one that is there by then. */
+    readonly content?: Digest;
+  };
   /** Puts these assets of the channel's latest release at the root of the host. */
   'put-files': { readonly host: HostAddress; readonly channel: string; readonly names: readonly string[] };
 

@@ -148,7 +148,8 @@ export async function observeReservation(
   return { reservation: await view.reservation(tag), isPublished: (await view.listRelease(tag)) !== undefined };
 }
 
-async function rootFiles(view: HostView): Promise<ReadonlyMap<string, Digest>> {
+/** The digests of what lies at the root of a host, by name. */
+export async function rootFiles(view: HostView): Promise<ReadonlyMap<string, Digest>> {
   const found = new Map<string, Digest>();
   for (const name of ROOT_ASSETS) {
     const bytes = await view.read(name, MOST_BYTES);

@@ -1,10 +1,12 @@
 // Decides how a history of releases gets onto another host. Rule: the same bytes and the same signed files, the oldest release first, channel files last; nothing is written where it comes from.
-import type { ChannelAsset } from '../model/channel.ts';
-import { type Digest, digestOf } from '../model/digest.ts';
+import { type Channel, type ChannelAsset, parseChannel, parseSignedChannel } from '../model/channel.ts';
+import { nextMirrorFile } from '../model/channel-mirror.ts';
+import { type Digest, digestOf, hexOf } from '../model/digest.ts';
+import { ToolError } from '../model/error.ts';
 import { contentsOf, type HostAddress, MANIFEST_ASSET, ROOT_ASSETS } from '../model/host.ts';
 import { canonicalJson } from '../model/json.ts';
-import type { Planned, Step, TextToPut } from '../model/plan.ts';
-import { publishedDiffers, reservedElsewhere } from '../model/published.ts';
+import type { Content, Planned, Step, TextToPut } from '../model/plan.ts';
+import { assetDifferences, publishedDiffers, reservedElsewhere } from '../model/published.ts';
 import { judgeReservation, RESERVATION_TYPE, type Reservation } from '../model/reservation.ts';
 
 export interface CopyWanted {
@@ -14,17 +16,24 @@ export interface CopyWanted {
   readonly reserver: { readonly by: string; readonly nonce: string };
   readonly from: HostAddress;
   readonly to: HostAddress;
+  /** The host that decides for this product. */
+  readonly authority: string;
 }
 
 export interface CopyFacts {
   readonly product: string;
   /** Of all channels, each once, the oldest first. */
   readonly releases: readonly ReleaseToCopy[];
+  /** None when only some of their releases are copied. */
   readonly channels: readonly ChannelToCopy[];
-  /** Key statements that the other host lacks. */
+  /** Key statements. */
   readonly texts: readonly TextToPut[];
-  /** The channel whose latest install.sh lies at the root; undefined when it lies there already. */
+  /** The digests of what the other host has under the paths of those texts. */
+  readonly there: ReadonlyMap<string, Digest>;
+  /** The channel whose latest install.sh lies at the root. */
   readonly main: string | undefined;
+  /** The digests of what lies at the root of the other host, by name. */
+  readonly root: ReadonlyMap<string, Digest>;
 }
 
 export interface ReleaseToCopy {
@@ -42,62 +51,145 @@ export interface ReleaseToCopy {
 
 export interface ChannelToCopy {
   readonly name: string;
-  readonly isThere: boolean;
+  /** The file as it is signed. */
+  readonly text: string;
+  /** The other host's file. */
+  readonly current: string | undefined;
+  /** True when the copies beside the other host's file hold the same. */
+  readonly copied: boolean;
 }
 
-/** The plan; without steps when the other host has it all. Throws E_PUBLISHED_DIFFERS before anything is written when it has something else. */
+/** The channel as the other host has it after the copy, and whether its file has to be written for that. */
+interface DecidedChannel {
+  readonly name: string;
+  readonly text: string;
+  readonly channel: Channel;
+  readonly write: boolean;
+}
+
+/**
+ * The plan; without steps when the other host has it all. Throws before anything is written: E_PUBLISHED_DIFFERS for other content under a tag,
+ * E_RESERVED_ELSEWHERE, E_EQUIVOCATION, and E_POLICY when the other host went on by itself.
+ */
 export function planCopy(wanted: CopyWanted, facts: CopyFacts): Planned {
   const { from, to } = wanted;
   const missing = facts.releases.filter((release) => isMissing(release));
-  const releases = missing.flatMap((release) => stepsFor(release, wanted, facts.product));
-  const texts: Step[] =
-    facts.texts.length === 0 ? [] : [{ kind: 'put-texts', why: `${to.name} shows the same keys`, host: to, texts: facts.texts }];
-  const behind = facts.channels.filter(({ isThere }) => !isThere);
-  const channels = behind.map(
-    ({ name: channel }): Step => ({ kind: 'mirror-channel', why: `${to.name} shows the same ${channel}`, from, host: to, channel }),
-  );
-  const files: Step[] =
-    facts.main === undefined
-      ? []
-      : [
-          {
-            kind: 'put-files',
-            why: `install.sh is that of the latest ${facts.main} release`,
-            host: to,
-            channel: facts.main,
-            names: ROOT_ASSETS,
-          },
-        ];
+  const decided = facts.channels.map((channel) => decideChannel(channel, wanted));
+  const behind = decided.filter(({ write }) => write);
+  const channels = behind.map(({ name, text }): Step => {
+    return { kind: 'mirror-channel', why: `${to.name} shows the same ${name}`, from, host: to, channel: name, content: digestOf(text) };
+  });
   const plan = {
     schema: 1,
     id: wanted.id,
     operation: wanted.id,
     command: 'release copy',
-    basedOn: basisOf(facts),
-    steps: [...releases, ...texts, ...channels, ...files],
+    basedOn: basisOf(facts.channels),
+    steps: [
+      ...missing.flatMap((release) => stepsFor(release, wanted, facts.product)),
+      ...statementSteps(facts, to),
+      ...channels,
+      ...rootSteps(decided, facts, to),
+    ],
     commitAfter: -1, // what was published stays; run again it goes on
-    notes: [`${missing.length} of ${facts.releases.length} releases are not on ${to.name} yet.`],
+    notes: notesOf(wanted, facts, missing.length),
   } as const;
-  return { plan, contents: new Map() };
+  return { plan, contents: new Map(behind.map(({ text }): [Digest, Content] => [digestOf(text), { text }])) };
 }
 
-/** What is copied, to be compared under the lock. */
-export function basisOf({ releases, channels }: Pick<CopyFacts, 'releases' | 'channels'>): Digest {
-  return digestOf(canonicalJson({ assets: releases.map(({ assets }) => assets), channels: channels.map(({ name }) => name) }));
+/** The channel files that it rests on, to be compared under the lock; each step looks at the other host again. */
+export function basisOf(channels: readonly Pick<ChannelToCopy, 'text'>[]): Digest {
+  return digestOf(canonicalJson(channels.map(({ text }) => text)));
+}
+
+/** The sequence that each channel has on the other host after the copy. */
+export function sequencesAfter(wanted: CopyWanted, channels: readonly ChannelToCopy[]): { name: string; sequence: number }[] {
+  return channels.map((each) => ({ name: each.name, sequence: decideChannel(each, wanted).channel.sequence }));
 }
 
 function isMissing({ tag, assets, published }: ReleaseToCopy): boolean {
   if (published === undefined) return true;
   const [ours, theirs] = [manifestOf(assets), manifestOf(published)];
   if (ours !== theirs) throw publishedDiffers(tag, theirs, ours);
-  return false;
+  const differences = assetDifferences(published, assets);
+  if (differences.length === 0) return false;
+  throw new ToolError('E_PUBLISHED_DIFFERS', `${tag} is published already, with other files: ${differences.join(', ')}`, {
+    hint: 'The copied channel file would name files that are not there. Copy to a host without that release.',
+    details: { tag, differences },
+  });
+}
+
+function decideChannel({ name, text, current, copied }: ChannelToCopy, wanted: CopyWanted): DecidedChannel {
+  const ours = channelIn(text, name);
+  const theirs = current === undefined ? undefined : channelIn(current, name);
+  const next = nextMirrorFile(current, text, name);
+  if (theirs === undefined || current === undefined) return { name, text, channel: ours, write: true };
+  refuseOtherHistory({ name, ours, theirs }, wanted);
+  if (next !== undefined) return { name, text, channel: ours, write: true };
+  return { name, text, channel: theirs, write: !copied };
+}
+
+function channelIn(text: string, name: string): Channel {
+  const where = `channel ${name}`;
+  return parseChannel(parseSignedChannel(text, where).payload, where);
+}
+
+interface TwoHistories {
+  readonly name: string;
+  readonly ours: Channel;
+  readonly theirs: Channel;
+}
+
+/** Of two states of one history the later one has all releases of the earlier one; anything else would lose some. */
+function refuseOtherHistory({ name, ours, theirs }: TwoHistories, { from, to }: CopyWanted): void {
+  const isAhead = theirs.sequence > ours.sequence;
+  const [earlier, later] = isAhead ? [ours, theirs] : [theirs, ours];
+  const lost = earlier.releases.find(({ version }) => !later.releases.some((release) => release.version === version));
+  if (lost === undefined) return;
+  const [has, lacks] = isAhead ? [from, to] : [to, from];
+  throw new ToolError(
+    'E_POLICY',
+    `${name} went on by itself on ${to.name}: ${has.name} has ${lost.version} in it, and ${lacks.name} has not`,
+    {
+      hint: 'Copy from the host that decides to one that has nothing, or a part of the same history.',
+      details: { channel: name, version: lost.version },
+    },
+  );
+}
+
+function statementSteps({ texts, there }: CopyFacts, host: HostAddress): Step[] {
+  const differing = texts.find(({ path, text }) => there.has(path) && there.get(path) !== digestOf(text));
+  if (differing !== undefined) throw publishedDiffers(differing.path, there.get(differing.path), digestOf(differing.text));
+  const lacking = texts.filter(({ path }) => !there.has(path));
+  return lacking.length === 0 ? [] : [{ kind: 'put-texts', why: `${host.name} shows the same keys`, host, texts: lacking }];
+}
+
+function rootSteps(channels: readonly DecidedChannel[], { main, root }: CopyFacts, host: HostAddress): Step[] {
+  const channel = channels.find(({ name }) => name === main)?.channel;
+  const latest = channel?.releases.find(({ version }) => version === channel.latest);
+  const isLacking = latest?.assets.some(({ name, sha256 }) => ROOT_ASSETS.includes(name) && root.get(name) !== sha256);
+  if (channel === undefined || isLacking !== true) return [];
+  const why = `install.sh is that of the latest ${channel.channel} release`;
+  return [{ kind: 'put-files', why, host, channel: channel.channel, names: ROOT_ASSETS }];
+}
+
+function notesOf({ from, to, authority }: CopyWanted, { releases, channels }: CopyFacts, missing: number): readonly string[] {
+  const mirror = `${from.name} is a mirror: what ${authority}, which decides, published since is not copied.`;
+  const part = 'Channel files are not copied with --only: they come with the whole history.';
+  return [
+    `${missing} of ${releases.length} releases are not on ${to.name} yet.`,
+    ...(from.name === authority || to.name === authority ? [] : [mirror]),
+    ...(channels.length === 0 ? [part] : []),
+  ];
 }
 
 function stepsFor(release: ReleaseToCopy, wanted: CopyWanted, product: string): Step[] {
-  const { from, to, id } = wanted;
+  const { from, to, id, reserver } = wanted;
   const { tag, assets, title, prerelease, latest } = release;
   const folder = `.slipway/staged/${id}/copy/${tag}`;
-  const draft = { tag, name: `${tag}-${id}`, contents: contentsOf(assets) };
+  const contents = contentsOf(assets);
+  const name = hexOf(digestOf(`${contents} ${reserver.by}`)).slice(0, 16); // the next attempt of the same copier finds it again
+  const draft = { tag, name: `${tag}-${name}`, contents };
   const publication = { assets, latest, prerelease, title, notes: '', replaces: null };
   return [
     { kind: 'fetch-release', why: `${assets.length} files of ${tag}, each by its digest`, from, tag, assets, to: folder },

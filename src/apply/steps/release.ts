@@ -12,6 +12,7 @@ import { parsePublicKey, signerIdOf } from '../../model/minisign.ts';
 import type { AssetToPublish, Signing, Step } from '../../model/plan.ts';
 import { assetDifferences, publishedDiffers, reservedElsewhere } from '../../model/published.ts';
 import { judgeReservation } from '../../model/reservation.ts';
+import { readTextIfThere } from '../../world/disk.ts';
 import { type HostWorld, isChannelCopied, openHost, openSource, openView } from '../../world/hosts.ts';
 import { readSecretKey } from '../../world/secret-key.ts';
 import type { Handler, Handlers, Site } from '../handler.ts';
@@ -116,13 +117,14 @@ const putTexts: Handler<'put-texts'> = {
 };
 
 const mirrorChannel: Handler<'mirror-channel'> = {
-  done: async ({ from, host, channel }, { world }) => {
-    const text = await signedChannel(from, channel, world);
-    const there = await signedChannel(host, channel, world);
-    return text !== undefined && text === there && (await isChannelCopied(openView(host, world), channel));
+  done: async (step, site) => {
+    const text = await channelToMirror(step, site);
+    const there = await signedChannel(step.host, step.channel, site.world);
+    return text !== undefined && text === there && (await isChannelCopied(openView(step.host, site.world), step.channel));
   },
-  run: async ({ from, host, channel }, site) => {
-    const text = await signedChannel(from, channel, site.world);
+  run: async (step, site) => {
+    const { from, host, channel } = step;
+    const text = await channelToMirror(step, site);
     if (text === undefined) throw new ToolError('E_NOT_FOUND', `${from.name} has no channel ${channel}`, { hint: 'Publish to it first.' });
     await hostOf(host, site).changeChannel(channel, (current) => nextMirrorFile(current, text, channel));
   },
@@ -222,6 +224,10 @@ async function readChannel(host: HostAddress, name: string, world: HostWorld): P
 
 async function signedChannel(host: HostAddress, name: string, world: HostWorld): Promise<string | undefined> {
   return (await openView(host, world).read(`channels/${name}.signed.json`, CHANNEL_MAX_BYTES))?.toString();
+}
+
+function channelToMirror({ from, channel, content }: Step<'mirror-channel'>, site: Site): Promise<string | undefined> {
+  return content === undefined ? signedChannel(from, channel, site.world) : readTextIfThere(site.content(content));
 }
 
 async function latestOf({ host, channel }: Step<'put-files'>, world: HostWorld): Promise<ChannelRelease | undefined> {

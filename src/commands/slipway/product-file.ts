@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { systemCode, ToolError } from '../../model/error.ts';
 import { addressOf, type HostAddress } from '../../model/host.ts';
+import { nearest } from '../../model/near.ts';
 import { type Product, readProduct } from '../../model/product.ts';
 import { versionOfTag } from '../../model/tag.ts';
 import type { Version } from '../../model/version.ts';
@@ -74,7 +75,9 @@ export function hostNamed(name: string, { product, root }: ProductFile): HostAdd
   const { hosts } = product.release;
   const host = hosts.find((each) => each.name === name);
   if (host !== undefined) return addressOf(host, root);
-  const hint = `Known: ${hosts.map((each) => each.name).join(', ') || 'none; add one under `release.hosts`'}.`;
+  const names = hosts.map((each) => each.name);
+  const near = nearest(name, names);
+  const hint = `${near === undefined ? '' : `Did you mean ${near}? `}Known: ${names.join(', ') || 'none; add one under `release.hosts`'}.`;
   throw new ToolError('E_CONFIG', `there is no release host ${JSON.stringify(name)}`, { hint });
 }
 

@@ -23,6 +23,8 @@ export const release: Command = {
     as: { type: 'string', value: 'V', help: 'import: the version that it is' },
     tag: { type: 'string', value: 'TAG', help: 'import: its tag (default: by release.tag)' },
     from: { type: 'string', value: 'HOST', help: 'copy: the host that has the releases' },
+    only: { type: 'string', value: 'V', help: 'copy: this version alone, without channel files' },
+    resume: { type: 'boolean', help: 'copy: go on with what was cut off, as it does by itself' },
     ...HOST_FLAGS,
     ...CHANNEL_FLAGS,
   },
