@@ -16,8 +16,21 @@ import {
 
 const MOST_TRIES = 5;
 
+/** The draft's assets, as they are stored. One that is removed while it is looked at was a twin, or was published: then it is looked for anew. */
+export async function listDraft(github: Github, draft: Draft): Promise<readonly ChannelAsset[] | undefined> {
+  for (let tries = 1; ; tries += 1) {
+    const release = await findDraft(github, draft);
+    if (release === undefined) return undefined;
+    try {
+      return await measuredAssets(github, release);
+    } catch (error) {
+      if (tries === MOST_TRIES || !isToolError(error, 'E_NOT_FOUND')) throw error;
+    }
+  }
+}
+
 /** The draft that everybody with these contents goes on with, as far as the listing shows one. */
-export async function findDraft(github: Github, draft: Draft): Promise<GithubRelease | undefined> {
+async function findDraft(github: Github, draft: Draft): Promise<GithubRelease | undefined> {
   return (await draftsOf(github, draft))[0];
 }
 

@@ -7,7 +7,7 @@ import { ToolError } from '../model/error.ts';
 import type { GithubAddress, ReleaseHost, ReleaseSource } from '../model/host.ts';
 import { changeBranchChannel, put, putOnce } from './branch-files.ts';
 import { type Github, openGithub } from './github-api.ts';
-import { dropDrafts, findDraft, openDraft, uploadToDraft } from './github-drafts.ts';
+import { dropDrafts, listDraft, openDraft, uploadToDraft } from './github-drafts.ts';
 import { githubFiles } from './github-files.ts';
 import { githubProblems } from './github-preflight.ts';
 import { publishDraft } from './github-publish.ts';
@@ -31,10 +31,7 @@ export function githubHost(address: GithubAddress, world: HttpWorld): ReleaseHos
       if ((await publishedRelease(github, wanted.tag)) === undefined) await unreserveTag(github, wanted);
     },
     openDraft: (draft) => openDraft(github, draft),
-    listDraft: async (draft) => {
-      const release = await findDraft(github, draft);
-      return release && measuredAssets(github, release);
-    },
+    listDraft: (draft) => listDraft(github, draft),
     upload: (draft, asset, options) => uploadToDraft(github, draft, asset, options),
     dropDraft: (draft) => dropDrafts(github, draft),
     publish: (draft, publication) => publishDraft(github, draft, publication),
