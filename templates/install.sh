@@ -79,7 +79,7 @@ usage() {
     '' \
     'Environment:' \
     '  SLIPWAY_RELEASES  take releases from here: an https address or a folder' \
-    '  SLIPWAY_KEY       go on only if releases are signed with this public key' \
+    '  SLIPWAY_KEY       take only releases signed with this public key, or with one that it named as the next' \
     '  SLIPWAY_NODE      the Node.js to use; default: node on PATH' \
     '  SLIPWAY_TIMEOUT   seconds without data before a download is tried again; default 30' \
     '  HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE are honoured.' \
@@ -135,12 +135,17 @@ install_release() { # further options for the operator
 
 check_key() {
   say "$built_title $built_version"
-  if [ -n "${SLIPWAY_KEY:-}" ] && [ "$SLIPWAY_KEY" != "$built_key" ]; then
-    fail 5 "This installer's key (${built_key:-none, it is unsigned}) is not the one in SLIPWAY_KEY." \
+  pinned_key=${SLIPWAY_KEY:-$built_key}
+  if [ -n "$pinned_key" ] && [ "${#pinned_key}" -ne 56 ]; then
+    fail 2 "SLIPWAY_KEY is not a public key: $pinned_key" 'It is one line of 56 characters that starts with RW.'
+  fi
+  if [ -n "$pinned_key" ] && [ -z "$built_key" ]; then
+    fail 5 'This installer is of an unsigned release, and SLIPWAY_KEY names a key.' \
       'Do not go on before the publisher has told you which key is right.'
   fi
   if [ -n "$built_key" ]; then
     say "Signing key: $built_key_id ($built_key)"
+    if [ "$pinned_key" != "$built_key" ]; then say "Taken only if the key in SLIPWAY_KEY leads to it: $pinned_key"; fi
   else
     say 'Not signed: nothing but this installer proves who made this release.'
   fi
@@ -383,7 +388,7 @@ hand_over() { # further options for the operator
   if [ -n "$wanted_yes" ]; then set -- --yes "$@"; fi
   if [ -n "$wanted_answers" ]; then set -- --answers "$wanted_answers" "$@"; fi
   if [ -n "$wanted_dir" ]; then set -- --dir "$wanted_dir" "$@"; fi
-  if [ -n "$built_key" ]; then set -- --key "$built_key" "$@"; fi
+  if [ -n "$pinned_key" ]; then set -- --key "$pinned_key" "$@"; fi
   if [ -z "$wanted_version$wanted_channel" ] || [ "$wanted_channel" = "$built_channel" ]; then
     wanted_version=${wanted_version:-$built_version}
   fi

@@ -6,6 +6,7 @@ import { copySteps } from './steps/copy.ts';
 import { dataSteps } from './steps/data.ts';
 import { fileSteps } from './steps/files.ts';
 import { healthSteps } from './steps/health.ts';
+import { imageSteps } from './steps/images.ts';
 import { releaseSteps } from './steps/release.ts';
 import { serviceSteps } from './steps/services.ts';
 import { tagSteps } from './steps/tag.ts';
@@ -14,6 +15,7 @@ export const handlers: Handlers = {
   ...bundleSteps,
   ...releaseSteps,
   ...copySteps,
+  ...imageSteps,
   ...tagSteps,
   ...fileSteps,
   ...serviceSteps,

@@ -1,4 +1,5 @@
 // What happens while a command runs. Rule: code emits events, only show/ turns them into text.
+import type { CopiedImage } from './image-copy.ts';
 
 export type Event =
   | { readonly type: 'phase'; readonly text: string }
@@ -18,6 +19,8 @@ export type Event =
       readonly total?: number;
       readonly unit: 'bytes' | 'items' | 'seconds';
     }
+  /** What became of one image at one destination. */
+  | ({ readonly type: 'image' } & CopiedImage)
   | { readonly type: 'note'; readonly text: string }
   | { readonly type: 'warning'; readonly text: string; readonly hint?: string }
   | { readonly type: 'output'; readonly source: string; readonly line: string };

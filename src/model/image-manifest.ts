@@ -48,6 +48,49 @@ export function parseManifestType(bytes: Buffer, contentType: string, where: str
   return mediaTypeOf(parseFields(parseJson(bytes.toString('utf8'), where), where), contentType, where);
 }
 
+/** Everything that a manifest names: what must be in a registry before it. */
+export interface ManifestParts {
+  /** Manifests and indexes: images, attestations, artifacts. */
+  readonly children: readonly Descriptor[];
+  readonly blobs: readonly Descriptor[];
+}
+
+/** The parts of any manifest or index, whatever it is of. Layers that a registry elsewhere keeps (`urls`) are left out: nobody may copy them. */
+export function parseManifestParts(bytes: Buffer, where: string): ManifestParts {
+  const f = parseFields(parseJson(bytes.toString('utf8'), where), where);
+  const list = (key: string): readonly unknown[] => parseList(f[key] ?? [], `${where}: ${key}`, (item) => item);
+  const entries = list('manifests').map((item) => parseDescriptor(item, `${where}: manifests`));
+  const isChild = ({ mediaType }: Descriptor): boolean => includes(INDEX_TYPES, mediaType) || includes(IMAGE_TYPES, mediaType);
+  const own = [...(f.config === undefined ? [] : [f.config]), ...list('layers')].filter(
+    (item) => parseFields(item, where).urls === undefined,
+  );
+  const blobs = [...own.map((item) => parseDescriptor(item, `${where}: layers`)), ...entries.filter((entry) => !isChild(entry))];
+  if (entries.length > MOST_ENTRIES) throw new ToolError('E_TOO_LARGE', `${where}: an index of more than ${MOST_ENTRIES} entries`);
+  return { children: entries.filter(isChild), blobs };
+}
+
+/**
+ * The text of an index with these platforms alone, and the attestations of what stays; undefined when it has no other. Throws E_NOT_FOUND when it
+ * lacks one of them.
+ */
+export function selectPlatforms(bytes: Buffer, platforms: readonly string[], where: string): string | undefined {
+  const f = parseFields(parseJson(bytes.toString('utf8'), where), where);
+  const entries = parseList(f.manifests, `${where}: manifests`, parseFields);
+  const platformOf = (entry: Fields): string | undefined => parseOptional(entry.platform, `${where}: platform`, parsePlatform);
+  const kept = entries.filter((entry) => platforms.includes(platformOf(entry) ?? ''));
+  const lacking = platforms.filter((platform) => !kept.some((entry) => platformOf(entry) === platform));
+  if (lacking.length > 0) {
+    throw new ToolError('E_NOT_FOUND', `${where} is not there for ${lacking.join(', ')}`, {
+      hint: 'Correct `platforms` of the image, or choose another tag.',
+    });
+  }
+  const digests = kept.map(({ digest }) => digest);
+  const isAbout = ({ annotations }: Fields): boolean =>
+    digests.includes(parseOptional(annotations, `${where}: annotations`, parseFields)?.['vnd.docker.reference.digest']);
+  const all = entries.filter((entry) => kept.includes(entry) || isAbout(entry));
+  return all.length === entries.length ? undefined : JSON.stringify({ ...f, manifests: all });
+}
+
 /** The platform that an image's configuration names. */
 export function parseConfigPlatform(bytes: Buffer, where: string): string {
   return parsePlatform(parseJson(bytes.toString('utf8'), where), where);

@@ -26,7 +26,6 @@ const NOT_YET: readonly NotYet[] = [
   { path: 'images.own.*.cache', reason: 'building images' },
   { path: 'images.own.*.release', reason: 'tags of single images' },
   { path: 'images.own.*.optIn', reason: 'building images' },
-  { path: 'images.thirdParty.*.*.platforms', reason: 'mirroring some platforms alone' },
   { path: 'images.tags', reason: 'building and pushing images' },
   { path: 'images.branchNamespace', reason: 'building and pushing images' },
   { path: 'features.*.requires', reason: 'features that need another' },

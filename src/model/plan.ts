@@ -5,6 +5,7 @@ import type { ChannelEdit } from './channel-edit.ts';
 import type { DumpRecipe, Probe } from './description.ts';
 import type { Digest } from './digest.ts';
 import type { Draft, HostAddress, Publication } from './host.ts';
+import type { ImageToCopy } from './image-copy.ts';
 import type { Reservation } from './reservation.ts';
 
 /** A file to be written: its content is found by digest among the plan's contents. Paths are relative to the plan's root. */
@@ -139,6 +140,8 @@ export interface StepArgs {
   'edit-channel': { readonly host: HostAddress; readonly edit: ChannelEdit; readonly signing: Signing };
   /** Puts small texts below the root of a host for ever; others in their place are refused. */
   'put-texts': { readonly host: HostAddress; readonly texts: readonly TextToPut[] };
+  /** Copies images between registries; a layer goes to each registry once. */
+  'copy-images': { readonly images: readonly ImageToCopy[] };
   /** Gives a mirror the authority's channel file, byte for byte. */
   'mirror-channel': {
     readonly from: HostAddress;

@@ -64,4 +64,5 @@ export interface RegistryTarget {
   readonly deleteManifest: (ref: ImageRef, digest: Digest) => Promise<boolean>;
 }
 
+/** All registries, for reading and writing. */
 export interface Registry extends RegistrySource, RegistryTarget {}

@@ -11,6 +11,8 @@ export interface SourceFile {
   readonly size: number;
   readonly sha256: Digest;
   readonly executable: boolean;
+  /** Its content as the commit has it, where this checkout has other line ends. */
+  readonly text?: string;
   /** Where slipway.yaml asks for it. */
   readonly at: Path;
 }

@@ -60,8 +60,8 @@ export function verifyChannel(text: string, expected: ChannelExpectation): Verif
   if (channel.product !== product || channel.channel !== name) {
     throw wrongProduct(where, `${channel.product} ${channel.channel}`, `${product} ${name}`);
   }
-  const remembered = `${keyId ?? 'unsigned'}/${name}`;
-  refuseOlder({ channel, payload, remembered }, trust, where);
+  const [remembered = '', ...former] = namesOf(keyId, name, trust);
+  refuseOlder({ channel, payload, names: [remembered, ...former] }, trust, where);
   const expired = channel.expires !== null && Date.parse(channel.expires) <= expected.now.getTime();
   if (expired && expected.acceptExpired !== true) throw expiredError(channel, expected.now, where);
   return { channel, payload, keyId, expired, trust: remember(trust, remembered, { channel, payload, keyId }) };
@@ -111,23 +111,29 @@ function signerOf(minisig: string | null, trust: Pick<Trust, 'key' | 'signed' | 
   return { key, signed: trust.signed };
 }
 
+/** What sequences of this file are remembered as, by the present key first. A change of keys goes on counting, so an older state by a newer key is a rollback too. */
+function namesOf(keyId: string | null, channel: string, { former = [] }: Trust): readonly string[] {
+  const formerIds = keyId === null ? [] : former.map((key) => parsePublicKey(key, 'former key').keyId);
+  return [keyId ?? 'unsigned', ...formerIds].map((id) => `${id}/${channel}`);
+}
+
 interface Seen {
   readonly channel: Channel;
   readonly payload: string;
-  readonly remembered: string;
+  readonly names: readonly string[];
 }
 
-function refuseOlder({ channel, payload, remembered }: Seen, trust: Trust, where: string): void {
-  const highest = trust.sequences[remembered];
-  if (highest === undefined || channel.sequence > highest) return;
+function refuseOlder({ channel, payload, names }: Seen, trust: Trust, where: string): void {
+  const highest = Math.max(...names.map((name) => trust.sequences[name] ?? -1));
+  if (channel.sequence > highest) return;
   if (channel.sequence < highest) {
     throw new ToolError('E_OLDER_SEQUENCE', `${where}: its sequence is ${channel.sequence}, and ${highest} was seen before`, {
       hint: 'This host shows an old state: a mirror that lags, or somebody who hides a release. Try another host.',
       details: { sequence: channel.sequence, seen: highest },
     });
   }
-  const known = trust.payloads?.[remembered];
-  if (known === undefined || known === digestOf(payload)) return;
+  const known = names.filter((name) => trust.sequences[name] === highest).map((name) => trust.payloads?.[name]);
+  if (known.every((digest) => digest === undefined || digest === digestOf(payload))) return;
   throw new ToolError('E_EQUIVOCATION', `${where}: its sequence ${channel.sequence} was seen before with other content`, {
     hint: 'Two files claim to be the same state. Do not install from here; tell the vendor.',
     details: { sequence: channel.sequence },

@@ -40,6 +40,8 @@ export interface SourcesWish {
   readonly skip: readonly string[];
   /** What git says of the executable bit of its files. */
   readonly executable?: ReadonlyMap<string, boolean>;
+  /** Files that git committed with LF and checked out with CRLF: they are packed as committed. */
+  readonly lineEnds?: ReadonlySet<string>;
   /** Looks into the text of every file that is text and not large. */
   readonly inspect?: (file: SourceFile, text: string) => readonly Problem[];
 }
@@ -128,9 +130,14 @@ async function takeFile(walk: Walk, rule: Rule, { source, inBundle, isFile }: Fo
   const file = join(walk.root, source);
   const stats = await lstat(file);
   const executable = walk.executable?.get(source) ?? (stats.mode & 0o100) !== 0;
-  const bytes = stats.size <= (isTemplate(source) ? MOST_TEMPLATE_BYTES : MOST_TEXT_BYTES) ? await readFile(file) : undefined;
+  const isConverted = walk.lineEnds?.has(source) === true;
+  const most = isTemplate(source) || isConverted ? MOST_TEMPLATE_BYTES : MOST_TEXT_BYTES;
+  const read = stats.size <= most ? await readFile(file) : undefined;
+  const committed = isConverted ? read?.toString('utf8').replaceAll('\r\n', '\n') : undefined;
+  const bytes = committed === undefined ? read : Buffer.from(committed);
   const measured = bytes === undefined ? await measureFile(file) : { size: bytes.length, sha256: digestOf(bytes) };
-  const found: SourceFile = { source, path: inBundle, ...measured, executable, at: [...rule.at, 'from'] };
+  const content = committed === undefined ? {} : { text: committed };
+  const found: SourceFile = { source, path: inBundle, ...measured, executable, ...content, at: [...rule.at, 'from'] };
   walk.files.push(found);
   if (bytes === undefined || bytes.subarray(0, 8192).includes(0)) return;
   const text = bytes.toString('utf8');

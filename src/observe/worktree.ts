@@ -9,6 +9,8 @@ export interface Worktree {
   readonly changes: readonly string[];
   /** Tracked files below the folder, relative to it, and whether git has them as executable. */
   readonly executable: ReadonlyMap<string, boolean>;
+  /** Tracked files that are committed with LF and lie here with CRLF, relative to the folder. */
+  readonly lineEnds: ReadonlySet<string>;
 }
 
 /** Looks at the working tree around `root`, which has a commit. New files below one of the `own` folders are not counted as changes. */
@@ -17,10 +19,16 @@ export async function observeWorktree(root: string, world: GitWorld, own: readon
   const time = await runGit(['-c', 'log.showSignature=false', 'log', '-1', '--format=%ct'], world, { cwd: root });
   const status = await runGit(['status', '--porcelain=v1', '-z', '--no-renames', '--untracked-files=all'], world, { cwd: root });
   const index = await runGit(['ls-files', '--stage', '-z'], world, { cwd: root });
+  const ends = await runGit(['ls-files', '--eol', '-z'], world, { cwd: root });
   const ours = own.map((folder) => `${prefix}${relative(root, resolve(root, folder))}/`);
   const isOurs = (line: string): boolean => line.startsWith('?? ') && ours.some((folder) => line.slice(3).startsWith(folder));
   const changes = partsOf(status).filter((line) => !isOurs(line));
-  return { committed: Number(time.trim()), changes: changes.map((line) => line.slice(3)), executable: readIndex(index) };
+  return {
+    committed: Number(time.trim()),
+    changes: changes.map((line) => line.slice(3)),
+    executable: readIndex(index),
+    lineEnds: readLineEnds(ends),
+  };
 }
 
 /** Those of the paths that git ignores: another checkout does not have them. */
@@ -38,6 +46,12 @@ export async function observeTag(root: string, tag: string, world: GitWorld): Pr
 /** Lines of `git ls-files --stage`: `100755 <object> 0\t<path>`. */
 function readIndex(text: string): Map<string, boolean> {
   return new Map(partsOf(text).map((line) => [line.slice(line.indexOf('\t') + 1), line.startsWith('100755 ')]));
+}
+
+/** Lines of `git ls-files --eol`: `i/lf    w/crlf  attr/…\t<path>`. */
+function readLineEnds(text: string): Set<string> {
+  const converted = partsOf(text).filter((line) => /^i\/lf\s+w\/(crlf|mixed)\s/.test(line));
+  return new Set(converted.map((line) => line.slice(line.indexOf('\t') + 1)));
 }
 
 function partsOf(text: string): string[] {

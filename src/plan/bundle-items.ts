@@ -46,7 +46,7 @@ export function bundleItems({ product, version, rendered, files, operator }: Ite
     ...made,
     { path: product.cli, executable: true, size: operator.size, sha256: operator.sha256, from: { program: operator.file }, at: ['cli'] },
     ...shimItems(product),
-    ...plain.map(({ source, ...file }) => ({ ...file, from: { file: source } })),
+    ...plain.map(({ source, text, ...file }) => ({ ...file, from: text === undefined ? { file: source } : { text } })),
   ];
   return items.sort((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)));
 }

@@ -76,7 +76,6 @@ function checkAssets({ release }: Product): ProblemText[] {
   return problems;
 }
 
-/** A public key as minisign prints it: base64 of 42 bytes, `Ed` first; a comment line before it is allowed. */
 function checkNextKey({ release: { publicKey, nextPublicKey } }: Product): ProblemText[] {
   if (nextPublicKey === undefined) return [];
   const path = ['release', 'nextPublicKey'];
@@ -108,6 +107,7 @@ function checkPublicKey({ release }: Product, held: string | undefined): Problem
   return [{ code: 'E_KEY_MISMATCH', path, message: 'the secret key at hand does not belong to release.publicKey', hint }];
 }
 
+/** A public key as minisign prints it: base64 of 42 bytes, `Ed` first; a comment line before it is allowed. */
 function isKeyLine(line: string): boolean {
   return /^RW[A-Za-z0-9+/]{54}$/.test(line);
 }

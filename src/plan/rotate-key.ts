@@ -1,4 +1,4 @@
-// Decides how the signing key of a product is changed. Rule: the statement first, and at once the channel files by the new key: who follows the one accepts no other.
+// Decides how the signing key of a product is changed. Rule: host by host, the statement and at once the channel files by the new key: who follows the one accepts no other.
 import type { ChannelEdit } from '../model/channel-edit.ts';
 import { type Digest, digestOf } from '../model/digest.ts';
 import type { HostAddress } from '../model/host.ts';
@@ -10,7 +10,7 @@ export interface RotationWanted {
   /** The ids of both keys. */
   readonly from: string;
   readonly to: string;
-  /** The statement, then its signature. */
+  /** The statement, then its signature: what a cut leaves alone can still be signed, by whoever runs this again. */
   readonly texts: readonly TextToPut[];
   /** The new key; `former` = the old one. */
   readonly signing: Signing;
@@ -18,24 +18,33 @@ export interface RotationWanted {
 
 export interface RotationFacts {
   readonly authority: HostAddress;
-  readonly mirrors: readonly HostAddress[];
-  /** The hosts that have the statement already, by name. */
-  readonly informed: readonly string[];
-  /** The channels that the old key still signs. */
+  readonly mirrors: readonly MirrorFacts[];
+  /** True when the authority has the statement already. */
+  readonly informed: boolean;
+  /** The channels that the old key still signs there. */
   readonly edits: readonly ChannelEdit[];
+}
+
+export interface MirrorFacts {
+  readonly host: HostAddress;
+  readonly informed: boolean;
+  /** The names of the channels that the old key still signs there. */
+  readonly behind: readonly string[];
 }
 
 /** The plan; without steps when every host has the statement and every channel is signed by the new key. */
 export function planRotation({ id, from, to, texts, signing }: RotationWanted, facts: RotationFacts): Planned {
   const { authority, mirrors, informed, edits } = facts;
-  const uninformed = [authority, ...mirrors].filter(({ name }) => !informed.includes(name));
-  const put = uninformed.map(
-    (host): Step => ({ kind: 'put-texts', why: `installs that ask ${host.name} learn that ${to} follows ${from}`, host, texts }),
-  );
-  const sign = edits.flatMap((edit): Step[] => [
-    { kind: 'edit-channel', why: `${edit.channel} is signed by ${to}`, host: authority, edit, signing },
-    ...mirrors.map((host): Step => {
-      return { kind: 'mirror-channel', why: `${host.name} shows the same ${edit.channel}`, from: authority, host, channel: edit.channel };
+  const inform = (host: HostAddress): Step => {
+    return { kind: 'put-texts', why: `installs that ask ${host.name} learn that ${to} follows ${from}`, host, texts };
+  };
+  const sign = edits.map((edit): Step => {
+    return { kind: 'edit-channel', why: `${edit.channel} is signed by ${to}`, host: authority, edit, signing };
+  });
+  const follow = mirrors.flatMap(({ host, informed: knows, behind }) => [
+    ...(knows ? [] : [inform(host)]),
+    ...behind.map((channel): Step => {
+      return { kind: 'mirror-channel', why: `${host.name} shows the same ${channel}`, from: authority, host, channel };
     }),
   ]);
   const plan = {
@@ -44,7 +53,7 @@ export function planRotation({ id, from, to, texts, signing }: RotationWanted, f
     operation: id,
     command: 'keys rotate',
     basedOn: basisOf(texts),
-    steps: [...put, ...sign],
+    steps: [...(informed ? [] : [inform(authority)]), ...sign, ...follow],
     commitAfter: -1, // what installs may have read is not taken back
     notes: ['This cannot be taken back: installs that have read the statement trust the new key alone.'],
   } as const;

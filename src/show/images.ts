@@ -51,6 +51,28 @@ function imageRow({ kind, name, group, reference, source, tags, destinations, pl
   return [name, group ?? 'own', from, to, digest === null ? known : shortDigest(digest), amount, platforms.join(' ') || '-'];
 }
 
+export interface MirroredImage {
+  readonly source: string;
+  readonly destinations: readonly string[];
+  readonly outcome: 'copied' | 'present' | 'failed';
+  readonly bytes: number;
+  readonly error: string | null;
+}
+
+/** The report of `images mirror`: what was copied and what failed; the rest is counted. */
+export function mirrorToText(images: readonly MirroredImage[]): string {
+  const told = images.filter(({ outcome }) => outcome !== 'present');
+  const present = images.length - told.length;
+  const rows = told.map(({ source, destinations, outcome, bytes, error }) => [
+    outcome,
+    source,
+    `-> ${destinations.join(' ')}`,
+    error ?? (bytes === 0 ? 'its layers were there' : sizeToText(bytes)),
+  ]);
+  const quiet = present === 0 ? '' : `${told.length === 0 ? 'nothing to copy: ' : ''}${present} images are there already\n`;
+  return `${rows.length === 0 ? '' : columnsToText(rows)}${quiet}`;
+}
+
 /** The lines of `images outdated`: what is newer, what moved and what failed; the rest is counted. */
 export function outdatedToText(images: readonly OutdatedImage[]): string {
   const told = images.filter((image) => notesOf(image).length > 0);

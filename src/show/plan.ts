@@ -33,6 +33,7 @@ function listSubjects(step: Step): readonly string[] {
       return step.services;
     case 'swap-files':
       return step.files.map((file) => (file.content === null ? `-${file.path}` : file.path));
+    case 'copy-images':
     case 'pull-images':
       return step.images.map((image) => image.name);
     case 'copy-data':

@@ -1,5 +1,6 @@
 // Events as lines on stderr while work is going on. Rule: in a terminal the line of the running amount is redrawn; elsewhere one line a step.
 import type { Event, Report } from '../model/event.ts';
+import { printImageRef } from '../model/image.ts';
 import type { Terminal } from '../model/seams.ts';
 import { sizeToText } from '../model/units.ts';
 
@@ -35,8 +36,14 @@ export function jsonReport(terminal: Terminal): Report {
 /** `pulling images 12.3 MB of 48.2 MB, 5.1 MB/s`. */
 export function amountToText(event: Progress, seconds: number): string {
   const total = event.total === undefined ? '' : ` of ${count(event.total, event.unit)}`;
-  const rate = event.unit === 'bytes' && seconds > 0.5 ? `, ${count(event.done / seconds, 'bytes')}/s` : '';
-  return `${event.text} ${count(event.done, event.unit)}${total}${rate}`;
+  const rate = event.unit === 'bytes' && seconds > 0.5 ? event.done / seconds : 0;
+  const speed = rate > 0 ? `, ${count(rate, 'bytes')}/s` : '';
+  const left = rate > 0 && event.total !== undefined && seconds > 3 ? `, ${timeLeft((event.total - event.done) / rate)} left` : '';
+  return `${event.text} ${count(event.done, event.unit)}${total}${speed}${left}`;
+}
+
+function timeLeft(seconds: number): string {
+  return seconds < 90 ? `${Math.ceil(seconds)} s` : `${Math.ceil(seconds / 60)} min`;
 }
 
 function count(amount: number, unit: Progress['unit']): string {
@@ -53,6 +60,8 @@ function linesOf(event: Event, colour: boolean): string[] {
       return [`${event.direction === 'back' ? '  undoing: ' : `  [${event.index + 1}/${event.of}] `}${event.why}`];
     case 'note':
       return [`  ${event.text}`];
+    case 'image':
+      return event.outcome === 'failed' ? [`  ${printImageRef(event.destination)}: ${event.error ?? 'failed'}`] : [];
     case 'warning':
       return [`  warning: ${event.text}`, ...(event.hint === undefined ? [] : [`    hint: ${event.hint}`])];
     case 'output':

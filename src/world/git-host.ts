@@ -11,14 +11,19 @@ import { publishedDiffers } from '../model/published.ts';
 import { parseReservation, printReservation, type Reservation } from '../model/reservation.ts';
 import type { World } from '../model/seams.ts';
 import { type BranchView, changeBranch, type GitRemote, viewBranch } from './git-branch.ts';
-import { exchange, fetchCommit, listRemote, pushTag, removeTag, type TagObject, withoutPassword } from './git-remote.ts';
+import { exchange, fetchCommit, listRemote, pushTag, removeTag, type TagObject, tagObjectId, withoutPassword } from './git-remote.ts';
 import { foreignTag } from './github-tags.ts';
 
 const MOST_TEXT_BYTES = 256 * 1024;
 
+interface Deciding extends GitRemote {
+  /** Tag objects by id, as far as they were read or made: what an id names never changes. */
+  readonly objects: Map<string, string>;
+}
+
 /** The remote; nothing is asked until it is used. Credentials are git's own affair, and nobody is ever asked for them. */
 export function gitHost(address: GitAddress, world: Pick<World, 'run' | 'env' | 'sleep'>): ReleaseHost {
-  const git: GitRemote = { remote: { url: address.url }, world, sleep: world.sleep };
+  const git: Deciding = { remote: { url: address.url }, world, sleep: world.sleep, objects: new Map() };
   const none = async (): Promise<never> => {
     throw new ToolError('E_NOT_SUPPORTED', `${address.name} is a git remote: it decides who has a version, and holds no releases`, {
       hint: 'Publish to another host as well, and leave the authority to this one.',
@@ -50,20 +55,28 @@ export function gitHost(address: GitAddress, world: Pick<World, 'run' | 'env' | 
   };
 }
 
-async function readReservation({ remote, world }: GitRemote, tag: string): Promise<Reservation | undefined> {
+async function readReservation({ remote, world, objects }: Deciding, tag: string): Promise<Reservation | undefined> {
   const name = `refs/tags/${parseTag(tag, 'tag')}`;
   const refs = await listRemote(remote, [name, `${name}^{}`], world);
   const id = refs.get(name);
   if (id === undefined) return undefined;
-  const commit = refs.get(`${name}^{}`) ?? id;
-  const text = await inScratch(async (cwd) => {
-    const place = { world, cwd };
-    await exchange(['init', '-q', '--bare', '--template=', ...(id.length === 64 ? ['--object-format=sha256'] : []), '.'], remote, place);
-    await exchange(['fetch', '-q', '--depth=1', '--filter=tree:0', remote.url, `+${name}:${name}`], remote, place);
-    const type = (await exchange(['cat-file', '-t', name], remote, place)).trim();
-    return type === 'tag' ? exchange(['cat-file', 'tag', name], remote, place) : '';
-  });
+  const commit = refs.get(`${name}^{}`);
+  if (commit === undefined) return foreignTag(tag, { id, commit: id, at: undefined }); // not annotated: it can say nothing
+  const fetchObject = (cwd: string): Promise<string> => readTagObject(cwd, { id, name }, { remote, world });
+  const text = objects.get(id) ?? (await inScratch(fetchObject));
+  if (tagObjectId(text) === id) objects.set(id, text); // another's when the tag was moved meanwhile
   return reservationIn(text) ?? foreignTag(tag, { id, commit, at: undefined });
+}
+
+async function readTagObject(
+  cwd: string,
+  { id, name }: { readonly id: string; readonly name: string },
+  { remote, world }: Pick<Deciding, 'remote' | 'world'>,
+): Promise<string> {
+  const place = { world, cwd };
+  await exchange(['init', '-q', '--bare', '--template=', ...(id.length === 64 ? ['--object-format=sha256'] : []), '.'], remote, place);
+  await exchange(['fetch', '-q', '--depth=1', '--filter=tree:0', remote.url, `+${name}:${name}`], remote, place);
+  return exchange(['cat-file', 'tag', name], remote, place);
 }
 
 /** The message of a tag object, when it is a reservation of ours. */
@@ -77,7 +90,7 @@ function reservationIn(text: string): Reservation | undefined {
   }
 }
 
-async function reserve(git: GitRemote, name: string, wanted: Reservation): Promise<Reservation> {
+async function reserve(git: Deciding, name: string, wanted: Reservation): Promise<Reservation> {
   const { commit, tag } = wanted;
   if (commit === null) {
     throw new ToolError('E_CONFIG', `${name} reserves ${tag} as a tag, and a tag needs a commit`, {
@@ -88,7 +101,9 @@ async function reserve(git: GitRemote, name: string, wanted: Reservation): Promi
   if (found !== undefined) return found;
   const refused = await inScratch(async (folder) => {
     if (!(await fetchCommit(folder, git.remote, commit, git.world))) throw unknownCommit(name, commit);
-    return pushTag(folder, git.remote, tagObjectOf(wanted), git.world).catch((error: unknown) => error);
+    const made = tagObjectOf(wanted);
+    git.objects.set(tagObjectId(made.object), made.object);
+    return pushTag(folder, git.remote, made, git.world).catch((error: unknown) => error);
   });
   const now = await readReservation(git, tag);
   if (now !== undefined) return now;
@@ -122,7 +137,8 @@ async function preflight(git: GitRemote, name: string, { commit }: ReleaseWanted
         hint: 'Pack it in a git repository, from a commit.',
       },
     ];
-  const isKnown = await inScratch((folder) => fetchCommit(folder, git.remote, commit, git.world));
+  const heads = await listRemote(git.remote, ['refs/heads/*'], git.world);
+  const isKnown = [...heads.values()].includes(commit) || (await inScratch((folder) => fetchCommit(folder, git.remote, commit, git.world)));
   return isKnown ? [] : [{ severity: 'error', message: unknownCommit(name, commit).message, hint: 'Push it there first.' }];
 }
 

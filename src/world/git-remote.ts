@@ -103,7 +103,16 @@ export async function exchange(args: readonly string[], remote: RemoteAddress, p
 
 function runIn(args: readonly string[], remote: RemoteAddress, { world, cwd, input }: Place): Promise<RunResult> {
   const env = { ...world.env, ...quietEnvironment(world.env), ...authorization(remote, world.env) };
-  const fixed = ['-c', 'protocol.ext.allow=never', '-c', 'core.hooksPath=/dev/null', '-c', 'push.gpgSign=false'];
+  const fixed = [
+    '-c',
+    'protocol.ext.allow=never',
+    '-c',
+    'core.hooksPath=/dev/null',
+    '-c',
+    'push.gpgSign=false',
+    '-c',
+    'maintenance.auto=false',
+  ];
   return world.run(['git', ...fixed, ...args], { cwd, env, timeout: MOST_SECONDS, ...(input === undefined ? {} : { input }) });
 }
 

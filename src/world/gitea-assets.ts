@@ -10,6 +10,8 @@ import { failureOf, type Gitea, pause, saidBy } from './gitea-api.ts';
 import type { GiteaRelease, StoredAsset } from './gitea-row.ts';
 
 const MOST_TRIES = 3;
+/** How often a release is read anew because others tidy it up: each of them may remove a file that was about to be read. */
+const MOST_LOOKS = 20;
 /** Statuses of an upload that are looked into here. */
 const ANSWERS: readonly number[] = [400, 404, 409, 413, 422, 500, 502, 503, 504];
 
@@ -26,7 +28,8 @@ export async function measureAssets(gitea: Gitea, reread: Reread): Promise<reado
       for (const asset of release.assets) assets.push({ name: asset.name, size: asset.size, sha256: await digestOfStored(gitea, asset) });
       return nameTwins(assets);
     } catch (error) {
-      if (tries === MOST_TRIES || !isToolError(error, 'E_NOT_FOUND')) throw error;
+      if (tries === MOST_LOOKS || !isToolError(error, 'E_NOT_FOUND')) throw error;
+      await pause(gitea, tries);
     }
   }
 }

@@ -16,20 +16,22 @@ import {
 
 const MOST_TRIES = 5;
 
-/** The draft that everybody with these contents goes on with, as far as the listing shows one. */
-export async function findDraft(github: Github, draft: Draft): Promise<GithubRelease | undefined> {
-  return (await draftsOf(github, draft))[0];
+/** The draft's assets, as they are stored. One that is removed while it is looked at was a twin, or was published: then it is looked for anew. */
+export async function listDraft(github: Github, draft: Draft): Promise<readonly ChannelAsset[] | undefined> {
+  for (let tries = 1; ; tries += 1) {
+    const release = await findDraft(github, draft);
+    if (release === undefined) return undefined;
+    try {
+      return await measuredAssets(github, release);
+    } catch (error) {
+      if (tries === MOST_TRIES || !isToolError(error, 'E_NOT_FOUND')) throw error;
+    }
+  }
 }
 
-/** What is in the draft; undefined when there is none, or others with the same contents have just published it. */
-export async function listDraft(github: Github, draft: Draft): Promise<readonly ChannelAsset[] | undefined> {
-  const release = await findDraft(github, draft);
-  try {
-    return release && (await measuredAssets(github, release));
-  } catch (error) {
-    if (isToolError(error, 'E_NOT_FOUND')) return undefined;
-    throw error;
-  }
+/** The draft that everybody with these contents goes on with, as far as the listing shows one. */
+async function findDraft(github: Github, draft: Draft): Promise<GithubRelease | undefined> {
+  return (await draftsOf(github, draft))[0];
 }
 
 /** Makes the draft unless the listing shows it. A twin, made because the listing lagged, goes when one of them is published. */

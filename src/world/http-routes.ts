@@ -21,7 +21,7 @@ export function openRoutes(env: Env): Routes {
   const opened = new Map<string, Promise<Dispatcher>>();
   return {
     route: (url) => {
-      const kind = isThisMachine(url) ? 'direct' : url.protocol;
+      const kind = isThisMachine(url) ? `direct ${url.protocol}` : url.protocol;
       const dispatcher = opened.get(kind) ?? openRoute(kind, env);
       opened.set(kind, dispatcher);
       return dispatcher;
@@ -60,8 +60,8 @@ export function isInward(url: URL): boolean {
 async function openRoute(kind: string, env: Env): Promise<Dispatcher> {
   const { Agent, EnvHttpProxyAgent } = await import('./undici.ts');
   const options: UndiciAgent.Options = { keepAliveTimeout: IDLE_CONNECTION, connections: CONNECTIONS_PER_HOST };
-  const tls = kind === 'http:' ? {} : trusted(env);
-  const proxy = kind === 'direct' ? undefined : proxyFor(kind, env);
+  const tls = kind.endsWith('https:') ? trusted(env) : {}; // reading the authorities takes longer than many a command
+  const proxy = kind.startsWith('direct') ? undefined : proxyFor(kind, env);
   if (proxy === undefined) return new Agent({ ...options, connect: tls });
   const noProxy = either(env, 'NO_PROXY') ?? '';
   const connection = { connect: tls, requestTls: tls, proxyTls: tls };

@@ -20,6 +20,8 @@ import { type Ask, openRegistrySession, type RegistryNeeds, refusedAnswer } from
 import { listTags } from './registry-tags.ts';
 
 const LARGEST_MANIFEST = 8 * 1024 * 1024;
+/** Manifests that are kept, for what has a digest never changes. */
+const MOST_KEPT = 5000;
 const LARGEST_CONFIG = 8 * 1024 * 1024;
 const DEEPEST_INDEX = 3;
 const ACCEPT = [...INDEX_TYPES, ...IMAGE_TYPES].join(', ');
@@ -28,10 +30,16 @@ const ACCEPT = [...INDEX_TYPES, ...IMAGE_TYPES].join(', ');
 export function openRegistry(needs: RegistryNeeds): Registry {
   const session = openRegistrySession(needs);
   const { ask } = session;
+  const manifests = new Map<Digest, StoredManifest>();
   const client = { session, world: needs.world };
   return {
     headManifest: (ref) => headManifest(ask, ref),
-    readManifest: (ref) => readManifest(ask, ref),
+    readManifest: async (ref) => {
+      const known = ref.digest === undefined ? undefined : manifests.get(ref.digest);
+      const found = known ?? (await readManifest(ask, ref));
+      if (manifests.size < MOST_KEPT) manifests.set(found.digest, found);
+      return found;
+    },
     resolveManifest: (ref) => resolveManifest(ask, ref),
     listTags: (ref) => listTags(ask, ref),
     readBlob: (ref, blob) => readBlob(client, ref, blob),

@@ -12,6 +12,9 @@ export interface DockerRegistry {
   readonly close: () => Promise<void>;
 }
 
+/** Storage in memory, where there is such a folder: its fsyncs are not what is tested. */
+const MEMORY = '/dev/shm';
+
 /** bcrypt of `right horse`. */
 export const REGISTRY_LOGIN = { username: 'reader', password: 'right horse' };
 const HTPASSWD = 'reader:$2y$05$abcdefghijklmnopqrstuuB05BVy0V7KomGh8K56xgiHLq3Wkqh46\n';
@@ -23,7 +26,7 @@ export function hasDockerRegistry(): boolean {
 
 /** Starts the registry and waits until it answers. */
 export async function startDockerRegistry({ login = false } = {}): Promise<DockerRegistry> {
-  const folder = await mkdtemp(join(tmpdir(), 'slipway-registry-'));
+  const folder = await mkdtemp(join(existsSync(MEMORY) ? MEMORY : tmpdir(), 'slipway-registry-'));
   const port = await freePort();
   await writeFile(join(folder, 'htpasswd'), HTPASSWD);
   await writeFile(join(folder, 'registry.yml'), configuration(folder, port, login));

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { makeKeys } from '../fakes/release-builder.ts';
 import { isThere, KEY, Stage } from './stage.ts';
 
 const BASE = ['uname', 'mktemp', 'rm', 'cat', 'wc', 'cp', 'sleep', 'curl'];
@@ -141,12 +142,23 @@ describe('what is asked for', () => {
     expect(outcome.operator?.argv).not.toContain('--release-version');
   });
 
-  it('goes on only when SLIPWAY_KEY is the key built in', async () => {
+  it('gives the operator the key in SLIPWAY_KEY, which may be an earlier one than the key built in', async () => {
+    const keyOf = (argv: readonly string[] = []): string | undefined => argv[argv.indexOf('--key') + 1];
     const same = await stage.run({ env: { SLIPWAY_RELEASES: releases, SLIPWAY_KEY: KEY.text } });
     expect(same).toMatchObject({ code: 0, left: [] });
+    expect(keyOf(same.operator?.argv)).toBe(KEY.text);
+    expect(same.stderr).not.toContain('leads to it');
+    const earlier = makeKeys().publicKey;
+    const pinned = await stage.run({ env: { SLIPWAY_RELEASES: releases, SLIPWAY_KEY: earlier } });
+    expect(pinned).toMatchObject({ code: 0, left: [] });
+    expect(keyOf(pinned.operator?.argv)).toBe(earlier);
+    expect(pinned.stderr).toContain(`Taken only if the key in SLIPWAY_KEY leads to it: ${earlier}`);
+  });
+
+  it('stops when SLIPWAY_KEY is no key, or the release is not signed at all', async () => {
     const other = await stage.run({ env: { SLIPWAY_RELEASES: releases, SLIPWAY_KEY: 'RWother' } });
-    expect(other).toMatchObject({ code: 5, operator: undefined, left: [] });
-    expect(other.stderr).toContain('is not the one in SLIPWAY_KEY');
+    expect(other).toMatchObject({ code: 2, operator: undefined, left: [] });
+    expect(other.stderr).toContain('SLIPWAY_KEY is not a public key');
     const none = await stage.run({ facts: { key: null }, env: { SLIPWAY_RELEASES: releases, SLIPWAY_KEY: KEY.text } });
     expect(none).toMatchObject({ code: 5, operator: undefined, left: [] });
   });

@@ -1,12 +1,13 @@
 // A product changes its signing key, and installs follow without being asked. Rule: only what the trusted key itself says leads to another one.
 import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { Command, CommandResult } from '../../src/commands/command.ts';
+import type { Command, CommandResult, Flags } from '../../src/commands/command.ts';
 import { keys } from '../../src/commands/slipway/keys.ts';
 import { publish } from '../../src/commands/slipway/publish.ts';
+import { verify } from '../../src/commands/slipway/verify.ts';
 import { KEY_TYPE, printKeyStatement } from '../../src/model/key-statement.ts';
 import { parsePublicKey, parseSecretKey } from '../../src/model/minisign.ts';
 import type { Trust } from '../../src/model/trust.ts';
@@ -38,7 +39,7 @@ async function describeProduct({ publicKey }: Keys, more = ''): Promise<void> {
 
 async function run(
   command: Command,
-  flags: Record<string, string | boolean>,
+  flags: Flags,
   { secrets = {}, positionals = [] as string[] }: { secrets?: Record<string, string>; positionals?: string[] } = {},
 ): Promise<CommandResult> {
   const world = quietWorld({ env: { PATH: process.env.PATH, ...secrets }, run: runProgram });
@@ -51,7 +52,7 @@ async function release(version: string, signer: Keys): Promise<void> {
   await run(publish, { tag: `v${version}` }, { secrets: { SLIPWAY_SECRET_KEY: signer.secretKeyText } });
 }
 
-function rotate(from: Keys, to: Keys, flags: Record<string, string | boolean> = {}): Promise<CommandResult> {
+function rotate(from: Keys, to: Keys, flags: Flags = {}): Promise<CommandResult> {
   const secrets = { SLIPWAY_SECRET_KEY: from.secretKeyText, SLIPWAY_NEW_SECRET_KEY: to.secretKeyText };
   return run(keys, { reason: 'yearly rotation', ...flags }, { secrets, positionals: ['rotate'] });
 }
@@ -131,7 +132,7 @@ describe('a product that changes its key', () => {
     await release('1.0.0', first);
     const { fields } = await rotate(first, second, { plan: true });
     const kinds = (fields.plan as { steps: { kind: string }[] }).steps.map(({ kind }) => kind);
-    expect(kinds).toEqual(['put-texts', 'put-texts', 'edit-channel', 'mirror-channel']);
+    expect(kinds).toEqual(['put-texts', 'edit-channel', 'put-texts', 'mirror-channel']);
     expect((await look({ key: first.publicKey })).trust.key).toBe(first.publicKey);
     await rotate(first, second);
     expect((await rotate(first, second)).fields.outcome).toBe('unchanged');
@@ -143,6 +144,53 @@ describe('a product that changes its key', () => {
     await expect(look({ key: first.publicKey })).rejects.toMatchObject({ code: 'E_SIGNATURE' }); // for this moment
     await rotate(first, second);
     expect((await look({ key: first.publicKey }, 'mirror')).trust.key).toBe(second.publicKey);
+  });
+
+  test('ends at a mirror what could not be written there the first time; until then the mirror is as it was', async () => {
+    await release('1.0.0', first);
+    await writeFile(join(folder, 'mirror/keys'), 'in the way');
+    await expect(rotate(first, second)).rejects.toThrow();
+    expect((await look({ key: first.publicKey }, 'local')).trust.key).toBe(second.publicKey);
+    await rm(join(folder, 'mirror/keys'));
+    expect((await look({ key: first.publicKey }, 'mirror')).trust.key).toBe(first.publicKey);
+    expect((await rotate(first, second)).fields.outcome).toBe('rotated');
+    expect((await look({ key: first.publicKey }, 'mirror')).trust.key).toBe(second.publicKey);
+  });
+
+  test('signs what a mirror still shows by the old key, though the deciding host was done before', async () => {
+    await release('1.0.0', first);
+    await rotate(first, second, { to: ['local'] });
+    await cp(join(folder, 'local/keys'), join(folder, 'mirror/keys'), { recursive: true });
+    expect((await rotate(first, second)).fields.outcome).toBe('rotated');
+    expect((await look({ key: first.publicKey }, 'mirror')).trust.key).toBe(second.publicKey);
+    await describeProduct(second);
+    await release('1.1.0', second);
+    expect((await look({ key: first.publicKey }, 'mirror')).channel.latest).toBe('1.1.0');
+  });
+
+  test('is ended from another machine when the signature was not written any more', async () => {
+    await release('1.0.0', first);
+    await rotate(first, second, { to: ['local'] });
+    await rm(join(folder, 'local/keys', `${idOf(first)}.json.minisig`));
+    await rotate(first, second);
+    for (const host of ['local', 'mirror']) expect((await look({ key: first.publicKey }, host)).trust.key).toBe(second.publicKey);
+  });
+
+  test('never signs a statement that somebody else put there', async () => {
+    await release('1.0.0', first);
+    await plant(second);
+    await expect(rotate(first, second)).rejects.toMatchObject({ code: 'E_SIGNATURE' });
+    await rm(join(folder, 'local/keys', `${idOf(first)}.json.minisig`));
+    const file = join(folder, 'local/keys', `${idOf(first)}.json`);
+    await writeFile(file, (await readFile(file, 'utf8')).replace('{', '{"and":"more",'));
+    await expect(rotate(first, second)).rejects.toMatchObject({ code: 'E_PUBLISHED_DIFFERS' });
+  });
+
+  test('may write its keys with the comment line of a .pub file', async () => {
+    const withComment = (key: string): string => `"untrusted comment: minisign public key\\n${key}"`;
+    await describeProduct({ ...first, publicKey: withComment(first.publicKey) }, `  nextPublicKey: ${withComment(second.publicKey)}\n`);
+    expect((await rotate(first, second)).fields.outcome).toBe('rotated');
+    await expect(rotate(first, first)).rejects.toMatchObject({ code: 'E_CONFIG' });
   });
 
   test('cannot name two keys as the next one', async () => {
@@ -169,6 +217,35 @@ describe('a product that changes its key', () => {
     const said = execFileSync('minisign', ['-Vm', file, '-P', first.publicKey], { encoding: 'utf8' });
     expect(said).toContain(`slipway key acme ${idOf(first)}`);
     expect(JSON.parse(await readFile(file, 'utf8'))).toMatchObject({ type: KEY_TYPE, reason: 'yearly rotation' });
+  });
+});
+
+describe('verify over a change of keys', () => {
+  const statement = (): string => join(folder, 'local/keys', `${idOf(first)}.json`);
+  const archive = (version: string): string => join(folder, 'local/releases', `v${version}`, `acme-bundle-${version}.tar.gz`);
+  const check = (...positionals: string[]): Promise<CommandResult> => run(verify, { key: first.publicKey }, { positionals });
+
+  beforeEach(async () => {
+    await release('1.0.0', first);
+    await rotate(first, second);
+    await describeProduct(second);
+    await release('1.1.0', second);
+  });
+
+  test('takes files of both keys after the statement that leads from one to the other, and not before it', async () => {
+    const { fields } = await check(statement(), archive('1.0.0'), archive('1.1.0'), join(folder, 'local/channels/stable.signed.json'));
+    expect((fields.files as { key: string }[]).map(({ key }) => key)).toEqual([first, first, second, second].map(idOf));
+    await expect(check(archive('1.1.0'), statement())).rejects.toMatchObject({ code: 'E_SIGNATURE' });
+  });
+
+  test('follows no statement that is not genuine, and none of another product', async () => {
+    await plant(second);
+    await expect(check(statement(), archive('1.1.0'))).rejects.toMatchObject({ code: 'E_SIGNATURE' });
+    await plant(first, { product: 'other' });
+    await expect(check(statement(), archive('1.1.0'))).rejects.toMatchObject({
+      code: 'E_WRONG_PRODUCT',
+      message: expect.stringContaining('acme-bundle-1.1.0.tar.gz: it is of acme'),
+    });
   });
 });
 
@@ -215,6 +292,17 @@ describe('an install refuses', () => {
       code: 'E_FORMAT',
       message: expect.stringContaining('without end'),
     });
+  });
+
+  test('an older state by a newer key', async () => {
+    await rotate(first, second);
+    const seen = { [`${idOf(first)}/stable`]: 7 };
+    await expect(look({ key: first.publicKey, sequences: seen })).rejects.toMatchObject({ code: 'E_OLDER_SEQUENCE' });
+    await expect(look({ key: second.publicKey, former: [first.publicKey], sequences: seen })).rejects.toMatchObject({
+      code: 'E_OLDER_SEQUENCE',
+      details: { sequence: 2, seen: 7 },
+    });
+    await expect(look({ key: second.publicKey, sequences: seen })).resolves.toMatchObject({ channel: { sequence: 2 } }); // a person's decision forgets that chain
   });
 
   test('what the former key signs once the statement was followed', async () => {

@@ -160,6 +160,15 @@ describe('a packed release', () => {
     expect(await readFile(String(second.manifest))).toEqual(await readFile(String(first.manifest)));
   });
 
+  test('is the same from a checkout with other line ends', async () => {
+    const first = await packed();
+    const clone = join(await mkdtemp(join(folder, 'clone-')), 'crlf');
+    execFileSync('git', ['clone', '-q', '-c', 'core.autocrlf=true', product.root, clone], { stdio: 'pipe' });
+    expect(await readFile(join(clone, 'files/configs/app.conf'), 'utf8')).toContain('\r\n');
+    const second = await packed(['pack', '--tag', 'v1.0.0'], { cwd: clone });
+    for (const field of ['manifestSha256', 'tarSha256', 'sha256']) expect(second[field], field).toBe(first[field]);
+  });
+
   test('stays as it is when it is packed again, and is made anew from another commit', async () => {
     const first = await packed();
     const before = await stat(String(first.artifact));

@@ -1,127 +1,125 @@
-// Twenty publishers of one version at once, with each kind of host as the authority. Rule: one wins, every other is told who, and nothing of a loser is left.
-import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+// Twenty publishers, and twenty who reserve, at once, through the commands, on each kind of host that decides.
+import { rm } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Command, CommandResult } from '../../src/commands/command.ts';
 import { publish } from '../../src/commands/slipway/publish.ts';
-import { type Channel, parseChannel, parseSignedChannel } from '../../src/model/channel.ts';
-import { digestOf } from '../../src/model/digest.ts';
-import { isToolError } from '../../src/model/error.ts';
-import type { HostAddress } from '../../src/model/host.ts';
+import { reserve } from '../../src/commands/slipway/reserve.ts';
+import { CHANNEL_MAX_BYTES, type Channel, parseChannel, parseSignedChannel } from '../../src/model/channel.ts';
+import { exitCodeOf, ToolError } from '../../src/model/error.ts';
+import type { Event } from '../../src/model/event.ts';
 import { openView } from '../../src/world/hosts.ts';
 import { runProgram } from '../../src/world/run.ts';
-import { type FakeGitea, startGitea } from '../fakes/gitea.ts';
-import { type FakeGithub, startGithub } from '../fakes/github.ts';
-import { buildRelease, makeKeys, quietWorld } from '../fakes/release-builder.ts';
+import { AUTHORITIES, type Authority, makePublishers, openAuthority, type Publishers, scratchFolder } from '../fakes/authority-stage.ts';
+import { gitEnvironment, runCommand } from '../fakes/git-workspace.ts';
+import { type BuiltRelease, buildRelease, makeKeys, quietWorld, type ReleaseOptions } from '../fakes/release-builder.ts';
 
 const MANY = 20;
+const TAG = 'v1.0.0';
 const keys = makeKeys();
-const TOKENS = { GITEA_TOKEN: 'good-token', GITHUB_TOKEN: 'good-token' };
-const world = () => quietWorld({ env: { PATH: process.env.PATH, SLIPWAY_SECRET_KEY: keys.secretKeyText, ...TOKENS }, run: runProgram });
 let folder: string;
-let gitea: FakeGitea;
-let github: FakeGithub;
+let authority: Authority;
 
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'slipway-'));
-  gitea = await startGitea();
-  github = await startGithub();
+describe.each(AUTHORITIES)('%s decides:', (kind) => {
+  beforeEach(async () => {
+    folder = await scratchFolder();
+    authority = await openAuthority(kind, folder);
+  });
+  afterEach(async () => {
+    await authority.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  test('of twenty publishers with different bytes, from two commits, one is published, and 19 are told who has the version', async () => {
+    const { workspaces, commits } = await publishers(2);
+    const built = await packEach(workspaces, (index) => ({
+      files: { VERSION: '1.0.0\n', who: `publisher ${index}\n` },
+      manifest: { commit: commits[index % 2] as string },
+    }));
+    const ends = await Promise.all(workspaces.map((root) => settled(run(publish, root, { tag: TAG }))));
+    const losers = ends.filter((end): end is ToolError => end instanceof ToolError);
+    expect(losers).toHaveLength(MANY - 1);
+    const reservation = await view().reservation(TAG);
+    for (const { message, code, hint } of losers) {
+      expect(['E_PUBLISHED_DIFFERS', 'E_RESERVED_ELSEWHERE'], message).toContain(code);
+      expect(message).toContain(reservation?.by ?? 'somebody');
+      expect(hint).toContain('next version');
+    }
+    expect(losers.map(exitCodeOf)).toEqual(Array(MANY - 1).fill(5));
+    const winner = ends.findIndex((end) => !(end instanceof ToolError));
+    await expectOnly(built[winner] as BuiltRelease);
+    expect(reservation?.commit).toBe(commits[winner % 2]);
+  });
+
+  test('of twenty publishers with the same bytes all succeed, and there is one release without twins or drafts', async () => {
+    const { workspaces, commits } = await publishers(1);
+    const built = await packEach(workspaces, () => ({ manifest: { commit: commits[0] as string } }));
+    const ends = await Promise.all(workspaces.map((root) => settled(run(publish, root, { tag: TAG }))));
+    expect(ends.filter((end) => end instanceof ToolError)).toEqual([]);
+    await expectOnly(built[0] as BuiltRelease);
+  });
+
+  test('twenty who reserve the next version of a channel have twenty counters, and each is told who was before it', async () => {
+    const { workspaces } = await publishers(1);
+    const notes: string[] = [];
+    const taken = await Promise.all(workspaces.map((root) => run(reserve, root, { channel: 'staging' }, notes)));
+    const counters = taken.map(({ fields }) => Number(String(fields.version).split('.').at(-1))).sort((a, b) => a - b);
+    expect(counters).toEqual(Array.from({ length: MANY }, (_, n) => n));
+    const holders = await Promise.all(taken.map(async ({ fields }) => (await view().reservation(String(fields.tag)))?.by));
+    expect(new Set(holders).size).toBe(MANY);
+    for (const text of notes) {
+      const [, by = ''] = /^v1\.0\.0-staging\.\d+ is reserved as .* by (\S+) since .* Going on to 1\.0\.0-staging\.\d+\.$/.exec(text) ?? [];
+      expect(holders, text).toContain(by);
+    }
+  }, 240_000);
 });
 
-afterEach(async () => {
-  await gitea.close();
-  await github.close();
-});
-
-interface Kind {
-  readonly authority: () => HostAddress;
-  /** Where the release appears: the authority itself, or the mirror of one that holds none. */
-  readonly shown: () => HostAddress;
+function publishers(commits: number): Promise<Publishers> {
+  const release = `  publicKey: ${keys.publicKey}\n  base: package.json#version\n  channels: { stable: {}, staging: { prerelease: staging } }\n`;
+  return makePublishers(authority, { folder, count: MANY, commits, release });
 }
 
-const local = (): HostAddress => ({ type: 'folder', name: 'local', path: join(folder, 'local') });
-const plain = (): HostAddress => ({ type: 'git', name: 'plain', url: join(folder, 'remote.git') });
-const forge = (): HostAddress => ({ type: 'gitea', name: 'forge', repository: 'acme/acme', url: gitea.url, token: 'GITEA_TOKEN' });
-const hub = (): HostAddress => ({ type: 'github', name: 'hub', repository: 'acme/acme', url: github.url, token: 'GITHUB_TOKEN' });
-const KINDS: readonly (readonly [string, Kind])[] = [
-  ['a folder', { authority: local, shown: local }],
-  ['Gitea', { authority: forge, shown: forge }],
-  ['GitHub', { authority: hub, shown: hub }],
-  ['a git remote', { authority: plain, shown: local }],
-];
-
-/** Twenty checkouts of one commit, which every host has. */
-async function checkouts({ authority, shown }: Kind): Promise<{ readonly roots: readonly string[]; readonly commit: string }> {
-  const first = join(folder, 'first');
-  await mkdir(first);
-  const hosts = [...new Map([authority(), shown()].map((host) => [host.name, host])).values()];
-  const lines = hosts.map(({ name, ...rest }) => `    ${name}: ${JSON.stringify(rest)}`);
-  const release = `  tag: v{version}\n  publicKey: ${keys.publicKey}\n  hosts:\n${lines.join('\n')}\n  publishTo: [${hosts.map(({ name }) => name).join(', ')}]`;
-  await writeFile(join(first, 'slipway.yaml'), `schema: 1\nproduct: acme\nrelease:\n${release}\n`);
-  await writeFile(join(first, '.gitignore'), 'dist/\n.slipway/\n');
-  const git = (...words: string[]): string =>
-    execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@example', ...words], { cwd: first, encoding: 'utf8', stdio: 'pipe' });
-  git('init', '-q', '-b', 'main');
-  git('add', '.');
-  git('commit', '-q', '-m', 'product');
-  git('clone', '-q', '--bare', first, join(folder, 'remote.git'));
-  const commit = git('rev-parse', 'HEAD').trim();
-  for (const { state } of [gitea, github]) state.commits.add(commit);
-  const roots = Array.from({ length: MANY }, (_, index) => join(folder, `w${index}`));
-  for (const root of roots) git('clone', '-q', first, root);
-  return { roots, commit };
+function packEach(workspaces: readonly string[], options: (index: number) => Partial<ReleaseOptions>): Promise<BuiltRelease[]> {
+  return Promise.all(workspaces.map((workspace, index) => buildRelease({ workspace, version: '1.0.0', keys, ...options(index) })));
 }
 
-async function race(kind: Kind, text: (index: number) => string): Promise<readonly { readonly code: string; readonly said: string }[]> {
-  const { roots, commit } = await checkouts(kind);
-  for (const [index, workspace] of roots.entries()) {
-    await buildRelease({ workspace, version: '1.0.0', keys, manifest: { commit }, files: { 'notes.txt': text(index) } });
+/** Runs a command as a publisher in a process of its own would: nothing is shared but the host. Waits are shortened. */
+function run(command: Command, root: string, flags: Record<string, string>, notes: string[] = []): Promise<CommandResult> {
+  const env = { ...gitEnvironment, ...authority.env, SLIPWAY_SECRET_KEY: keys.secretKeyText };
+  const report = (event: Event): void => void (event.type === 'note' && notes.push(event.text));
+  const sleep = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds / 20));
+  return runCommand(command, flags, { root, world: { env, report, sleep } });
+}
+
+async function settled(work: Promise<CommandResult>): Promise<CommandResult | ToolError> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof ToolError) return error;
+    throw error;
   }
-  return Promise.all(
-    roots.map(async (root) => {
-      const flags = { config: join(root, 'slipway.yaml'), yes: true, tag: 'v1.0.0' };
-      try {
-        await publish.run({ world: world(), flags, positionals: [], program: 'slipway', file: import.meta.filename });
-        return { code: 'published', said: '' };
-      } catch (error) {
-        if (isToolError(error, 'E_PUBLISHED_DIFFERS') || isToolError(error, 'E_RESERVED_ELSEWHERE'))
-          return { code: error.code, said: error.message };
-        throw error;
-      }
-    }),
-  );
 }
 
-async function channelOf({ shown }: Kind): Promise<Channel | undefined> {
-  const text = (await openView(shown(), world()).read('channels/stable.signed.json', 1 << 20))?.toString();
-  return text === undefined ? undefined : parseChannel(parseSignedChannel(text, 'stable').payload, 'stable');
+function view(): ReturnType<typeof openView> {
+  return openView(authority.address, quietWorld({ env: { ...gitEnvironment, ...authority.env }, run: runProgram }));
 }
 
-function leftovers(): readonly unknown[] {
-  return [...gitea.state.rows.filter(({ draft }) => draft), ...github.state.releases.filter(({ draft }) => draft)];
+/** This release is there whole and alone, and the channel names it alone. */
+async function expectOnly({ tag, manifestDigest, manifest }: BuiltRelease): Promise<void> {
+  const names = [
+    manifest.artifact.name,
+    'bundle.json',
+    'bundle.json.minisig',
+    'operator.js',
+    'install.sh',
+    'SHA256SUMS',
+    'SHA256SUMS.minisig',
+  ];
+  expect(await authority.shown(tag)).toEqual(names.sort());
+  expect(await channelThere()).toMatchObject({ sequence: 1, latest: '1.0.0', releases: [{ tag, manifest: manifestDigest }] });
+  expect((await channelThere()).releases).toHaveLength(1);
 }
 
-describe.each(KINDS)('with %s as the authority', (_, kind) => {
-  test('of twenty publishers with different bytes one wins, and nineteen are told', async () => {
-    const outcomes = await race(kind, (index) => `bytes of ${index}`);
-    expect(outcomes.filter(({ code }) => code === 'published')).toHaveLength(1);
-    for (const { code, said } of outcomes) if (code !== 'published') expect(said).toMatch(/^v1\.0\.0 is (published already|reserved|held)/);
-    const winner = outcomes.findIndex(({ code }) => code === 'published');
-    const channel = await channelOf(kind);
-    const ours = digestOf(execFileSync('cat', [join(folder, `w${winner}`, 'dist/v1.0.0/bundle.json')]));
-    expect(channel?.releases.map(({ manifest }) => manifest)).toEqual([ours]);
-    expect((await openView(kind.shown(), world()).listRelease('v1.0.0'))?.find(({ name }) => name === 'bundle.json')?.sha256).toBe(ours);
-    expect(leftovers()).toEqual([]);
-  });
-
-  test('twenty publishers of the same bytes all succeed, and it is there once', async () => {
-    const outcomes = await race(kind, () => 'the same bytes');
-    expect(outcomes.map(({ code }) => code)).toEqual(Array.from({ length: MANY }, () => 'published'));
-    const channel = await channelOf(kind);
-    expect([channel?.sequence, channel?.releases.length]).toEqual([1, 1]);
-    expect(leftovers()).toEqual([]);
-    const shown = kind.shown();
-    if (shown.type === 'folder') expect((await readdir(shown.path)).filter((name) => name.startsWith('.'))).toEqual([]);
-  });
-});
+async function channelThere(): Promise<Channel> {
+  const text = (await view().read('channels/stable.signed.json', CHANNEL_MAX_BYTES))?.toString() ?? '';
+  return parseChannel(parseSignedChannel(text, 'channel').payload, 'channel');
+}

@@ -14,17 +14,18 @@ import { type LockChange, planLock } from '../../plan/lock.ts';
 import { isPlanOnly } from '../carry-out.ts';
 import { CHANGING_FLAGS, type Command, type CommandResult, type Context, isSet } from '../command.ts';
 import { listImages } from './images-list.ts';
+import { MIRROR_FLAGS, mirrorImages } from './images-mirror.ts';
 import { outdatedImages } from './images-outdated.ts';
 import { ANY_RELEASE, hasErrors, problemsError } from './inspect.ts';
 import { PRODUCT_FLAGS, type ProductFile, readProductFile } from './product-file.ts';
 
-const VERBS = ['list', 'lock', 'outdated'];
+const VERBS = ['list', 'lock', 'mirror', 'outdated'];
 
 export const images: Command = {
   name: 'images',
-  summary: 'the images of a product: list, lock, see what is newer',
+  summary: 'the images of a product: list, lock, mirror, see what is newer',
   usage: VERBS.join('|'),
-  flags: { ...PRODUCT_FLAGS, ...CHANGING_FLAGS },
+  flags: { ...MIRROR_FLAGS, ...PRODUCT_FLAGS, ...CHANGING_FLAGS },
   run: async (context) => {
     const [verb = '', extra] = context.positionals;
     if (extra !== undefined)
@@ -33,6 +34,7 @@ export const images: Command = {
     const table = tableOf(file, context);
     if (verb === 'list') return listImages(file);
     if (verb === 'lock') return lockImages(context, file, table);
+    if (verb === 'mirror') return mirrorImages(context, file);
     if (verb === 'outdated') return outdatedImages(context, file);
     throw new ToolError('E_USAGE', verb === '' ? `images: ${VERBS.join(', ')}?` : `images: there is no ${JSON.stringify(verb)}`, {
       hint: didYouMean(verb, VERBS, 'There are'),

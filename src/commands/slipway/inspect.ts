@@ -57,7 +57,7 @@ export async function inspectProduct(context: Context, out: string): Promise<Ins
   const { bundle } = product;
   const inspect = ({ path, source }: { path: string; source: string }, content: string): Problem[] =>
     checkShippedFile(path, content, product.env).map((found) => ({ ...found, file: label(source) }));
-  const executable = worktree === undefined ? {} : { executable: worktree.executable };
+  const executable = worktree === undefined ? {} : { executable: worktree.executable, lineEnds: worktree.lineEnds };
   const sources = bundle === undefined ? NO_SOURCES : await observeSources({ root, bundle, skip: own, inspect, ...executable });
   const lock = await readLockFile(root, label(LOCK_FILE_NAME));
   const heldKey = await observeHeldKey(keyFileOf(context), context.world.env);

@@ -15,12 +15,11 @@ import {
 import { type PublicKey, parsePublicKey, type SecretKey, signerIdOf } from '../../model/minisign.ts';
 import { momentOf } from '../../model/parse.ts';
 import type { Signing, TextToPut } from '../../model/plan.ts';
-import { publishedDiffers } from '../../model/published.ts';
 import { signStatement } from '../../model/trusted-comment.ts';
 import { observeHeldKey } from '../../observe/held-key.ts';
 import { observeSecretKey, readPublished } from '../../observe/published.ts';
 import { observeSelf } from '../../observe/self.ts';
-import { planRotation, type RotationFacts } from '../../plan/rotate-key.ts';
+import { type MirrorFacts, planRotation, type RotationFacts } from '../../plan/rotate-key.ts';
 import { planToJson, planToText } from '../../show/plan.ts';
 import { carryOut, throwUnlessDone } from '../carry-out.ts';
 import { type CommandResult, type Context, type FlagTable, textFlag } from '../command.ts';
@@ -84,18 +83,19 @@ async function prepare(context: Context, file: ProductFile): Promise<Rotation> {
       hint: `Make one with \`${context.program} keys new --key new.key\`, and name it with --new-key, or put its contents into $${NEW_VARIABLE}.`,
     });
   }
-  if (nextPublicKey !== undefined && nextPublicKey !== held) {
+  const [old, next] = [parsePublicKey(publicKey, 'release.publicKey'), parsePublicKey(held)];
+  if (nextPublicKey !== undefined && parsePublicKey(nextPublicKey, 'release.nextPublicKey').text !== next.text) {
     throw new ToolError('E_CONFIG', 'the new secret key is not that of release.nextPublicKey', {
       hint: 'Give the announced one, or change the announcement.',
     });
   }
-  if (held === publicKey) {
+  if (next.text === old.text) {
     throw new ToolError('E_CONFIG', 'the new key is the old one', {
       hint: 'release.publicKey has to be the old key until this has ended.',
     });
   }
-  const signing = { publicKey: held, keyFile, variable: NEW_VARIABLE, former: publicKey };
-  return { file, hosts: chooseHosts(context, file), old: parsePublicKey(publicKey), next: parsePublicKey(held), signing };
+  const signing = { publicKey: next.text, keyFile, variable: NEW_VARIABLE, former: old.text };
+  return { file, hosts: chooseHosts(context, file), old, next, signing };
 }
 
 /** The statement that the authority has already, when it says the same; else a new one. */
@@ -103,23 +103,35 @@ async function statementOf(context: Context, { file, hosts, old, next }: Rotatio
   const { product } = file.product;
   const path = statementPath(old.keyId);
   const secret = await oldSecret(context, old);
-  const there = (await readPublished(hosts.authority, path, { maxBytes: STATEMENT_MAX_BYTES, world: context.world }))?.toString();
+  const [there, theirs] = [await readSmall(context, hosts.authority, path), await readSmall(context, hosts.authority, `${path}.minisig`)];
+  if (there !== undefined && theirs !== undefined) verifyKeyStatement(there, { product, old, minisig: theirs, where: path });
+  if (there !== undefined) refuseOtherStatement(there, path, next);
+  const issued = momentOf(context.world.now());
   const fresh = {
     type: KEY_TYPE,
     product,
     old: old.text,
     new: next.text,
-    issued: momentOf(context.world.now()),
+    issued,
     reason: textFlag(context.flags, 'reason') ?? null,
   } as const;
   const text = there ?? printKeyStatement(fresh);
   const minisig = signStatement({ role: 'key', product, subject: old.keyId, content: Buffer.from(text) }, secret);
-  if (there !== undefined && parseKeyStatement(there, path).new !== next.text) throw publishedDiffers(path, undefined, undefined);
   verifyKeyStatement(text, { product, old, minisig, where: path });
   return [
-    { path: `${path}.minisig`, text: minisig }, // before the statement, which nobody believes without it
     { path, text },
+    { path: `${path}.minisig`, text: minisig },
   ];
+}
+
+/** A statement is for ever, and only what a statement says is ever signed: nothing that somebody wrote beside it. */
+function refuseOtherStatement(text: string, path: string, next: PublicKey): void {
+  const found = parseKeyStatement(text, path);
+  if (found.new === next.text && printKeyStatement(found) === text) return;
+  const named = found.new === next.text ? 'says more than a statement' : `names the next key already: ${found.new}`;
+  throw new ToolError('E_PUBLISHED_DIFFERS', `${path} ${named}`, {
+    hint: 'Installs may follow it by now, so it stays. Take the key that it names; remove the file only if nobody of yours wrote it.',
+  });
 }
 
 async function oldSecret(context: Context, old: PublicKey): Promise<SecretKey> {
@@ -131,27 +143,43 @@ async function oldSecret(context: Context, old: PublicKey): Promise<SecretKey> {
 
 async function observeHosts(context: Context, { file, hosts, next }: Rotation, texts: readonly TextToPut[]): Promise<RotationFacts> {
   const { authority, targets } = hosts;
-  const mirrors = targets.filter(({ name }) => name !== authority.name);
-  const informed: string[] = [];
-  for (const host of [authority, ...mirrors]) if (await hasTexts(context, host, texts)) informed.push(host.name);
   const { product, release } = file.product;
-  const edits: ChannelEdit[] = [];
-  for (const channel of Object.keys(release.channels)) {
-    const path = `channels/${channel}.signed.json`;
-    const text = (await readPublished(authority, path, { maxBytes: CHANNEL_MAX_BYTES, world: context.world }))?.toString();
-    const minisig = text === undefined ? null : parseSignedChannel(text, path).minisig;
-    if (minisig === null || signerIdOf(minisig, path) === next.keyId) continue;
-    const now = context.world.now();
-    const expires = release.expires === null ? null : momentOf(new Date(now.getTime() + release.expires * 1000));
+  const channels = Object.keys(release.channels);
+  const now = context.world.now();
+  const expires = release.expires === null ? null : momentOf(new Date(now.getTime() + release.expires * 1000));
+  const edits = (await signedByAnother(context, authority, { channels, next })).map((channel): ChannelEdit => {
     const prereleases = release.channels[channel]?.prerelease !== undefined;
-    edits.push({ product, channel, release: null, prereleases, issued: momentOf(now), expires });
+    return { product, channel, release: null, prereleases, issued: momentOf(now), expires };
+  });
+  const mirrors: MirrorFacts[] = [];
+  for (const host of targets.filter(({ name }) => name !== authority.name)) {
+    const behind = await signedByAnother(context, host, { channels, next });
+    mirrors.push({ host, informed: await hasTexts(context, host, texts), behind });
   }
-  return { authority, mirrors, informed, edits };
+  return { authority, mirrors, informed: await hasTexts(context, authority, texts), edits };
+}
+
+/** The channels of a host whose files another key than the next one signed. */
+async function signedByAnother(
+  context: Context,
+  host: HostAddress,
+  { channels, next }: { readonly channels: readonly string[]; readonly next: PublicKey },
+): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const channel of channels) {
+    const path = `channels/${channel}.signed.json`;
+    const text = (await readPublished(host, path, { maxBytes: CHANNEL_MAX_BYTES, world: context.world }))?.toString();
+    const minisig = text === undefined ? null : parseSignedChannel(text, path).minisig;
+    if (minisig !== null && signerIdOf(minisig, path) !== next.keyId) found.push(channel);
+  }
+  return found;
 }
 
 async function hasTexts(context: Context, host: HostAddress, texts: readonly TextToPut[]): Promise<boolean> {
-  for (const { path, text } of texts) {
-    if ((await readPublished(host, path, { maxBytes: STATEMENT_MAX_BYTES, world: context.world }))?.toString() !== text) return false;
-  }
+  for (const { path, text } of texts) if ((await readSmall(context, host, path)) !== text) return false;
   return true;
+}
+
+async function readSmall(context: Context, host: HostAddress, path: string): Promise<string | undefined> {
+  return (await readPublished(host, path, { maxBytes: STATEMENT_MAX_BYTES, world: context.world }))?.toString();
 }

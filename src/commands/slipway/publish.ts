@@ -13,6 +13,7 @@ import { planToJson, planToText } from '../../show/plan.ts';
 import { type Carried, carryOut, isPlanOnly, throwUnlessDone } from '../carry-out.ts';
 import { CHANGING_FLAGS, type Command, type CommandResult, type Context, isSet, refusePositionals, textFlag } from '../command.ts';
 import { endEarlier } from './earlier.ts';
+import { namingHolder } from './holder.ts';
 import { packRelease } from './pack.ts';
 import { planFor } from './prepare-publish.ts';
 import { NOTES_FLAGS } from './previous-release.ts';
@@ -58,10 +59,12 @@ export const publish: Command = {
     refuseSnapshot(packed, file);
     await refuseOtherTag(context, file, { tag, commit: checkout.commit });
     await checkSecretKey(signing, context.world.env);
-    const planned = await planFor(context, { file, hosts, signing, packed, replace });
     const recheck = async (): Promise<PublishBasis> => basisOf(await requirePacked(request, checkout));
-    const carried = await carryOut(planned, context, { root, recheck, operator: await observeSelf(context.file) });
-    return resultOf(carried, context, { tag, version, targets: hosts.targets });
+    return namingHolder({ authority: hosts.authority, tag }, context.world, async () => {
+      const planned = await planFor(context, { file, hosts, signing, packed, replace });
+      const carried = await carryOut(planned, context, { root, recheck, operator: await observeSelf(context.file) });
+      return resultOf(carried, context, { tag, version, targets: hosts.targets });
+    });
   },
 };
 

@@ -5,7 +5,7 @@ import { type PublicKey, parsePublicKey } from '../../model/minisign.ts';
 import { channelOf } from '../../model/tag.ts';
 import { observeCheckout } from '../../observe/checkout.ts';
 import { compareHosts } from '../../observe/host-comparison.ts';
-import { type Verification, verifyFile } from '../../observe/verification.ts';
+import { type TrustedKeys, type Verification, verifyFile } from '../../observe/verification.ts';
 import { type Command, type CommandResult, type Context, isSet, refusePositionals, textFlag } from '../command.ts';
 import { chooseHosts, chooseTag, PRODUCT_FLAGS, readProductFile } from './product-file.ts';
 
@@ -24,12 +24,21 @@ export const verify: Command = {
     if (context.positionals.length === 0) {
       throw new ToolError('E_USAGE', 'which file?', { hint: 'Give a bundle, a bundle.json, a SHA256SUMS or a channel file.' });
     }
-    const key = await chooseKey(context);
-    const found: Verification[] = [];
-    for (const file of context.positionals) found.push(await verifyFile(file, key));
-    return resultOf(found);
+    return resultOf(await verifyFiles(context.positionals, await chooseKey(context)));
   },
 };
+
+/** In this order: a key statement that is genuine lets the files after it be signed by the key that it names. */
+async function verifyFiles(files: readonly string[], key: PublicKey): Promise<readonly Verification[]> {
+  let keys: TrustedKeys = [{ key, product: null }];
+  const found: Verification[] = [];
+  for (const file of files) {
+    const one = await verifyFile(file, keys);
+    found.push(one);
+    if (one.leadsTo !== undefined) keys = [...keys, one.leadsTo];
+  }
+  return found;
+}
 
 async function verifyHosts(context: Context): Promise<CommandResult> {
   refusePositionals(context);

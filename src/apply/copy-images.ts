@@ -1,0 +1,167 @@
+// Copies images between registries. Rule: a layer goes to each registry once and is mounted from there; children before their index, the tag last; one image that
+// fails stops no other.
+import { ToolError } from '../model/error.ts';
+import { type ImageRef, pinImage, printImageRef } from '../model/image.ts';
+import type { CopiedImage, ImageToCopy, ManifestToCopy } from '../model/image-copy.ts';
+import type { Blob, Registry } from '../model/registry.ts';
+import { type Limit, limitTo } from '../world/limit.ts';
+
+export interface Copying {
+  readonly registry: Registry;
+  /** Bytes that were sent since the last call. */
+  readonly onBytes: (bytes: number) => void;
+  readonly onImage: (copied: CopiedImage) => void;
+}
+
+/** Transfers of layers at a time, and questions and manifests, which must not wait behind layers. */
+const TRANSFERS = 8;
+const QUESTIONS = 32;
+
+/** Where a layer has to be, by registry and digest. */
+interface Job {
+  readonly blob: Blob;
+  readonly source: ImageRef;
+  /** The repositories that need it; the first gets the bytes. */
+  readonly targets: ImageRef[];
+  readonly ready: Map<string, Promise<void>>;
+  /** Bytes that were sent, told to the image that waits for it first. */
+  sent: number;
+}
+
+interface Work extends Copying {
+  readonly transfers: Limit;
+  readonly questions: Limit;
+  readonly jobs: ReadonlyMap<string, Job>;
+}
+
+/** Copies all images to all their destinations; what became of each is told as it ends. Throws E_INTERRUPTED alone. */
+export async function copyImages(images: readonly ImageToCopy[], copying: Copying): Promise<readonly CopiedImage[]> {
+  const jobs = jobsOf(images);
+  const work: Work = { ...copying, transfers: limitTo(TRANSFERS), questions: limitTo(QUESTIONS), jobs };
+  for (const job of [...jobs.values()].sort((a, b) => b.blob.size - a.blob.size)) startJob(job, work); // the largest first: the last one decides the time
+  const ends = images.flatMap((image, index) => image.destinations.map((destination) => copyImage({ image, index, destination }, work)));
+  return Promise.all(ends);
+}
+
+function jobsOf(images: readonly ImageToCopy[]): ReadonlyMap<string, Job> {
+  const jobs = new Map<string, Job>();
+  for (const { source, destinations, manifests } of images) {
+    for (const destination of destinations) {
+      for (const blob of manifests.flatMap(({ blobs }) => blobs)) {
+        const key = keyOf(destination, blob);
+        const job: Job = jobs.get(key) ?? { blob, source, targets: [], ready: new Map(), sent: 0 };
+        if (!job.targets.some(({ repository }) => repository === destination.repository)) job.targets.push(repositoryOf(destination));
+        jobs.set(key, job);
+      }
+    }
+  }
+  return jobs;
+}
+
+function startJob(job: Job, work: Work): void {
+  const [first, ...others] = job.targets;
+  if (first === undefined) return;
+  const sent = sendBlob(job, first, work);
+  job.ready.set(first.repository, sent);
+  for (const other of others) job.ready.set(other.repository, mountBlob(job, { from: first, to: other, sent }, work));
+  for (const ready of job.ready.values()) ready.catch(() => undefined); // whoever waits for it is told
+}
+
+async function sendBlob(job: Job, to: ImageRef, { registry, transfers, questions, onBytes }: Work): Promise<void> {
+  const { blob, source } = job;
+  if (await questions(() => registry.hasBlob(to, blob))) return onBytes(blob.size);
+  await transfers(() => registry.putBlob(to, { blob, content: () => counted(registry.readBlob(source, blob), job, onBytes) }));
+}
+
+/** The same bytes in another repository: mounted, and sent again only where a registry does not mount. */
+async function mountBlob(
+  job: Job,
+  { from, to, sent }: { readonly from: ImageRef; readonly to: ImageRef; readonly sent: Promise<void> },
+  { registry, questions, onBytes }: Work,
+): Promise<void> {
+  const { blob, source } = job;
+  const isThere = await sent.then(
+    () => true,
+    () => false,
+  );
+  const content = (): AsyncIterable<Buffer> => counted(registry.readBlob(source, blob), job, onBytes);
+  if (await questions(() => registry.hasBlob(to, blob))) return;
+  await questions(() => registry.putBlob(to, { blob, content, ...(isThere ? { from: from.repository } : {}) }));
+}
+
+/** Counts what is new: a transfer that begins again tells only what goes beyond the last one. */
+async function* counted(chunks: AsyncIterable<Buffer>, job: Job, onBytes: (bytes: number) => void): AsyncGenerator<Buffer> {
+  for await (const chunk of chunks) {
+    job.sent += chunk.length;
+    onBytes(chunk.length);
+    yield chunk;
+  }
+}
+
+interface OneCopy {
+  readonly image: ImageToCopy;
+  readonly index: number;
+  readonly destination: ImageRef;
+}
+
+async function copyImage(copy: OneCopy, work: Work): Promise<CopiedImage> {
+  const { index, destination } = copy;
+  try {
+    const bytes = await putImage(copy, work);
+    return tell({ index, destination, outcome: 'copied', bytes, error: null }, work);
+  } catch (error) {
+    if (!(error instanceof ToolError) || error.code === 'E_INTERRUPTED') throw error;
+    const hint = error.hint === undefined ? '' : ` (${error.hint})`;
+    return tell({ index, destination, outcome: 'failed', bytes: 0, error: `${error.message}${hint}` }, work);
+  }
+}
+
+function tell(copied: CopiedImage, { onImage }: Work): CopiedImage {
+  onImage(copied);
+  return copied;
+}
+
+/** Layers, then manifests from the leaves to the root, then the tag, then a look at what it names. Gives the bytes that this image's layers took. */
+async function putImage({ image, destination }: OneCopy, work: Work): Promise<number> {
+  const { registry, questions, jobs } = work;
+  let bytes = 0;
+  const root = image.manifests.at(-1);
+  for (const manifest of image.manifests) {
+    await Promise.all(manifest.blobs.map((blob) => jobs.get(keyOf(destination, blob))?.ready.get(destination.repository)));
+    bytes += takeSent(manifest, destination, jobs);
+    const to = manifest === root ? destination : repositoryOf(destination);
+    await questions(async () => registry.putManifest(to, await manifestOf(image, manifest, registry)));
+  }
+  if (root === undefined) return bytes;
+  const stored = await questions(() =>
+    registry.headManifest(destination.tag === undefined ? pinImage(destination, root.digest) : destination),
+  );
+  if (stored?.digest === root.digest) return bytes;
+  throw new ToolError('E_DIGEST', `${printImageRef(destination)} is ${stored?.digest ?? 'gone'} after it was written as ${root.digest}`, {
+    hint: 'Somebody else writes there too, or the registry changes what it stores. Run the same command again.',
+  });
+}
+
+/** Bytes are counted for the first image that needed them. */
+function takeSent({ blobs }: ManifestToCopy, destination: ImageRef, jobs: ReadonlyMap<string, Job>): number {
+  let bytes = 0;
+  for (const blob of blobs) {
+    const job = jobs.get(keyOf(destination, blob));
+    bytes += job?.sent ?? 0;
+    if (job !== undefined) job.sent = 0;
+  }
+  return bytes;
+}
+
+async function manifestOf({ source }: ImageToCopy, { digest, mediaType, size, text }: ManifestToCopy, registry: Registry) {
+  if (text !== undefined) return { digest, mediaType, size, bytes: Buffer.from(text) };
+  return registry.readManifest(pinImage(source, digest));
+}
+
+function repositoryOf({ registry, repository }: ImageRef): ImageRef {
+  return { registry, repository };
+}
+
+function keyOf({ registry }: ImageRef, { digest }: Blob): string {
+  return `${registry} ${digest}`;
+}
