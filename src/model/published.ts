@@ -23,6 +23,14 @@ export function publishedDiffers(tag: string, published: Digest | undefined, our
   });
 }
 
+/** The refusal to publish where the tag is gone: a forge would make it anew, on whatever its main branch is. */
+export function tagGone(host: string, tag: string): ToolError {
+  return new ToolError('E_PLAN_STALE', `${host}: the tag ${tag} is gone, for whoever had reserved it gave it free`, {
+    hint: 'Run the same command again: it reserves the tag first.',
+    details: { tag },
+  });
+}
+
 /** The refusal to use a tag that somebody else holds. */
 export function reservedElsewhere(wanted: Reservation, found: Reservation): ToolError {
   const forCommit = found.commit === null || found.commit === wanted.commit ? '' : ` for the commit ${found.commit}`;

@@ -41,6 +41,13 @@ export async function publishedRelease(github: Github, tag: string): Promise<Git
   return release.draft ? undefined : release;
 }
 
+/** True when a release or anybody's draft has the tag: without it, GitHub would publish that draft on whatever its main branch is. */
+export async function isInUse(github: Github, tag: string): Promise<boolean> {
+  if ((await publishedRelease(github, tag)) !== undefined) return true;
+  const all = await github.forge.list(`${github.path}/releases?per_page=100`);
+  return all.some((item) => parseRelease(item, `${github.name}: releases`).tag === tag);
+}
+
 /**
  * All drafts with these contents, the fullest first and then the oldest. More than one means that publishers began at once, or that a listing
  * did not show a fresh one; the order lets all of them go on with the same.

@@ -11,7 +11,7 @@ import { dropDrafts, listDraft, openDraft, uploadToDraft } from './github-drafts
 import { githubFiles } from './github-files.ts';
 import { githubProblems } from './github-preflight.ts';
 import { publishDraft } from './github-publish.ts';
-import { assetsOf, type GithubAsset, measuredAssets, publishedRelease } from './github-releases.ts';
+import { assetsOf, type GithubAsset, isInUse, measuredAssets, publishedRelease } from './github-releases.ts';
 import { listTags, readReservation, reserveTag, unreserveTag } from './github-tags.ts';
 import type { HttpWorld } from './http.ts';
 
@@ -28,7 +28,7 @@ export function githubHost(address: GithubAddress, world: HttpWorld): ReleaseHos
     preflight: (wanted) => githubProblems(github, wanted),
     reserve: (wanted) => reserveTag(github, wanted),
     unreserve: async (wanted) => {
-      if ((await publishedRelease(github, wanted.tag)) === undefined) await unreserveTag(github, wanted);
+      if (!(await isInUse(github, wanted.tag))) await unreserveTag(github, wanted);
     },
     openDraft: (draft) => openDraft(github, draft),
     listDraft: (draft) => listDraft(github, draft),

@@ -1,7 +1,8 @@
 // Reservations on GitHub: annotated tags, decided by reading back.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { judgeReservation } from '../../src/model/reservation.ts';
-import { FIRST, type GithubStage, githubStage, reservation, SECOND, TAG } from '../fakes/github-stage.ts';
+import { draftOf } from '../fakes/gitea-stage.ts';
+import { FIRST, type GithubStage, githubStage, pack, reservation, SECOND, TAG } from '../fakes/github-stage.ts';
 import type { GithubSettings } from '../fakes/github-state.ts';
 
 let stage: GithubStage;
@@ -119,6 +120,13 @@ describe('a reservation', () => {
     expect(stage.github.state.refs.size).toBe(1);
     await stage.host().unreserve(reservation());
     expect(stage.github.state.refs.size).toBe(0);
+  });
+
+  test('that another joined is not given free under their draft: GitHub would publish it on whatever main is', async () => {
+    await stage.host().reserve(reservation());
+    await stage.host().openDraft(draftOf(await pack(stage)));
+    await stage.host().unreserve(reservation());
+    expect(await stage.host().reservation(TAG)).toEqual(reservation());
   });
 
   test('counts tags over all pages, and a page that fails is no end', async () => {

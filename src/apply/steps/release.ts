@@ -10,7 +10,7 @@ import { isToolError, ToolError } from '../../model/error.ts';
 import { type HostAddress, MANIFEST_ASSET, publicLocation, type ReleaseHost } from '../../model/host.ts';
 import { parsePublicKey, signerIdOf } from '../../model/minisign.ts';
 import type { AssetToPublish, Signing, Step } from '../../model/plan.ts';
-import { assetDifferences, publishedDiffers, reservedElsewhere } from '../../model/published.ts';
+import { assetDifferences, publishedDiffers, reservedElsewhere, tagGone } from '../../model/published.ts';
 import { judgeReservation } from '../../model/reservation.ts';
 import { readTextIfThere } from '../../world/disk.ts';
 import { type HostWorld, isChannelCopied, openHost, openSource, openView } from '../../world/hosts.ts';
@@ -57,6 +57,7 @@ const publishRelease: Handler<'publish-release'> = {
   run: async ({ host, draft, publication }, site) => {
     const open = hostOf(host, site);
     try {
+      if (isForge(host) && (await open.reservation(draft.tag)) === undefined) throw tagGone(host.name, draft.tag);
       await open.publish(draft, publication);
     } catch (error) {
       await open.dropDraft(draft); // refused past the point of no return: nothing of ours stays behind
@@ -177,6 +178,10 @@ export const releaseSteps = {
 
 function hostOf(address: HostAddress, site: Site): ReleaseHost {
   return openHost(address, site.world);
+}
+
+function isForge({ type }: HostAddress): boolean {
+  return type === 'github' || type === 'gitea';
 }
 
 function holds(found: readonly AssetToPublish[] | undefined, wanted: readonly AssetToPublish[]): boolean {

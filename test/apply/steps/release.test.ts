@@ -9,8 +9,10 @@ import { beginJournal, type Journal, openJournal } from '../../../src/apply/jour
 import { releaseSteps } from '../../../src/apply/steps/release.ts';
 import { digestOf } from '../../../src/model/digest.ts';
 import type { Event } from '../../../src/model/event.ts';
+import { contentsOf } from '../../../src/model/host.ts';
 import type { Kind, Planned } from '../../../src/model/plan.ts';
 import { serveFolder } from '../../fakes/folder-server.ts';
+import { startGithub } from '../../fakes/github.ts';
 import { type BuiltRelease, buildRelease, makeKeys, planRelease, publishRelease, siteOf } from '../../fakes/release-builder.ts';
 
 const keys = makeKeys();
@@ -173,4 +175,19 @@ test('what was packed is checked before anything is planned', async () => {
   await rm(join(built.folder, 'extra.txt'));
   await expect(planRelease({ ...built, keys: makeKeys() }, host)).rejects.toEqual(notPacked);
   expect((await planRelease(built, host)).plan.steps).not.toEqual([]);
+});
+
+test('a draft whose tag was given free is not published: the forge would tag whatever its main branch is', async () => {
+  const github = await startGithub();
+  const assets = [{ name: 'bundle.json', size: 1, sha256: digestOf('x') }];
+  const draft = { tag: 'v1.0.0', name: 'd1', contents: contentsOf(assets) };
+  const publication = { assets, latest: true, prerelease: false, title: 'Acme 1.0.0', notes: '', replaces: null };
+  const site = siteOf(built, { env: { GITHUB_TOKEN: 'good-token' } });
+  const step = { kind: 'publish-release', why: 'test', host: github.address, draft, publication } as const;
+  await expect(releaseSteps['publish-release'].run(step, site)).rejects.toMatchObject({
+    code: 'E_PLAN_STALE',
+    hint: expect.stringContaining('Run the same command again'),
+  });
+  expect([github.state.refs.size, github.requests.filter(({ line }) => line.startsWith('PATCH')).length]).toEqual([0, 0]);
+  await github.close();
 });
