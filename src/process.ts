@@ -1,4 +1,5 @@
 // This process as a world: terminal, signals, exit. Rule: the first Ctrl-C asks a running plan to go back; a second one, or SIGTERM, leaves it to `recover`.
+import { setMaxListeners } from 'node:events';
 import type { Event } from './model/event.ts';
 import type { World } from './model/seams.ts';
 import { humanReport, jsonReport } from './show/progress.ts';
@@ -9,6 +10,7 @@ import { realWorld } from './world/world.ts';
 export function openProcess(json: boolean): World {
   const terminal = processTerminal(process.env);
   const stop = new AbortController();
+  setMaxListeners(0, stop.signal); // every request of a mirror waits for it
   let applying = false;
   const report = json ? jsonReport(terminal) : humanReport(terminal, () => Date.now());
   const watch = (event: Event): void => {

@@ -95,7 +95,7 @@ function parseTrust(value: unknown, where: string): Trust {
     key: parseOptional(f.key, `${where}.key`, parseText) ?? null,
     sequences: parseMap(f.sequences ?? {}, `${where}.sequences`, parseCount),
     signed: parseFlag(f.signed, `${where}.signed`),
-    former: parseList(f.former ?? [], `${where}.former`, parseText),
+    ...(f.former === undefined ? {} : { former: parseList(f.former, `${where}.former`, parseText) }),
     payloads: parseMap(f.payloads ?? {}, `${where}.payloads`, parseDigest),
   };
 }

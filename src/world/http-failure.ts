@@ -13,8 +13,8 @@ export interface Failure {
 const MOST_TRIES = 5;
 const FIRST_DELAY = 250;
 const LONGEST_DELAY = 10_000;
-/** A host that asks for more patience than this is answered with an error that says so. */
-const LONGEST_PATIENCE = 60_000;
+/** A host that asks for more patience than this, in milliseconds, is answered with an error that says so. */
+export const LONGEST_PATIENCE = 60_000;
 const BUSY = new Set([429, 502, 503, 504]);
 const LOST = new Set([
   ...['ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'HPE_INVALID_EOF_STATE'],

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import type { World } from '../model/seams.ts';
 import { type Download, type Downloaded, downloadFile } from './http-download.ts';
 import { type Exchange, exchange, readBody } from './http-exchange.ts';
-import { type Failure, failureOf, patiently, slowDown } from './http-failure.ts';
+import { type Failure, failureOf, LONGEST_PATIENCE, patiently, slowDown } from './http-failure.ts';
 import { openRoutes, type Routes } from './http-routes.ts';
 import { type Upload, uploadFile } from './http-upload.ts';
 
@@ -78,14 +78,38 @@ const DEFAULT_TIMEOUT = 60;
 /** An HTTP client that follows the environment's proxies (HTTPS_PROXY, NO_PROXY) and certificates (SSL_CERT_FILE). Loads nothing until used. */
 export function openHttp(world: HttpWorld): Http {
   const routes = openRoutes(world.env);
+  const pauses: Pauses = new Map();
   return {
-    request: (request) => patiently(world, () => requestOnce(world, routes, request)),
+    request: (request) => requestInTurn(world, { routes, pauses }, request),
     download: (download) => downloadFile(world, routes, download),
     open: (request) => openStream(world, routes, request),
     send: (request) => sendStream(world, routes, request),
     upload: (upload) => uploadFile(world, routes, upload),
     close: routes.close,
   };
+}
+
+/** Until when a host wants to be left alone, in milliseconds since 1970: what one request was told counts for all. */
+type Pauses = Map<string, number>;
+
+async function requestInTurn(
+  world: HttpWorld,
+  { routes, pauses }: { readonly routes: Routes; readonly pauses: Pauses },
+  request: HttpRequest,
+): Promise<HttpResponse> {
+  const host = URL.canParse(request.url) ? new URL(request.url).host : '';
+  let own: number | undefined; // the pause that this request was told, and waits out by itself
+  return patiently(world, async () => {
+    if (own !== undefined && pauses.get(host) === own) pauses.delete(host);
+    const left = (pauses.get(host) ?? 0) - world.now().getTime();
+    if (left > 0) await world.sleep(left);
+    const outcome = await requestOnce(world, routes, request);
+    if ('transient' in outcome && outcome.after !== undefined && outcome.after <= LONGEST_PATIENCE) {
+      own = world.now().getTime() + outcome.after;
+      pauses.set(host, own);
+    }
+    return outcome;
+  });
 }
 
 async function openStream(world: HttpWorld, routes: Routes, { signal, ...request }: HttpStream): Promise<Exchange | Failure> {

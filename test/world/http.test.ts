@@ -124,6 +124,24 @@ describe('retries', () => {
     expect(world.waits).toEqual([7000, 30_000]);
   });
 
+  it('a host that asks for patience is left alone by every request, not by the one alone that was told', async () => {
+    const { host } = await serveInTurn(status(429, { 'retry-after': '7' }), ok);
+    const held: (() => void)[] = [];
+    const waits: number[] = [];
+    const sleep = (milliseconds: number): Promise<void> => {
+      waits.push(milliseconds);
+      return new Promise((resolve) => held.push(resolve));
+    };
+    const http = openHttp({ ...testHttpWorld({ now: () => new Date('2026-03-15T10:00:00Z') }), sleep });
+    const first = http.request(get(`http://${host}/`));
+    await expect.poll(() => waits).toEqual([7000]);
+    const second = http.request(get(`http://${host}/`));
+    await expect.poll(() => waits).toEqual([7000, 7000]);
+    for (const go of held) go();
+    expect([(await first).status, (await second).status]).toEqual([200, 200]);
+    await http.close();
+  });
+
   it('do not wait for hours: the error says when to come back', async () => {
     const world = testHttpWorld();
     const { host, count } = await serveInTurn(status(429, { 'retry-after': '21600' }));
