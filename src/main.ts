@@ -45,7 +45,7 @@ const entries: readonly CommandEntry[] = [
   },
   {
     name: 'release',
-    summary: 'list published releases, or yank, deprecate and limit them',
+    summary: 'list published releases; yank, deprecate, limit, copy and import them',
     load: async () => (await import('./commands/slipway/release.ts')).release,
   },
   {

@@ -76,7 +76,9 @@ async function run(
   const all = { PATH: process.env.PATH, SLIPWAY_SECRET_KEY: keys.secretKeyText, ...TOKENS, ...env };
   const world = quietWorld({ env: all, run: runProgram, report });
   const given = { config: join(workspace, 'slipway.yaml'), yes: true, ...flags };
-  return command.run({ world, flags: given, positionals, program: 'slipway', file: import.meta.filename });
+  const result = await command.run({ world, flags: given, positionals, program: 'slipway', file: import.meta.filename });
+  said += JSON.stringify(result);
+  return result;
 }
 
 const copy = (from: string, to: string, flags: Record<string, string | boolean> = {}): Promise<CommandResult> =>
@@ -199,6 +201,11 @@ describe('between forges', () => {
         .sort(),
     ).toEqual(VERSIONS.map((version) => `v${version}`));
     expect(gitea.state.rows.filter(({ draft }) => draft)).toEqual([]);
+    said += JSON.stringify(await copy('local', 'github', { plan: true }));
+    for (const path of await readdir(workspace, { recursive: true, withFileTypes: true })) {
+      if (path.isFile()) said += await readFile(join(path.parentPath, path.name), 'utf8');
+    }
+    expect(said).toContain('GITHUB_TOKEN'); // by name alone
     expect(said).not.toContain('good-token');
   });
 
