@@ -53,6 +53,11 @@ const entries: readonly CommandEntry[] = [
     summary: 'give channel files a new date before they expire',
     load: async () => (await import('./commands/slipway/channel.ts')).channel,
   },
+  {
+    name: 'promote',
+    summary: 'a prerelease becomes the release, without building again',
+    load: async () => (await import('./commands/slipway/promote.ts')).promote,
+  },
   { name: 'verify', summary: 'signatures and digests of files', load: async () => (await import('./commands/slipway/verify.ts')).verify },
   { name: 'keys', summary: 'make and show signing keys', load: async () => (await import('./commands/slipway/keys.ts')).keys },
 ];

@@ -5,6 +5,7 @@ import type { ChannelEdit } from './channel-edit.ts';
 import type { DumpRecipe, Probe } from './description.ts';
 import type { Digest } from './digest.ts';
 import type { Draft, HostAddress, Publication } from './host.ts';
+import type { ImageRef } from './image.ts';
 import type { ImageToCopy } from './image-copy.ts';
 import type { Reservation } from './reservation.ts';
 
@@ -70,6 +71,13 @@ export interface BundleEntry {
 export interface TextToPut {
   readonly path: string;
   readonly text: string;
+}
+
+/** An image by its digest, and the tags that it gets in its own repository. */
+export interface ImageToTag {
+  readonly name: string;
+  readonly image: ImageRef;
+  readonly tags: readonly string[];
 }
 
 export type AssetToPublish = ChannelAsset;
@@ -140,6 +148,8 @@ export interface StepArgs {
   'edit-channel': { readonly host: HostAddress; readonly edit: ChannelEdit; readonly signing: Signing };
   /** Puts small texts below the root of a host for ever; others in their place are refused. */
   'put-texts': { readonly host: HostAddress; readonly texts: readonly TextToPut[] };
+  /** Gives images further tags, without a byte being built or copied. */
+  'tag-images': { readonly images: readonly ImageToTag[] };
   /** Copies images between registries; a layer goes to each registry once. */
   'copy-images': { readonly images: readonly ImageToCopy[] };
   /** Gives a mirror the authority's channel file, byte for byte. */

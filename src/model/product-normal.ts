@@ -52,7 +52,9 @@ function normaliseRelease(raw: Raw<'release'>, product: string): ReleaseRules {
     notes: raw.notes === undefined ? undefined : plainPath(raw.notes),
     artifact: raw.artifact ?? `${product}-bundle-${VERSION_PLACE}.tar.gz`,
     aliases: raw.aliases,
-    channels: mapValues(raw.channels, ({ branch, prerelease, versions, includes }) => keep({ branch, prerelease, versions, includes })),
+    channels: mapValues(raw.channels, ({ branch, prerelease, versions, includes, float, promoteFrom }) =>
+      keep({ branch, prerelease, versions, includes, float, promoteFrom }),
+    ),
     expires: raw.expires === 'never' ? null : seconds(raw.expires),
     publicKey: raw.publicKey,
     nextPublicKey: raw.nextPublicKey,

@@ -27,6 +27,10 @@ export interface ChannelRule {
   readonly versions?: string;
   /** Channels whose releases this one offers too. */
   readonly includes?: readonly string[];
+  /** The channel whose releases become releases of this one, without being built again. */
+  readonly promoteFrom?: string;
+  /** Image tags that follow the channel's newest release. */
+  readonly float?: readonly string[];
 }
 
 /** The tag of a version: `bundle-v{version}` and 2.4.0 give `bundle-v2.4.0`. */

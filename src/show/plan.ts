@@ -34,6 +34,7 @@ function listSubjects(step: Step): readonly string[] {
     case 'swap-files':
       return step.files.map((file) => (file.content === null ? `-${file.path}` : file.path));
     case 'copy-images':
+    case 'tag-images':
     case 'pull-images':
       return step.images.map((image) => image.name);
     case 'copy-data':
