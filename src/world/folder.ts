@@ -26,6 +26,7 @@ import {
 } from './folder-files.ts';
 import { measureFolder, releasePath } from './folder-source.ts';
 import { folderView, readReservation, reservationPath } from './folder-view.ts';
+import { cannotWrite } from './http-download.ts';
 
 const DRAFT = '.slipway-tmp-';
 const ABANDONED = '.slipway-old-';
@@ -43,17 +44,26 @@ export function folderHost(root: string, world: Pick<World, 'random'>): ReleaseH
   const folder = { root, nonce: () => world.random(8).toString('hex') };
   return {
     ...folderView(root),
-    reserve: (wanted) => reserve(folder, wanted),
-    unreserve: (wanted) => unreserve(root, wanted),
-    openDraft: (draft) => openDraft(folder, draft),
+    reserve: (wanted) => telling(root, reserve(folder, wanted)),
+    unreserve: (wanted) => telling(root, unreserve(root, wanted)),
+    openDraft: (draft) => telling(root, openDraft(folder, draft)),
     listDraft: (draft) => measureFolder(draftPath(root, draft)),
-    upload: (draft, asset, options) => upload(draftPath(root, draft), asset, options),
-    dropDraft: (draft) => dropFolder(folder, draftPath(root, draft)),
-    publish: (draft, publication) => publish(folder, draft, publication),
-    changeChannel: (channel, next) => changeFolderChannel(root, channel, next, folder.nonce),
-    putAsset: (tag, asset, path) => putAsset(folder, { tag, asset, path }),
-    putText: (path, text) => putText(folder, parseRelativePath(path, 'path'), text),
+    upload: (draft, asset, options) => telling(root, upload(draftPath(root, draft), asset, options)),
+    dropDraft: (draft) => telling(root, dropFolder(folder, draftPath(root, draft))),
+    publish: (draft, publication) => telling(root, publish(folder, draft, publication)),
+    changeChannel: (channel, next) => telling(root, changeFolderChannel(root, channel, next, folder.nonce)),
+    putAsset: (tag, asset, path) => telling(root, putAsset(folder, { tag, asset, path })),
+    putText: (path, text) => telling(root, putText(folder, parseRelativePath(path, 'path'), text)),
   };
+}
+
+/** What the file system refuses, as our error: a full disk, no permission, read-only. */
+async function telling<T>(root: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw ['ENOSPC', 'EDQUOT', 'EACCES', 'EPERM', 'EROFS'].includes(systemCode(error) ?? '') ? cannotWrite(root, error) : error;
+  }
 }
 
 async function reserve({ root, nonce }: Folder, wanted: Reservation): Promise<Reservation> {

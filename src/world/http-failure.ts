@@ -1,7 +1,8 @@
 // What went wrong on the network, and whether another try makes sense. Rule: an error names host and path, never a query, a header or a body.
+import { isIP } from 'node:net';
 import { systemCode, ToolError } from '../model/error.ts';
 import type { World } from '../model/seams.ts';
-import { isThisMachine } from './http-routes.ts';
+import { proxyNameOf } from './http-routes.ts';
 
 /** A try that failed. `after` = the milliseconds that the host asked for. */
 export interface Failure {
@@ -78,7 +79,7 @@ export function failureOf(error: unknown, address: string, world: Pick<World, 's
   const code = error instanceof Error && error.name === 'TimeoutError' ? 'ETIMEDOUT' : systemCode(error);
   if (code === undefined) throw error;
   const url = new URL(address);
-  const [what, hint] = explain(code, url, world.env);
+  const [what, hint] = explain({ code, error }, url, world.env);
   const failure = new ToolError('E_NETWORK', `${url.host}: ${what}`, { hint, cause: error, details: { host: url.host, reason: code } });
   return { error: failure, transient: LOST.has(code) };
 }
@@ -118,11 +119,14 @@ function retryAfter(value: string | undefined, now: Date): number | undefined {
   return Number.isNaN(moment) ? undefined : Math.max(0, moment - now.getTime());
 }
 
-function explain(code: string, url: URL, env: World['env']): readonly [what: string, hint: string] {
-  const proxied =
-    !isThisMachine(url) && (env.HTTPS_PROXY || env.https_proxy)
-      ? ' HTTPS_PROXY is set: check that proxy too, or put the host into NO_PROXY.'
-      : '';
+function explain(
+  { code, error }: { readonly code: string; readonly error: unknown },
+  url: URL,
+  env: World['env'],
+): readonly [what: string, hint: string] {
+  const proxy = proxyNameOf(url, env);
+  if (proxy !== undefined && isAbout(proxy, error)) return explainProxy(proxy, error, url);
+  const proxied = proxy === undefined ? '' : ` HTTPS_PROXY names ${proxy}: check that proxy too, or put the host into NO_PROXY.`;
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN')
     return ['no such host', `Check the spelling of ${url.hostname} and this machine's DNS.${proxied}`];
   if (code === 'ECONNREFUSED')
@@ -134,8 +138,23 @@ function explain(code: string, url: URL, env: World['env']): readonly [what: str
       'For a private authority set SSL_CERT_FILE to a PEM file with its certificate; also check the clock.',
     ];
   }
-  if (code === 'UND_ERR_ABORTED')
-    return ['the proxy refused to connect to it', `Check HTTPS_PROXY and the login in it, or put ${url.hostname} into NO_PROXY.`];
   if (/EPROTO|ERR_SSL/.test(code)) return ['it does not speak TLS there', `Check the port of ${url.host}.${proxied}`];
   return [`the connection broke (${code})`, `Try again; if it stays, check the network between here and ${url.host}.${proxied}`];
+}
+
+/** True when it is the proxy that answered, or that could not be connected to. */
+function isAbout(proxy: string, error: unknown): boolean {
+  const { code, port, address } = error as { readonly code?: unknown; readonly port?: unknown; readonly address?: unknown };
+  const parts = new URL(`http://${proxy}`);
+  return code === 'UND_ERR_ABORTED' || (port === Number(parts.port || 80) && (address === parts.hostname || isIP(parts.hostname) === 0));
+}
+
+function explainProxy(proxy: string, error: unknown, { host, hostname }: URL): readonly [what: string, hint: string] {
+  const around = `or put ${hostname} into NO_PROXY.`;
+  const status = /\((\d{3})\)/.exec(error instanceof Error ? error.message : '')?.[1];
+  if (status === '407') return [`the proxy ${proxy} wants a login (HTTP 407)`, `Check user and password in HTTPS_PROXY, ${around}`];
+  if (status !== undefined) {
+    return [`the proxy ${proxy} did not connect to it (HTTP ${status})`, `Check that this proxy may and can reach ${host}, ${around}`];
+  }
+  return [`the proxy ${proxy} cannot be reached`, `Check HTTPS_PROXY, and that something listens there, ${around}`];
 }

@@ -77,6 +77,12 @@ function proxyFor(protocol: string, env: Env): string | undefined {
   throw new ToolError('E_CONFIG', `the environment variable ${name} is not an address`, { hint: 'Write it as http://proxy.example:3128.' });
 }
 
+/** The proxy that the environment names for this address, as `host:port` without a login; undefined when there is none. */
+export function proxyNameOf(url: URL, env: Env): string | undefined {
+  const address = isThisMachine(url) ? undefined : proxyFor(url.protocol, env);
+  return address === undefined ? undefined : new URL(address).host;
+}
+
 /** The lower-case name wins, as with curl; an empty value counts as absent. */
 function either(env: Env, name: string): string | undefined {
   return env[name.toLowerCase()] || env[name] || undefined;

@@ -2,10 +2,10 @@
 import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import type { ChannelAsset } from '../model/channel.ts';
-import { ToolError } from '../model/error.ts';
+import { systemCode, ToolError } from '../model/error.ts';
 import { checkedBytes } from './checked-stream.ts';
 import type { HttpResponse, HttpWorld } from './http.ts';
-import { exchange, readBody } from './http-exchange.ts';
+import { type ExchangeRequest, exchange, readBody } from './http-exchange.ts';
 import { failureOf } from './http-failure.ts';
 import type { Routes } from './http-routes.ts';
 
@@ -28,6 +28,10 @@ export interface Upload {
 /** A host that takes less than this is as good as dead. Bytes a second. */
 const SLOWEST = 16 * 1024;
 const PATIENCE = 120;
+/** Connections that were closed on us while we sent. */
+const CLOSED = new Set(['EPIPE', 'ECONNRESET', 'UND_ERR_SOCKET']);
+/** How long a host that closed the connection is asked why. Milliseconds. */
+const WHY_PATIENCE = 3000;
 
 /** Sends a file once. Every answer is returned as it is; throws E_DIGEST when the file is not the asset, E_NETWORK, E_TOO_LARGE or E_INTERRUPTED. */
 export async function uploadFile(world: HttpWorld, routes: Routes, upload: Upload): Promise<HttpResponse> {
@@ -36,14 +40,44 @@ export async function uploadFile(world: HttpWorld, routes: Routes, upload: Uploa
   const seconds = PATIENCE + Math.ceil(length / SLOWEST);
   const signal = AbortSignal.any([world.stop, AbortSignal.timeout(seconds * 1000)]);
   const headers = { ...upload.headers, 'content-length': String(length) };
+  const request = { url, method, headers, ...(upload.plainHttp ? { plainHttp: true } : {}) };
   const failed: { reason?: ToolError } = {};
   const body = Readable.from(bytesOf(upload, failed), { objectMode: false });
   try {
-    const answer = await exchange(routes, { url, method, headers, body, signal, ...(upload.plainHttp ? { plainHttp: true } : {}) });
-    const read = { method, headers: answer.headers, maxBytes, url: answer.url };
-    return { status: answer.status, headers: answer.headers, url: answer.url.href, body: await readBody(answer.body, read) };
+    return await answerTo(routes, { ...request, body, signal }, maxBytes);
   } catch (error) {
-    throw failed.reason ?? failureOf(error, url, world).error;
+    if (failed.reason !== undefined) throw failed.reason;
+    const failure = failureOf(error, url, world);
+    const refusal = CLOSED.has(systemCode(error) ?? '') ? await askWhy(world, routes, { ...request, maxBytes }) : undefined;
+    if (refusal !== undefined) return refusal;
+    throw failure.error;
+  } finally {
+    body.destroy();
+  }
+}
+
+async function answerTo(routes: Routes, request: ExchangeRequest, maxBytes: number): Promise<HttpResponse> {
+  const { status, headers, url, body } = await exchange(routes, request);
+  return { status, headers, url: url.href, body: await readBody(body, { method: request.method, headers, maxBytes, url }) };
+}
+
+/**
+ * A host that refuses an upload while it is still sent closes the connection, and its answer is lost with it. Asked again with one byte of the body, which
+ * never becomes the whole, it can be heard. Undefined when it does not refuse.
+ */
+async function askWhy(
+  world: HttpWorld,
+  routes: Routes,
+  { maxBytes, ...request }: Omit<ExchangeRequest, 'body' | 'signal'> & { readonly maxBytes: number },
+): Promise<HttpResponse | undefined> {
+  const body = new Readable({ read: () => {} });
+  body.push(Buffer.from('-'));
+  const signal = AbortSignal.any([world.stop, AbortSignal.timeout(WHY_PATIENCE)]);
+  try {
+    const answer = await answerTo(routes, { ...request, body, signal }, maxBytes);
+    return answer.status >= 400 ? answer : undefined;
+  } catch {
+    return undefined; // then the lost connection is all that is known
   } finally {
     body.destroy();
   }

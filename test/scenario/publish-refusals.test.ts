@@ -1,209 +1,269 @@
-// What stops a publication, said clearly and before anything is written wherever that can be known. Rule: every refusal has a real cause.
-import { execFileSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+// Publishing where something is in the way: what is said, what to do next, and that nothing was written before it.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { CommandResult } from '../../src/commands/command.ts';
 import { publish } from '../../src/commands/slipway/publish.ts';
-import { ToolError } from '../../src/model/error.ts';
+import { exitCodeOf, type ToolError } from '../../src/model/error.ts';
 import type { Event } from '../../src/model/event.ts';
-import { runProgram } from '../../src/world/run.ts';
+import type { World } from '../../src/model/seams.ts';
+import { failure } from '../failure.ts';
+import { makePublishers, scratchFolder } from '../fakes/authority-stage.ts';
+import { PROXIED_HOST, startForwardProxy } from '../fakes/forward-proxy.ts';
+import { gitEnvironment, runCommand } from '../fakes/git-workspace.ts';
 import { type FakeGitea, startGitea } from '../fakes/gitea.ts';
 import { type FakeGithub, startGithub } from '../fakes/github.ts';
-import { buildRelease, makeKeys, quietWorld } from '../fakes/release-builder.ts';
+import { buildRelease, makeKeys } from '../fakes/release-builder.ts';
 
 const keys = makeKeys();
-const SECRETS = { GITEA_TOKEN: 'good-token', GITHUB_TOKEN: 'good-token' };
-const mounted: string[] = [];
 let folder: string;
-let workspace: string;
-let commit: string;
-let gitea: FakeGitea;
 let github: FakeGithub;
-let said: string;
+let gitea: FakeGitea;
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'slipway-'));
-  workspace = join(folder, 'workspace');
-  said = '';
-  gitea = await startGitea();
+  folder = await scratchFolder();
   github = await startGithub();
-  await mkdir(workspace);
+  gitea = await startGitea();
 });
-
 afterEach(async () => {
-  for (const path of mounted.splice(0)) execFileSync('umount', [path]);
-  await gitea.close();
   await github.close();
+  await gitea.close();
+  await rm(folder, { recursive: true, force: true });
 });
 
-/** A packed release for these hosts, whose commit both forges have. */
-async function prepare(hosts: Readonly<Record<string, unknown>>, bytes = 'x'): Promise<void> {
-  const lines = Object.entries(hosts).map(([name, host]) => `    ${name}: ${JSON.stringify(host)}`);
-  const release = `  tag: v{version}\n  publicKey: ${keys.publicKey}\n  hosts:\n${lines.join('\n')}\n  publishTo: [${Object.keys(hosts).join(', ')}]`;
-  await writeFile(join(workspace, 'slipway.yaml'), `schema: 1\nproduct: acme\nrelease:\n${release}\n`);
-  await writeFile(join(workspace, '.gitignore'), 'dist/\n.slipway/\n');
-  const git = (...words: string[]): string =>
-    execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@example', ...words], { cwd: workspace, encoding: 'utf8' });
-  git('init', '-q');
-  git('add', '.');
-  git('commit', '-q', '-m', 'product');
-  commit = git('rev-parse', 'HEAD').trim();
-  for (const { state } of [gitea, github]) state.commits.add(commit);
-  await buildRelease({ workspace, version: '1.0.0', keys, manifest: { commit }, files: { 'data.bin': bytes } });
+interface Forge {
+  readonly type: 'github' | 'gitea';
+  readonly variable: string;
+  /** Where a token is made. */
+  readonly page: RegExp;
+  readonly fake: () => FakeGithub | FakeGitea;
 }
 
-const hub = (parts: object = {}): object => ({ type: 'github', repository: 'acme/acme', url: github.url, token: 'GITHUB_TOKEN', ...parts });
-const forge = (parts: object = {}): object => ({ type: 'gitea', repository: 'acme/acme', url: gitea.url, token: 'GITEA_TOKEN', ...parts });
+const FORGES: readonly Forge[] = [
+  { type: 'github', variable: 'GITHUB_TOKEN', page: /\/settings\/tokens/, fake: () => github },
+  { type: 'gitea', variable: 'GITEA_TOKEN', page: /\/user\/settings\/applications/, fake: () => gitea },
+];
 
-/** The refusal; a test that gets none fails. */
-async function refusal(env: Record<string, string | undefined> = {}): Promise<ToolError> {
-  const report = (event: Event): void => {
-    said += JSON.stringify(event);
-  };
-  const all = { PATH: process.env.PATH, SLIPWAY_SECRET_KEY: keys.secretKeyText, ...SECRETS, ...env };
-  const world = quietWorld({ env: all, run: runProgram, report });
-  const flags = { config: join(workspace, 'slipway.yaml'), yes: true, tag: 'v1.0.0' };
-  try {
-    await publish.run({ world, flags, positionals: [], program: 'slipway', file: import.meta.filename });
-  } catch (error) {
-    if (!(error instanceof ToolError)) throw error;
-    said += JSON.stringify([error.message, error.hint, error.details, String(error.cause)]);
-    return error;
-  }
-  throw new Error('it was published');
-}
+describe.each(FORGES)('publishing to $type', ({ type, variable, page, fake }) => {
+  test('with a token that is wrong (401) names the variable, what the token must be allowed, and where to make one', async () => {
+    const error = await refused({ env: { [variable]: 'wrong-token' } });
+    expect(error).toMatchObject({ code: 'E_AUTH', message: expect.stringContaining('401') });
+    expect(error.hint).toContain(`$${variable}`);
+    expect(error.hint).toMatch(page);
+  });
 
-/** All but questions, and the one deletion of what can never be there, by which Gitea tells whether a token may write. */
-const writes = (): readonly string[] =>
-  [...gitea.requests, ...github.requests].map(({ line }) => line).filter((line) => !/^(GET|HEAD)|^DELETE .*\/releases\/0$/.test(line));
+  test('with a token that may too little (403) says what is missing', async () => {
+    if (type === 'github') github.state.settings.scopes = 'read:user';
+    else gitea.state.tokens.set('reader', { user: 'publisher', scopes: ['read:repository'], access: 'write' });
+    const error = await refused({ env: { [variable]: type === 'github' ? 'good-token' : 'reader' } });
+    expect(error).toMatchObject({ code: 'E_PREFLIGHT', message: expect.stringContaining('scope') });
+    expect(error.hint).toMatch(/scope/);
+    expect(exitCodeOf(error)).toBe(3);
+  });
 
-describe('before anything is written', () => {
-  test.each<[string, () => object, Record<string, string | undefined>, RegExp, RegExp]>([
-    ['GitHub: a wrong token', hub, { GITHUB_TOKEN: 'wrong-token' }, /GITHUB_TOKEN/, /https?:\/\/\S+tokens/],
-    ['Gitea: a wrong token', forge, { GITEA_TOKEN: 'wrong-token' }, /GITEA_TOKEN/, /https?:\/\/\S+applications/],
-    ['GitHub: no token', hub, { GITHUB_TOKEN: undefined }, /GITHUB_TOKEN/, /https?:\/\/\S+tokens/],
-    ['Gitea: no token', forge, { GITEA_TOKEN: undefined }, /GITEA_TOKEN/, /https?:\/\/\S+applications/],
-  ])('%s names its variable, and where one is made', async (_, host, env, message, hint) => {
-    await prepare({ host: host() });
-    const error = await refusal(env);
+  test('as a person who may read alone says that the repository is not theirs to write', async () => {
+    if (type === 'github') github.state.settings.push = false;
+    else gitea.state.tokens.set('guest', { user: 'guest', scopes: ['write:repository'], access: 'read' });
+    const error = await refused({ env: { [variable]: type === 'github' ? 'good-token' : 'guest' } });
+    expect(error).toMatchObject({
+      code: 'E_PREFLIGHT',
+      message: expect.stringMatching(/write/),
+      hint: expect.stringContaining('write access'),
+    });
+  });
+
+  test('without the variable says which, and where its token is made', async () => {
+    const error = await refused({ env: { [variable]: undefined } });
+    expect(error.message).toContain(`$${variable} is not set`);
+    expect(error.hint).toMatch(page);
     expect(['E_AUTH', 'E_PREFLIGHT']).toContain(error.code);
-    expect(`${error.message} ${error.hint}`).toMatch(message);
-    expect(error.hint).toMatch(hint);
-    expect(writes()).toEqual([]);
-    expect(said).not.toMatch(/wrong-token|good-token/);
   });
 
-  test('GitHub: a classic token without the scope names the scope', async () => {
-    github.state.settings.scopes = 'read:org';
-    await prepare({ hub: hub() });
-    expect(await refusal()).toMatchObject({ code: 'E_PREFLIGHT', message: expect.stringMatching(/repo/) });
-    expect(writes()).toEqual([]);
+  test('into a repository that is not there asks for its spelling, and whether the token may see it', async () => {
+    const error = await refused({ repository: 'acme/typo' });
+    expect(error).toMatchObject({
+      code: 'E_NOT_FOUND',
+      message: expect.stringContaining('404'),
+      hint: expect.stringContaining('acme/typo'),
+    });
+    expect(error.hint).toContain(`$${variable}`);
   });
 
-  test('Gitea: a token that may only read names the scope', async () => {
-    const token = gitea.state.tokens.get('good-token');
-    if (token !== undefined) gitea.state.tokens.set('good-token', { ...token, scopes: ['read:repository'] });
-    await prepare({ forge: forge() });
-    expect(await refusal()).toMatchObject({ message: expect.stringMatching(/write:repository/) });
-    expect(writes()).toEqual([]);
+  test('without a network says that nobody answers, and where', async () => {
+    const error = await refused({ url: 'http://127.0.0.1:9' });
+    expect(error).toMatchObject({ code: 'E_NETWORK', message: '127.0.0.1:9: the connection was refused' });
+    expect(error.hint).toContain('something listens on 127.0.0.1:9');
+  });
+
+  test('through a proxy works, and the proxy is asked for that host', async () => {
+    const proxy = await startForwardProxy(portOf(fake().url));
+    const { fields } = await attempt({ url: `https://${PROXIED_HOST}`, env: proxy.env });
+    expect(fields.hosts).toMatchObject([{ outcome: 'published' }]);
+    expect(new Set(proxy.asked)).toEqual(new Set([`${PROXIED_HOST}:443`]));
+    expect(writes().length).toBeGreaterThan(3);
   });
 
   test.each([
-    ['GitHub', hub],
-    ['Gitea', forge],
-  ])('%s: a repository that is not there says so, and that a private one looks the same', async (_, host) => {
-    await prepare({ host: host({ repository: 'acme/other' }) });
-    const error = await refusal();
-    expect(['E_NOT_FOUND', 'E_AUTH']).toContain(error.code);
-    expect(`${error.message} ${error.hint}`).toMatch(/acme\/other/);
+    [407, /wants a login/, /user and password in HTTPS_PROXY/],
+    [502, /did not connect/, /may and can reach/],
+  ])('through a proxy that answers %i names the proxy, without its password', async (status, message, hint) => {
+    const proxy = await startForwardProxy(portOf(fake().url), status);
+    const error = await refused({ url: `https://${PROXIED_HOST}`, env: proxy.env });
+    expect(error).toMatchObject({ code: 'E_NETWORK', message: expect.stringMatching(message), hint: expect.stringMatching(hint) });
+    expect(error.message).toContain(`the proxy ${proxy.address}`);
+    expect(error.message).toContain(String(status));
+    expect(error.hint).toContain('NO_PROXY');
+    expect(JSON.stringify([error.message, error.hint, error.details])).not.toContain('proxy-password');
+  });
+
+  test('through a proxy that does not run names the proxy', async () => {
+    const { env } = await startForwardProxy(1);
+    const error = await refused({ url: `https://${PROXIED_HOST}`, env: { ...env, HTTPS_PROXY: 'http://127.0.0.1:9' } });
+    expect(error).toMatchObject({ code: 'E_NETWORK', message: `${PROXIED_HOST}: the proxy 127.0.0.1:9 cannot be reached` });
+  });
+
+  test('of a file that the host refuses for its size in the middle says so, publishes nothing, and goes on once the limit is raised', async () => {
+    const on = /^POST .*\/assets/;
+    fake().faults.add({ on, times: 99, answer: { status: 413, headers: { connection: 'close' }, body: '{"message":"too large"}' } });
+    const error = await failure(attempt({}));
+    expect(error).toMatchObject({ code: 'E_TOO_LARGE', message: expect.stringMatching(/413|takes no file of/), hint: expect.any(String) });
+    expect(published()).toEqual([]);
+    fake().faults.clear();
+    expect((await attempt({})).fields.hosts).toMatchObject([{ outcome: 'published' }]);
+  });
+
+  /** The refusal of a publish before its first write. */
+  async function refused(parts: Attempt): Promise<ToolError> {
+    const error = await failure(attempt(parts));
     expect(writes()).toEqual([]);
-  });
+    expect(error.hint).toBeDefined();
+    expect(exitCodeOf(error)).toBeGreaterThan(1);
+    return error;
+  }
 
-  test('no network: nothing listens there', async () => {
-    await prepare({ hub: hub({ url: 'http://127.0.0.1:9' }) });
-    expect(await refusal()).toMatchObject({
-      code: 'E_NETWORK',
-      message: expect.stringContaining('refused'),
-      hint: expect.stringContaining('listens'),
-    });
-  });
+  interface Attempt {
+    readonly url?: string;
+    readonly repository?: string;
+    readonly env?: Readonly<Record<string, string | undefined>>;
+  }
 
-  test('no network: the name is not known', async () => {
-    await prepare({ hub: hub({ url: 'https://forge.invalid/api/v3' }) });
-    expect(await refusal()).toMatchObject({
-      code: 'E_NETWORK',
-      message: expect.stringContaining('forge.invalid'),
-      hint: expect.stringContaining('DNS'),
-    });
-  });
+  async function attempt({ url = fake().url, repository = 'acme/acme', env = {} }: Attempt): Promise<CommandResult> {
+    const host = `{ type: ${type}, repository: ${repository}, url: "${url}", token: ${variable} }`;
+    const root = await workspace(`  hosts: { forge: ${host} }\n  publishTo: [forge]\n`);
+    return run(root, { [variable]: 'good-token', ...env });
+  }
 
-  test('a proxy in between that refuses is named', async () => {
-    const proxy = createServer();
-    proxy.on('connect', (_, client) => client.end('HTTP/1.1 407 Proxy Authentication Required\r\n\r\n'));
-    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
-    await prepare({ hub: hub({ url: 'https://forge.invalid/api/v3' }) });
-    const address = `http://me:hidden@127.0.0.1:${(proxy.address() as AddressInfo).port}`;
-    const error = await refusal({ HTTPS_PROXY: address });
-    expect(error).toMatchObject({ code: 'E_NETWORK', hint: expect.stringContaining('HTTPS_PROXY') });
-    expect(said).not.toContain('hidden');
-    proxy.close();
-  });
+  /** Everything that would change something, but for the request that finds out whether a token may. */
+  function writes(): readonly string[] {
+    return fake()
+      .requests.map(({ line }) => line)
+      .filter((line) => !/^(GET|HEAD) |^DELETE .*\/releases\/0$/.test(line));
+  }
 
-  test('an asset above the limit of the forge', async () => {
-    gitea.state.settings.maxSize = 1;
-    await prepare({ forge: forge() }, randomBytes(1_500_000).toString('base64'));
-    expect(await refusal()).toMatchObject({ code: 'E_PREFLIGHT', message: expect.stringMatching(/takes attachments of at most|takes no/) });
-    expect(writes()).toEqual([]);
-  });
-
-  test.skipIf(process.getuid?.() !== 0)('a disk that is too small for the release', async (context) => {
-    const disk = join(folder, 'disk');
-    await mkdir(disk);
-    try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', disk], { stdio: 'pipe' });
-    } catch {
-      return context.skip('this machine lets nobody mount');
-    }
-    mounted.push(disk);
-    await prepare({ local: { type: 'folder', path: join(disk, 'releases') } }, 'x'.repeat(100));
-    expect(await refusal()).toMatchObject({
-      code: 'E_PREFLIGHT',
-      message: expect.stringContaining('left'),
-      hint: expect.stringContaining('room'),
-    });
-    expect(execFileSync('ls', ['-A', disk], { encoding: 'utf8' })).toBe('');
-  });
-
-  test('several hosts tell everything that is wrong at once', async () => {
-    github.state.settings.archived = true;
-    gitea.state.settings.archived = true;
-    await prepare({ hub: hub(), forge: forge() });
-    const error = await refusal();
-    expect(error.code).toBe('E_PREFLIGHT');
-    expect(error.message).toMatch(/hub: .*\n\s+forge: /s);
-    expect(writes()).toEqual([]);
-  });
+  function published(): readonly unknown[] {
+    if (type === 'github') return github.state.releases.filter(({ draft }) => !draft);
+    return gitea.state.rows.filter(({ draft, isTag }) => !draft && !isTag);
+  }
 });
 
-describe('through a proxy', () => {
-  test('the forge is asked, and an error behind it is the forge’s own', async () => {
-    const tunnels: string[] = [];
-    const proxy = createServer();
-    proxy.on('connect', (request, client) => {
-      tunnels.push(request.url ?? '');
-      client.write('HTTP/1.1 200 Connection established\r\n\r\n');
-      client.end('no TLS here');
-      client.on('error', () => undefined);
-    });
-    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
-    await prepare({ hub: hub({ url: 'https://forge.invalid/api/v3' }) });
-    const error = await refusal({ HTTPS_PROXY: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}` });
-    expect(tunnels).toContain('forge.invalid:443');
-    expect(error).toMatchObject({ code: 'E_NETWORK', message: expect.stringContaining('forge.invalid: it does not speak TLS') });
-    proxy.close();
+test('a file above the limit that Gitea shows is refused before the first write, with both sizes and the setting', async () => {
+  gitea.state.settings.maxSize = 0.0001;
+  const host = `{ type: gitea, repository: acme/acme, url: "${gitea.url}", token: GITEA_TOKEN }`;
+  const error = await failure(run(await workspace(`  hosts: { forge: ${host} }\n  publishTo: [forge]\n`), { GITEA_TOKEN: 'good-token' }));
+  expect(error).toMatchObject({
+    code: 'E_PREFLIGHT',
+    message: expect.stringContaining('acme-bundle-1.0.0.tar.gz has'),
+    hint: expect.stringContaining('MAX_SIZE'),
   });
+  expect(gitea.requests.filter(({ line }) => /^(POST|PUT|PATCH)/.test(line))).toEqual([]);
 });
+
+test('a release without room in the folder of the host is refused before the first write, with both sizes', async ({ skip }) => {
+  const disk = await smallDisk('1m');
+  skip(disk === undefined, 'mounting is not allowed here');
+  const error = await failure(run(await folderWorkspace(disk as string)));
+  expect(error).toMatchObject({
+    code: 'E_PREFLIGHT',
+    message: expect.stringMatching(/has .* left, and the release needs/),
+    hint: expect.stringContaining('Make room'),
+  });
+  expect(await readdir(disk as string)).toEqual([]);
+});
+
+test('a disk of the host that fills up in the middle is said to be full, nothing of the release stays, and the next run publishes it', async ({
+  skip,
+}) => {
+  const disk = await smallDisk('12m');
+  skip(disk === undefined, 'mounting is not allowed here');
+  const ballast = join(disk as string, 'ballast');
+  const fill = (event: Event): void => {
+    if (event.type === 'step' && event.kind === 'upload-assets' && event.direction === 'forward')
+      spawnSync('dd', ['if=/dev/zero', `of=${ballast}`, 'bs=4k']);
+  };
+  const root = await folderWorkspace(disk as string);
+  const error = await failure(run(root, {}, fill));
+  expect(error).toMatchObject({
+    code: 'E_DISK_FULL',
+    message: expect.stringContaining(disk as string),
+    hint: expect.stringContaining('Make room'),
+  });
+  expect((await readdir(disk as string)).filter((name) => name.startsWith('.slipway-tmp-') || name === 'releases')).toEqual([]);
+  await rm(ballast);
+  expect((await run(root)).fields.hosts).toMatchObject([{ outcome: 'published' }]);
+});
+
+test('a folder of the host that cannot be written to is refused before the first write, and named', async ({ skip }) => {
+  const disk = await smallDisk('64m');
+  skip(disk === undefined, 'mounting is not allowed here');
+  execFileSync('mount', ['-o', 'remount,ro', disk as string]);
+  const error = await failure(run(await folderWorkspace(disk as string)));
+  expect(error).toMatchObject({ code: 'E_PREFLIGHT', message: expect.stringContaining(`${disk} cannot be written to`) });
+  expect(error.hint).toContain('permissions');
+});
+
+/** A packed release in a repository of its own, at a commit that both forges have. */
+async function workspace(yaml: string): Promise<string> {
+  const push = (_: string, commits: readonly string[]): void => {
+    for (const { state } of [github, gitea]) for (const commit of commits) state.commits.add(commit);
+  };
+  const release = `  publicKey: ${keys.publicKey}\n`;
+  const { workspaces, commits } = await makePublishers({ yaml, push }, { folder: await scratchFolder(), count: 1, commits: 1, release });
+  const [root = ''] = workspaces;
+  await buildRelease({ workspace: root, version: '1.0.0', keys, manifest: { commit: commits[0] as string } });
+  return root;
+}
+
+function folderWorkspace(path: string): Promise<string> {
+  return workspace(`  hosts: { local: { type: folder, path: "${path}" } }\n  publishTo: [local]\n`);
+}
+
+function run(
+  root: string,
+  env: Readonly<Record<string, string | undefined>> = {},
+  report: World['report'] = () => {},
+): Promise<CommandResult> {
+  return runCommand(
+    publish,
+    { tag: 'v1.0.0' },
+    { root, world: { report, env: { ...gitEnvironment, SLIPWAY_SECRET_KEY: keys.secretKeyText, ...env } } },
+  );
+}
+
+/** A file system of this size until the test ends; undefined where mounting is not allowed. */
+async function smallDisk(size: string): Promise<string | undefined> {
+  const path = join(folder, 'disk');
+  await mkdir(path);
+  if (spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', path]).status !== 0) return undefined;
+  mounted.push(path);
+  return path;
+}
+
+const mounted: string[] = [];
+afterEach(() => {
+  for (const path of mounted.splice(0)) execFileSync('umount', ['-l', path]);
+});
+
+function portOf(url: string): number {
+  return Number(new URL(url).port);
+}

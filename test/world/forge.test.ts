@@ -1,13 +1,16 @@
 // The client of a forge's API: what it sends where, when it waits, and what its errors say.
 import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type AddressInfo, createServer as createNetServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { digestOf } from '../../src/model/digest.ts';
+import type { ToolError } from '../../src/model/error.ts';
 import type { Event } from '../../src/model/event.ts';
 import { type Forge, type ForgeAnswer, type ForgeOptions, openForge } from '../../src/world/forge.ts';
 import { limitOf } from '../../src/world/forge-limit.ts';
+import { failure } from '../failure.ts';
 import { serve } from '../fakes/http-server.ts';
 import { type TestHttpWorld, testHttpWorld } from '../fakes/http-world.ts';
 
@@ -182,6 +185,50 @@ describe('an upload', () => {
       code: 'E_TOO_LARGE',
     });
     expect(asked).toBe(1);
+  });
+});
+
+describe('an upload whose connection is closed in the middle', () => {
+  const CONTENT = Buffer.alloc(30_000_000, 'x');
+
+  /** Answers a moment after it has read the header, and closes while the rest is on its way, as proxies with a limit do. */
+  async function sendTo(answer: string): Promise<{ readonly error: ToolError; readonly asked: number }> {
+    let asked = 0;
+    const server = createNetServer((socket) => {
+      asked += 1;
+      socket.on('error', () => {});
+      socket.once('data', () => {
+        socket.resume();
+        setTimeout(() => {
+          socket.write(answer);
+          socket.destroy(); // with bytes unread: the other side is reset, and may lose the answer
+        }, 30);
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void server.close());
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const file = join(await mkdtemp(join(tmpdir(), 'slipway-')), 'a.tar.gz');
+    await writeFile(file, CONTENT);
+    const asset = { name: 'a.tar.gz', size: CONTENT.length, sha256: digestOf(CONTENT) };
+    const forge = openForge({ base: url, name: 'forge', authorization: 'token secret', advice: ADVICE, world });
+    return { error: await failure(forge.send({ url: `${url}/assets`, file, asset, headers: {} })), asked };
+  }
+
+  test('because it is too large (413) says that, and nothing of the network', async () => {
+    const { error, asked } = await sendTo('HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n');
+    expect(error).toMatchObject({ code: 'E_TOO_LARGE', hint: expect.stringContaining('size') });
+    expect(asked).toBeLessThanOrEqual(2);
+  });
+
+  test('because the token ended (401) says which token', async () => {
+    const { error } = await sendTo('HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n');
+    expect(error).toMatchObject({ code: 'E_AUTH', hint: expect.stringContaining('$') });
+  });
+
+  test('without a word is a broken connection', async () => {
+    const { error } = await sendTo('');
+    expect(error).toMatchObject({ code: 'E_NETWORK' });
   });
 });
 
