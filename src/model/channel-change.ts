@@ -128,7 +128,7 @@ export function ownPayload(
 /** The version that `latest` names after the addition. */
 export function latestAfter(former: Pick<Channel, 'latest'> | undefined, { release, prereleases }: ChannelAddition): string | null {
   const latest = former?.latest ?? null;
-  if (release.imported) return latest;
+  if (release.imported || release.status === 'yanked') return latest;
   const version = parseVersion(release.version, 'release');
   if (isPrerelease(version) && !prereleases) return latest;
   return latest === null || compareVersions(version, parseVersion(latest, 'latest')) > 0 ? version : latest;

@@ -105,11 +105,12 @@ function choiceOf(choices: readonly string[], found: unknown): { expected: strin
   return { expected, hint: typeof found === 'string' ? didYouMean(found, choices, 'Possible') : 'Correct the value.' };
 }
 
+/** What was found, short, and without the login of an address. */
 function foundText(value: unknown): string {
   if (value === null) return 'nothing';
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object') return 'a map';
-  const text = JSON.stringify(value);
+  const text = JSON.stringify(value).replace(/:\/\/[^/\s]*@/g, '://…@');
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }
 

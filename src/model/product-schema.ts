@@ -12,7 +12,7 @@ const host = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('github'), repository: part.repository, token: part.variableName.optional(), url: part.url.optional() }),
   z.strictObject({ type: z.literal('gitea'), url: part.url, repository: part.repository, token: part.variableName.optional() }),
   z.strictObject({ type: z.literal('oci'), repository: text }),
-  z.strictObject({ type: z.literal('git'), url: text }),
+  z.strictObject({ type: z.literal('git'), url: part.gitAddress }),
 ]);
 
 const channel = z.strictObject({

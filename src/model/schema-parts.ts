@@ -33,7 +33,12 @@ export const versionSource = z
     'package.json#version, a text file, or git',
   );
 
-export const url = shaped(/^(?:https?|file):\/\/[^\s]+$/, 'a URL that begins with https://');
+export const url = shaped(/^(?:https?|file):\/\/(?![^/]*@)[^\s]+$/, 'a URL that begins with https://, and holds no login');
+/** What `git push` takes. A password in it would be in plans, journals and the list of processes. */
+export const gitAddress = shaped(
+  /^(?!https?:\/\/[^/]*@)(?!\w+:\/\/[^/@]*:[^/@]*@)\S.*$/,
+  'the address of a git remote that holds no login: git keeps credentials itself',
+);
 export const probeUrl = shaped(/^https?:\/\/\S.*$/, 'a URL such as http://127.0.0.1:{{HTTP_PORT}}/health');
 export const when = shaped(/^features\.[a-z][a-z0-9_-]*$/, 'features.<name>');
 export const platform = shaped(/^[a-z0-9]+\/[a-z0-9_]+(?:\/[a-z0-9]+)?$/, 'a platform such as linux/amd64');

@@ -98,8 +98,8 @@ interface Announcing {
 function announcingIn({ name: channel, prereleases }: IncludingChannel, { wanted, facts, assets }: Announcing): Step[] {
   const { authority, targets, manifest } = facts;
   const here = stateOf(authority, channel, manifest);
-  const addition = { ...additionOf(wanted, facts, assets), channel, prereleases, replaces: replacing(wanted, facts, here) };
-  const { release } = addition;
+  const release = { ...additionOf(wanted, facts, assets).release, ...saidOf(facts) };
+  const addition = { ...additionOf(wanted, facts, assets), channel, release, prereleases, replaces: replacing(wanted, facts, here) };
   const known = here.channel?.releases.find(({ version }) => version === release.version);
   const isCurrent = known?.manifest === release.manifest && here.copied;
   const why = `installs that follow ${channel} find ${release.version}`;
@@ -113,6 +113,14 @@ function announcingIn({ name: channel, prereleases }: IncludingChannel, { wanted
     ({ host }): Step => ({ kind: 'mirror-channel', why: `${host.name} shows the same ${channel}`, from: authority.host, host, channel }),
   );
   return [...put, ...mirror];
+}
+
+/** What the release's own channel says of it by now: one that was yanked there joins no other as if it were not. */
+function saidOf({ authority, manifest, manifestDigest }: PublishFacts): Partial<ChannelRelease> {
+  const known = authority.channel?.releases.find(({ version }) => version === manifest.version);
+  if (known?.manifest !== manifestDigest) return {};
+  const { published, status, reason, from } = known;
+  return { published, status, reason, from };
 }
 
 function stateOf(state: HostState, channel: string, manifest: Manifest): ChannelState {

@@ -2,7 +2,7 @@
 import { didYouMean } from '../model/near.ts';
 import type { Path, ProblemText } from '../model/problem.ts';
 import type { Product } from '../model/product.ts';
-import { type ChannelRule, type TagGrammar, tagOf, versionOfTag } from '../model/tag.ts';
+import { type ChannelRule, channelsIncluding, type TagGrammar, tagOf, versionOfTag } from '../model/tag.ts';
 import { parseVersion, rangesOverlap, type Version } from '../model/version.ts';
 
 /** What `release` says against itself. */
@@ -91,7 +91,13 @@ function checkChannels({ release }: Product): ProblemText[] {
       const message = included === name ? `${name} includes itself` : `there is no channel ${included}`;
       return [{ code: 'E_UNKNOWN_CHANNEL', path: [...path, 'includes', at], message, hint: didYouMean(included, names, 'There are') }];
     });
-    return [...twice, ...unknown];
+    const circle = (rule.includes ?? []).flatMap((included, at): ProblemText[] => {
+      const isLater = names.indexOf(included) >= index || !names.includes(included); // one problem a circle, where it closes
+      if (isLater || !channelsIncluding(release.channels, name).includes(included)) return [];
+      const message = `${name} includes ${included}, which includes ${name} again`;
+      return [{ code: 'E_CHANNEL', path: [...path, 'includes', at], message, hint: 'Remove one of the two: releases go one way.' }];
+    });
+    return [...twice, ...unknown, ...circle];
   });
 }
 

@@ -26,14 +26,12 @@ export interface Refused {
   readonly advice: ForgeAdvice;
   /** True when it is about too many requests. */
   readonly limited: boolean;
-  /** What must not be shown, should the forge say it. */
-  readonly secret?: string | undefined;
 }
 
 /** The error of an answer that is no success. */
 export function forgeRefusal(refused: Refused): ToolError {
-  const { answer, method, url, name, limited, secret } = refused;
-  const said = saidBy(answer, secret);
+  const { answer, method, url, name, limited } = refused;
+  const said = saidBy(answer);
   const what = `${name}: ${url.host} answered ${answer.status} to ${method} ${url.pathname}${said === '' ? '' : `: ${said}`}`;
   const details = { host: url.host, status: answer.status };
   if (limited) {
@@ -67,13 +65,13 @@ function absentHint(advice: ForgeAdvice): string {
   return `Is ${repository} spelled right, and ${token}? ${tokenHint(advice)}`;
 }
 
-/** The forge's own words, one line of them; the token, and what looks like one, is left out. */
-function saidBy({ body, text, headers }: ForgeAnswer, secret: string | undefined): string {
+/** The forge's own words, one line of them; what looks like a token is left out. */
+function saidBy({ body, text, headers }: ForgeAnswer): string {
   const fields = typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : {};
   const errors = Array.isArray(fields.errors) ? fields.errors.map(errorText).filter((each) => each !== '') : [];
   const plain = /json|^$/.test(headers['content-type'] ?? '') || !/text\/plain/.test(headers['content-type'] ?? '') ? '' : text;
   const said = [typeof fields.message === 'string' ? fields.message : plain, ...errors].filter((each) => each !== '').join('; ');
-  return (secret ? said.replaceAll(secret, '…') : said)
+  return said
     .replace(/[\p{Cc}\p{Cf}]+/gu, ' ')
     .replace(/\b(?:gh[opusr]_|github_pat_)\w+/g, '…')
     .slice(0, 300)

@@ -42,7 +42,7 @@ export interface ForgeAnswer {
   readonly headers: Readonly<Record<string, string>>;
   /** Parsed JSON; undefined when there is none. */
   readonly body: unknown;
-  /** At most 64 KiB of it. */
+  /** At most 64 Ki characters of it. */
   readonly text: string;
 }
 
@@ -125,7 +125,7 @@ async function patiently(line: Line, url: URL, { method, answers }: Asked, ask: 
   const { world } = line;
   for (let waited = 0, tries = 1; ; tries += 1) {
     const response = await ask();
-    const answer = answerOf(response);
+    const answer = answerOf(response, secretOf(line));
     const limit = limitOf(answer, world.now(), tries);
     if (limit === undefined || waited + limit.wait > LONGEST_WAIT || tries > 12) {
       if ((answer.status >= 200 && answer.status < 300) || (limit === undefined && answers.includes(answer.status))) return answer;
@@ -136,7 +136,6 @@ async function patiently(line: Line, url: URL, { method, answers }: Asked, ask: 
         name: line.name,
         advice: line.advice,
         limited: limit !== undefined,
-        secret: secretOf(line),
       });
     }
     const seconds = Math.ceil(limit.wait / 1000);
@@ -221,9 +220,10 @@ function headersFor(line: Line, url: URL, more: Readonly<Record<string, string>>
   return { accept: 'application/json', ...line.headers, ...(ours && authorization !== undefined ? { authorization } : {}), ...more };
 }
 
-function answerOf({ status, headers, body }: HttpResponse): ForgeAnswer {
-  const text = body.subarray(0, MOST_TEXT).toString();
-  return { status, headers, body: jsonIn(body.toString()), text };
+/** A refusal is without the token, should the forge say it: nothing that is made of it can tell. */
+function answerOf({ status, headers, body }: HttpResponse, secret: string | undefined): ForgeAnswer {
+  const all = secret && status >= 400 ? body.toString().replaceAll(secret, '…') : body.toString();
+  return { status, headers, body: jsonIn(all), text: all.slice(0, MOST_TEXT) };
 }
 
 function jsonIn(text: string): unknown {

@@ -87,6 +87,16 @@ describe('channels', () => {
       ],
     ],
     [
+      'a circle of two, and one over a third',
+      '{ a: { includes: [b] }, b: { includes: [a] }, c: { includes: [e] }, d: { includes: [c] }, e: { includes: [d] } }',
+      [
+        [5, 'E_CHANNEL', 'release.channels.b.includes[0]'],
+        [5, 'E_CHANNEL', 'release.channels.d.includes[0]'],
+        [5, 'E_CHANNEL', 'release.channels.e.includes[0]'],
+      ],
+    ],
+    ['includes over several, in one direction', '{ a: {}, b: { includes: [a] }, c: { includes: [b, a] } }', []],
+    [
       'several for all releases, and lines beside each other',
       '{ a: {}, b: {}, c: { versions: 2.3.x }, d: { versions: 2.4.x }, e: { prerelease: rc }, f: { prerelease: rc, versions: 2.3.x } }',
       [],
