@@ -2,17 +2,19 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { mirrorRows } from './bench/mirror.mjs';
 import { packRows } from './bench/pack.mjs';
 import { publishRows } from './bench/publish.mjs';
 import { startRows } from './bench/start.mjs';
 import { upgradeRows } from './bench/upgrade.mjs';
 
-/** `node scripts/bench.mjs [start] [pack] [publish] [upgrade] [--no-engine]`: without a name, all. */
+/** `node scripts/bench.mjs [start] [pack] [publish] [mirror] [upgrade] [--no-engine]`: without a name, all. */
 const named = process.argv.slice(2).filter((word) => !word.startsWith('-'));
 const parts = {
   start: startRows,
   pack: packRows,
   publish: publishRows,
+  mirror: mirrorRows,
   upgrade: process.argv.includes('--no-engine') ? leftOut : upgradeRows,
 };
 const stage = mkdtempSync(join(tmpdir(), 'slipway-bench-'));

@@ -2,11 +2,11 @@
 import { spawn } from 'node:child_process';
 import { randomFillSync } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { build } from 'esbuild';
 import { progress, ratioOf, run, secondsOf } from './measure.mjs';
+import { startRegistry } from './registry.mjs';
 
 const FILES = 20;
 const BYTES = 50 * 1024 ** 2;
@@ -40,7 +40,7 @@ async function forgeRow(bench) {
 }
 
 async function registryRow(bench) {
-  const registry = await startRegistry(bench.stage);
+  const registry = await startRegistry(join(bench.stage, 'registry'));
   try {
     const against = 'oras push of the same files';
     const address = () => ({ type: 'oci', name: 'oci', repository: `${registry.host}/bench/ours-${release}` });
@@ -50,7 +50,7 @@ async function registryRow(bench) {
     if (error.code !== 'ENOENT') throw error;
     return { what: rowName('a registry'), against: 'oras', left: `left out: ${error.path ?? 'oras'} is not installed` };
   } finally {
-    registry.close();
+    await registry.close();
   }
 }
 
@@ -102,31 +102,6 @@ function pushByOras({ folder }, host) {
 function memoryRow({ memory }) {
   const peaks = readFileSync(memory, 'utf8').trim().split('\n').map(Number);
   return { what: 'peak memory of these publishes', against: '', value: Math.ceil(Math.max(...peaks) / 1024), unit: 'MB', limit: 250 };
-}
-
-async function startRegistry(stage) {
-  const folder = join(stage, 'registry');
-  mkdirSync(folder);
-  const host = `127.0.0.1:${await freePort()}`;
-  const storage = `storage: {filesystem: {rootdirectory: ${folder}/data}}`;
-  writeFileSync(
-    join(folder, 'registry.yml'),
-    `version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\n${storage}\nhttp: {addr: "${host}"}\n`,
-  );
-  const child = spawn('docker-registry', ['serve', join(folder, 'registry.yml')], { stdio: 'ignore' });
-  for (let tries = 0; tries < 100; tries += 1) {
-    if (await fetch(`http://${host}/v2/`).catch(() => undefined)) break;
-    await new Promise((done) => setTimeout(done, 50));
-  }
-  return { host, close: () => child.kill() };
-}
-
-async function freePort() {
-  const server = createServer();
-  await new Promise((done) => server.listen(0, '127.0.0.1', done));
-  const { port } = server.address();
-  await new Promise((done) => server.close(done));
-  return port;
 }
 
 async function firstLine(stream) {
