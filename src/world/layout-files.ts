@@ -92,9 +92,16 @@ export async function writeBlobFile(files: LayoutFiles, digest: Digest, content:
     await writePart(part, content);
     await refusing(files.folder, () => rename(part, blobPath(files.folder, digest)));
     await syncFolder(join(files.folder, 'blobs', 'sha256'));
+    await removeParts(files.folder, digest);
   } finally {
     await rm(part, { force: true });
   }
+}
+
+/** What a killed process left of a blob that is whole now. */
+async function removeParts(folder: string, digest: Digest): Promise<void> {
+  const left = (await readdir(join(folder, PARTS))).filter((name) => name.startsWith(`${hexOf(digest)}.`));
+  for (const name of left) await rm(join(folder, PARTS, name), { force: true });
 }
 
 async function writePart(part: string, content: AsyncIterable<Buffer>): Promise<void> {
