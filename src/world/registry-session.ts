@@ -27,6 +27,9 @@ export interface RegistryRequest {
 export type Ask = (ref: ImageRef, request: RegistryRequest) => Promise<HttpResponse>;
 
 export interface RegistryUpload {
+  /** PUT by default. */
+  readonly method?: 'PUT' | 'PATCH';
+  readonly headers?: Readonly<Record<string, string>>;
   /** A whole address, which the registry named; it may be on another host, to which no login is sent. */
   readonly location: URL;
   readonly size: number;
@@ -129,13 +132,15 @@ async function answerChallenge(
   return auth.answer(access, { challenge, registry: url, sent });
 }
 
-async function sendStream(session: Session, ref: ImageRef, { location, size, body }: RegistryUpload): Promise<HttpResponse | Failure> {
+async function sendStream(session: Session, ref: ImageRef, upload: RegistryUpload): Promise<HttpResponse | Failure> {
   const { needs, auth } = session;
+  const { method = 'PUT', location, size, body } = upload;
   const access = { ref, push: true, seconds: Math.ceil(size / SLOWEST) + 30 };
   const isOwn = location.origin === registryOrigin(ref.registry);
   const sent = isOwn ? await auth.authorize(access) : undefined;
-  const headers = { 'content-type': 'application/octet-stream', 'content-length': String(size), ...loginHeader(sent) };
-  const answer = await needs.http.send({ url: location.href, method: 'PUT', headers, body, maxBytes: LARGEST_REFUSAL });
+  const about = { 'content-type': 'application/octet-stream', 'content-length': String(size) };
+  const headers = { ...about, ...upload.headers, ...loginHeader(sent) };
+  const answer = await needs.http.send({ url: location.href, method, headers, body, maxBytes: LARGEST_REFUSAL });
   if (!('error' in answer) && answer.status === 401 && isOwn) await answerChallenge(session, { access, url: location, sent }, answer);
   return answer;
 }

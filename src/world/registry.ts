@@ -31,7 +31,7 @@ export function openRegistry(needs: RegistryNeeds): Registry {
   const session = openRegistrySession(needs);
   const { ask } = session;
   const manifests = new Map<Digest, StoredManifest>();
-  const client = { session, world: needs.world };
+  const client = { session, world: needs.world, limits: new Map() };
   return {
     headManifest: (ref) => headManifest(ask, ref),
     readManifest: async (ref) => {
