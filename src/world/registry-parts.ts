@@ -37,8 +37,8 @@ const SMALLEST_PART = 64 * 1024;
  */
 export function lowerLimit(limits: RequestLimits, registry: string, refused: number): boolean {
   if ((limits.get(registry) ?? refused) < refused) return true;
-  const lower = Math.min(LARGEST_PART, Math.floor(refused / 4));
-  if (lower < SMALLEST_PART) return false;
+  const lower = Math.min(LARGEST_PART, Math.max(SMALLEST_PART, Math.floor(refused / 4)));
+  if (lower >= refused) return false;
   limits.set(registry, lower);
   return true;
 }

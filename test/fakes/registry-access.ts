@@ -39,7 +39,7 @@ export function refuseAccess(access: Access, exchange: Exchange, needs: readonly
   const { login } = access;
   if (login === undefined) return undefined;
   const sent = exchange.headers.authorization ?? '';
-  if (login.kind === 'bearer') return holdsToken(access, sent, needs) ? undefined : challengeBearer(exchange, sent, needs);
+  if (login.kind === 'bearer') return holdsToken(access, sent, needs) ? undefined : challengeBearer(access, exchange, needs);
   if (sent !== basic(login)) return refusal(401, 'UNAUTHORIZED', { 'www-authenticate': 'Basic realm="fake"' });
   return needs.every((need) => isGranted(login, need)) ? undefined : refusal(403, 'DENIED');
 }
@@ -90,21 +90,27 @@ function newToken({ tokens }: Access, login: FakeLogin, granted: readonly Need[]
   return { status: 200, headers: JSON_TYPE, body: JSON.stringify({ token, expires_in: seconds }) };
 }
 
-function holdsToken({ tokens }: Access, sent: string, needs: readonly Need[]): boolean {
+function isLiving({ tokens }: Access, sent: string): boolean {
   const token = tokens.get(sent.replace(/^Bearer /, ''));
-  if (token === undefined || token.ends < Date.now() || token.uses === 0) return false;
+  return token !== undefined && token.ends >= Date.now() && token.uses > 0;
+}
+
+function holdsToken(access: Access, sent: string, needs: readonly Need[]): boolean {
+  const token = access.tokens.get(sent.replace(/^Bearer /, ''));
+  if (token === undefined || !isLiving(access, sent)) return false;
   token.uses -= 1;
   return needs.every((need) => token.scopes.has(keyOf(need)));
 }
 
-function challengeBearer({ url }: Exchange, sent: string, needs: readonly Need[]): Answer {
+function challengeBearer(access: Access, { url, headers }: Exchange, needs: readonly Need[]): Answer {
+  const sent = headers.authorization ?? '';
   const scope = [...new Set(needs.map(({ repository }) => repository))].map((repository) => {
     const actions = needs.filter((need) => need.repository === repository).map(({ action }) => action);
     return `repository:${repository}:${actions.join(',')}`;
   });
   const parts = [`realm="${url.origin}/token?kept=yes"`, 'service="fake, registry"'];
   if (scope.length > 0) parts.push(`scope="${scope.join(' ')}"`);
-  if (sent !== '') parts.push('error="insufficient_scope"');
+  if (sent !== '') parts.push(`error="${isLiving(access, sent) ? 'insufficient_scope' : 'invalid_token'}"`);
   return refusal(401, 'UNAUTHORIZED', { 'www-authenticate': `Bearer ${parts.join(',')}` });
 }
 
