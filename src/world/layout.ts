@@ -20,6 +20,7 @@ import {
   writeIndex,
 } from './layout-files.ts';
 import { resolveManifest } from './manifest-platforms.ts';
+import { putReferrers } from './referrers.ts';
 
 export type LayoutWorld = Pick<World, 'random' | 'stop'>;
 
@@ -52,10 +53,12 @@ export function openLayouts(world: LayoutWorld): Registry {
     headManifest: (ref) => headManifest(of(ref), ref),
     resolveManifest: (ref) => resolveManifest(reading, ref),
     listTags: (ref) => listTags(of(ref), ref),
+    listReferrers: noLists,
     checkPush: (ref) => prepare(of(ref)),
     hasBlob: (ref, blob) => hasBlob(of(ref), blob),
     putBlob: (ref, upload) => putBlob(of(ref), ref, upload),
     putManifest: (ref, manifest) => putManifest(of(ref), ref, manifest),
+    putReferrer: putReferrers({ ...reading, list: noLists, putManifest: (ref, manifest) => putManifest(of(ref), ref, manifest) }),
     deleteManifest: (ref, digest) => deleteManifest(of(ref), ref, digest),
   };
 }
@@ -121,7 +124,7 @@ async function putBlob(layout: Layout, ref: ImageRef, { blob, content }: BlobUpl
   return 'sent';
 }
 
-async function putManifest(layout: Layout, ref: ImageRef, manifest: StoredManifest): Promise<void> {
+async function putManifest(layout: Layout, ref: ImageRef, manifest: StoredManifest): Promise<undefined> {
   const { bytes, digest, size } = manifest;
   if (digestOf(bytes) !== digest) throw damaged(layout, digest, digestOf(bytes));
   await prepare(layout);
@@ -158,6 +161,9 @@ async function changeIndex(layout: Layout, change: (index: LayoutIndex) => Layou
   layout.changes = changed.catch(() => undefined);
   await changed;
 }
+
+/** A layout has indexes at tags alone. */
+async function noLists(): Promise<undefined> {}
 
 function prepare(layout: Layout): Promise<void> {
   layout.prepared ??= prepareLayout(layout);

@@ -29,11 +29,13 @@ function besideLayouts(registries: Registry, layouts: Registry): Registry {
     readManifest: (ref) => of(ref).readManifest(ref),
     resolveManifest: (ref) => of(ref).resolveManifest(ref),
     listTags: (ref) => of(ref).listTags(ref),
+    listReferrers: (ref) => of(ref).listReferrers(ref),
     readBlob: (ref, blob) => of(ref).readBlob(ref, blob),
     checkPush: (ref) => of(ref).checkPush(ref),
     hasBlob: (ref, blob) => of(ref).hasBlob(ref, blob),
     putBlob: (ref, upload) => of(ref).putBlob(ref, upload),
     putManifest: (ref, manifest) => of(ref).putManifest(ref, manifest),
+    putReferrer: (ref, manifest, subject) => of(ref).putReferrer(ref, manifest, subject),
     deleteManifest: (ref, digest) => of(ref).deleteManifest(ref, digest),
   };
 }

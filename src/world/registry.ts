@@ -1,10 +1,11 @@
 // Image registries (OCI distribution-spec 1.1). Rule: a digest is computed from the bytes that came, never believed.
 import { type Digest, digestOf } from '../model/digest.ts';
-import { ToolError } from '../model/error.ts';
+import { isToolError, ToolError } from '../model/error.ts';
 import { type ImageRef, printImageRef } from '../model/image.ts';
 import { IMAGE_TYPES, INDEX_TYPES, parseManifestType } from '../model/image-manifest.ts';
 import type { ManifestHead, Registry, RegistrySource, StoredManifest } from '../model/registry.ts';
 import { resolveManifest } from './manifest-platforms.ts';
+import { listByApi, putReferrers } from './referrers.ts';
 import { checkPush, hasBlob, putBlob, readBlob } from './registry-blobs.ts';
 import { deleteManifest, putManifest } from './registry-manifests.ts';
 import { type Ask, openRegistrySession, type RegistryNeeds, refusedAnswer } from './registry-session.ts';
@@ -20,7 +21,8 @@ export function openRegistry(needs: RegistryNeeds): Registry {
   const session = openRegistrySession(needs);
   const { ask } = session;
   const manifests = new Map<Digest, StoredManifest>();
-  const client = { session, world: needs.world };
+  const client = { session, world: needs.world, limits: new Map() };
+  const list = listByApi(ask);
   const reading: Pick<RegistrySource, 'readManifest' | 'readBlob'> = {
     readManifest: (ref) => readManifest(ask, ref),
     readBlob: (ref, blob) => readBlob(client, ref, blob),
@@ -35,11 +37,19 @@ export function openRegistry(needs: RegistryNeeds): Registry {
     },
     resolveManifest: (ref) => resolveManifest(reading, ref),
     listTags: (ref) => listTags(ask, ref),
+    listReferrers: list,
     readBlob: reading.readBlob,
     checkPush: (ref) => checkPush(client, ref),
     hasBlob: (ref, blob) => hasBlob(client, ref, blob),
     putBlob: (ref, upload) => putBlob(client, ref, upload),
-    putManifest: (ref, manifest) => putManifest(ask, ref, manifest),
+    putManifest: async (ref, manifest) => {
+      await putManifest(ask, ref, manifest);
+    },
+    putReferrer: putReferrers({
+      list,
+      readManifest: reading.readManifest,
+      putManifest: (ref, manifest) => putManifest(ask, ref, manifest),
+    }),
     deleteManifest: (ref, digest) => deleteManifest(ask, ref, digest),
   };
 }
@@ -52,8 +62,13 @@ async function headManifest(ask: Ask, ref: ImageRef): Promise<ManifestHead | und
   if (status === 200 && digest !== undefined && /^sha256:[0-9a-f]{64}$/.test(digest) && Number.isSafeInteger(size)) {
     return { digest: checkAsked(ref, digest as Digest), mediaType: headers['content-type']?.split(';')[0] ?? '', size };
   }
-  const { bytes: _, ...head } = await readManifest(ask, ref); // no digest, or HEAD is refused here: GET tells, or says why not
-  return head;
+  try {
+    const { bytes: _, ...head } = await readManifest(ask, ref); // no digest, or HEAD is refused here: GET tells, or says why not
+    return head;
+  } catch (error) {
+    if (isToolError(error, 'E_NOT_FOUND')) return undefined; // Artifactory answers 403 to HEAD of what is not there
+    throw error;
+  }
 }
 
 async function readManifest(ask: Ask, ref: ImageRef): Promise<StoredManifest> {
