@@ -60,9 +60,12 @@ export async function prepareLayout(files: LayoutFiles): Promise<void> {
   });
 }
 
-/** Replaces index.json at once. */
+/** Replaces index.json at once, when the names of all blobs before it would survive a power cut. */
 export async function writeIndex(files: LayoutFiles, index: LayoutIndex): Promise<void> {
-  await refusing(files.folder, () => writeFile(files, join(files.folder, 'index.json'), printLayoutIndex(index)));
+  await refusing(files.folder, async () => {
+    await syncFolder(join(files.folder, 'blobs', 'sha256'));
+    await writeFile(files, join(files.folder, 'index.json'), printLayoutIndex(index));
+  });
 }
 
 /** The bytes of a blob's file, or undefined where there is none. Throws E_TOO_LARGE. They are what the file holds: nobody has hashed them. */
@@ -91,7 +94,6 @@ export async function writeBlobFile(files: LayoutFiles, digest: Digest, content:
   try {
     await writePart(part, content);
     await refusing(files.folder, () => rename(part, blobPath(files.folder, digest)));
-    await syncFolder(join(files.folder, 'blobs', 'sha256'));
     await removeParts(files.folder, digest);
   } finally {
     await rm(part, { force: true });

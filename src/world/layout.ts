@@ -31,8 +31,10 @@ interface Layout extends LayoutFiles {
   readonly stop: AbortSignal;
   /** Made when it is first written. */
   prepared: Promise<void> | undefined;
-  /** Ends when the last change of the index is written: changes wait for each other. */
-  changes: Promise<unknown>;
+  /** Changes of the index that the next writing of it takes along. */
+  readonly waiting: ((index: LayoutIndex) => LayoutIndex)[];
+  /** Ends when what has changed until now is written. */
+  written: Promise<void>;
 }
 
 /** All layouts, for images whose registry is `oci:/folder`. */
@@ -40,7 +42,7 @@ export function openLayouts(world: LayoutWorld): Registry {
   const layouts = new Map<string, Layout>();
   const of = ({ registry }: ImageRef): Layout => {
     const folder = layoutFolder(registry) ?? '';
-    const known = layouts.get(folder) ?? { folder, ...world, prepared: undefined, changes: Promise.resolve() };
+    const known = layouts.get(folder) ?? { folder, ...world, prepared: undefined, waiting: [], written: Promise.resolve() };
     layouts.set(folder, known);
     return known;
   };
@@ -153,13 +155,20 @@ async function deleteManifest(layout: Layout, ref: ImageRef, digest: Digest): Pr
   return true;
 }
 
-async function changeIndex(layout: Layout, change: (index: LayoutIndex) => LayoutIndex): Promise<void> {
-  const changed = layout.changes.then(async () => {
+/** One writing after the other, each with all changes that came meanwhile. */
+function changeIndex(layout: Layout, change: (index: LayoutIndex) => LayoutIndex): Promise<void> {
+  if (layout.waiting.push(change) > 1) return layout.written;
+  const before = layout.written.catch(() => undefined); // whoever waits for it is told
+  layout.written = before.then(async () => {
+    const changes = layout.waiting.splice(0);
     const index = await readLayout(layout.folder);
-    if (index !== undefined) await writeIndex(layout, change(index));
+    if (index !== undefined)
+      await writeIndex(
+        layout,
+        changes.reduce((changed, each) => each(changed), index),
+      );
   });
-  layout.changes = changed.catch(() => undefined);
-  await changed;
+  return layout.written;
 }
 
 /** A layout has indexes at tags alone. */
