@@ -171,7 +171,7 @@ export const ANY_RELEASE = { version: parseVersion('0.0.0'), tag: 'v0.0.0', chan
 const NO_SOURCES: SourceFiles = { files: [], texts: new Map(), missing: [], problems: [], found: [] };
 
 /** What we write ourselves below the product's folder: never packed, and never a change. */
-function ownFolders(root: string, out: string, { release }: Product): string[] {
+export function ownFolders(root: string, out: string, { release }: Product): string[] {
   const hosts = release.hosts.flatMap((host) => (host.type === 'folder' ? [host.path] : []));
   const inside = [out, DEFAULT_OUT, ...hosts].map((path) => relative(root, resolve(root, path)));
   return ['.slipway', ...inside.filter((path) => path !== '' && !path.startsWith('..') && !path.startsWith('/'))];
