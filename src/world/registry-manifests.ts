@@ -19,7 +19,7 @@ export async function putManifest(ask: Ask, ref: ImageRef, { bytes, digest, medi
       `${ref.registry} refused ${printImageRef(ref)} (HTTP ${[answer.status, ...reasonOf(answer)].join(', ')})`,
       {
         hint: 'Something that it names is missing there, or its tag may not be changed. Run the same command again; if it stays, look at the registry’s rules for tags.',
-        details: { reference: printImageRef(ref), status: answer.status },
+        details: { reference: printImageRef(ref), status: answer.status, reason: reasonOf(answer)[0] ?? null },
       },
     );
   }

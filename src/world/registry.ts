@@ -1,6 +1,6 @@
 // Image registries (OCI distribution-spec 1.1). Rule: a digest is computed from the bytes that came, never believed.
 import { type Digest, digestOf } from '../model/digest.ts';
-import { ToolError } from '../model/error.ts';
+import { isToolError, ToolError } from '../model/error.ts';
 import { type ImageRef, pinImage, printImageRef } from '../model/image.ts';
 import {
   compressedSize,
@@ -31,7 +31,7 @@ export function openRegistry(needs: RegistryNeeds): Registry {
   const session = openRegistrySession(needs);
   const { ask } = session;
   const manifests = new Map<Digest, StoredManifest>();
-  const client = { session, world: needs.world };
+  const client = { session, world: needs.world, limits: new Map() };
   return {
     headManifest: (ref) => headManifest(ask, ref),
     readManifest: async (ref) => {
@@ -59,8 +59,13 @@ async function headManifest(ask: Ask, ref: ImageRef): Promise<ManifestHead | und
   if (status === 200 && digest !== undefined && /^sha256:[0-9a-f]{64}$/.test(digest) && Number.isSafeInteger(size)) {
     return { digest: checkAsked(ref, digest as Digest), mediaType: headers['content-type']?.split(';')[0] ?? '', size };
   }
-  const { bytes: _, ...head } = await readManifest(ask, ref); // no digest, or HEAD is refused here: GET tells, or says why not
-  return head;
+  try {
+    const { bytes: _, ...head } = await readManifest(ask, ref); // no digest, or HEAD is refused here: GET tells, or says why not
+    return head;
+  } catch (error) {
+    if (isToolError(error, 'E_NOT_FOUND')) return undefined; // Artifactory answers 403 to HEAD of what is not there
+    throw error;
+  }
 }
 
 async function readManifest(ask: Ask, ref: ImageRef): Promise<StoredManifest> {

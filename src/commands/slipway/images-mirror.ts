@@ -115,7 +115,7 @@ function collect(done: CopiedImage[], { world }: Context): (event: Event) => voi
 function rowOf({ copy, digest, image, error }: ObservedCopy, done: readonly CopiedImage[]): MirrorRow {
   const name = copy.entry.name;
   const row = { name, source: printImageRef(copy.source), destinations: copy.destinations.map(printRef), digest };
-  if (error !== null) return { ...row, outcome: 'failed', bytes: 0, error: error.message };
+  if (error !== null) return { ...row, outcome: 'failed', bytes: 0, error: reasonOf(error) };
   if (image === undefined) return { ...row, outcome: 'present', bytes: 0, error: null };
   const lost = done.find(({ outcome }) => outcome === 'failed');
   const bytes = done.reduce((sum, each) => sum + each.bytes, 0);
@@ -126,7 +126,12 @@ function rowOf({ copy, digest, image, error }: ObservedCopy, done: readonly Copi
 
 function unknownRow({ name, source, destinations }: MirrorEntry, error: ToolError): MirrorRow {
   const places = destinations.map(printRef);
-  return { name, source: printImageRef(source), destinations: places, digest: null, outcome: 'failed', bytes: 0, error: error.message };
+  return { name, source: printImageRef(source), destinations: places, digest: null, outcome: 'failed', bytes: 0, error: reasonOf(error) };
+}
+
+/** What is wrong and what to do, for a row of the report. */
+function reasonOf({ message, hint }: ToolError): string {
+  return hint === undefined ? message : `${message} (${hint})`;
 }
 
 function printRef(ref: ImageRef): string {
