@@ -32,15 +32,29 @@ interface Work extends Copying {
   readonly transfers: Limit;
   readonly questions: Limit;
   readonly jobs: ReadonlyMap<string, Job>;
+  /** Whether a registry knew the repository when the copying began. */
+  readonly isNew: (place: ImageRef) => Promise<boolean>;
 }
 
 /** Copies all images to all their destinations; what became of each is told as it ends. Throws E_INTERRUPTED alone. */
 export async function copyImages(images: readonly ImageToCopy[], copying: Copying): Promise<readonly CopiedImage[]> {
   const jobs = jobsOf(images);
-  const work: Work = { ...copying, transfers: limitTo(TRANSFERS), questions: limitTo(QUESTIONS), jobs };
+  const questions = limitTo(QUESTIONS);
+  const isNew = onceEach((place: ImageRef) => questions(() => copying.registry.isNew(place)));
+  const work: Work = { ...copying, transfers: limitTo(TRANSFERS), questions, jobs, isNew };
   for (const job of [...jobs.values()].sort((a, b) => b.blob.size - a.blob.size)) startJob(job, work); // the largest first: the last one decides the time
   const ends = images.flatMap((image, index) => image.destinations.map((destination) => copyImage({ image, index, destination }, work)));
   return Promise.all(ends);
+}
+
+function onceEach<T>(ask: (place: ImageRef) => Promise<T>): (place: ImageRef) => Promise<T> {
+  const asked = new Map<string, Promise<T>>();
+  return (place) => {
+    const name = printImageRef(repositoryOf(place));
+    const answer = asked.get(name) ?? ask(place);
+    asked.set(name, answer);
+    return answer;
+  };
 }
 
 function jobsOf(images: readonly ImageToCopy[]): ReadonlyMap<string, Job> {
@@ -67,26 +81,34 @@ function startJob(job: Job, work: Work): void {
   for (const ready of job.ready.values()) ready.catch(() => undefined); // whoever waits for it is told
 }
 
-async function sendBlob(job: Job, to: ImageRef, { registry, transfers, questions, onBytes }: Work): Promise<void> {
+async function sendBlob(job: Job, to: ImageRef, work: Work): Promise<void> {
   const { blob, source } = job;
-  if (await questions(() => registry.hasBlob(to, blob))) return onBytes(blob.size);
-  await transfers(() => registry.putBlob(to, { blob, content: () => counted(registry.readBlob(source, blob), job, onBytes) }));
+  const { registry, transfers, onBytes } = work;
+  if (await isThere(job, to, work)) return onBytes(blob.size);
+  const content = (): AsyncIterable<Buffer> => counted(registry.readBlob(source, blob), job, onBytes);
+  await transfers(() => registry.putBlob(to, { blob, content, from: to.repository })); // an earlier run may have brought it, and ended before its manifest
+}
+
+/** What a registry does not know needs no question for each layer. */
+async function isThere({ blob }: Job, to: ImageRef, { registry, questions, isNew }: Work): Promise<boolean> {
+  return !(await isNew(to)) && questions(() => registry.hasBlob(to, blob));
 }
 
 /** The same bytes in another repository: mounted, and sent again only where a registry does not mount. */
 async function mountBlob(
   job: Job,
   { from, to, sent }: { readonly from: ImageRef; readonly to: ImageRef; readonly sent: Promise<void> },
-  { registry, questions, onBytes }: Work,
+  work: Work,
 ): Promise<void> {
   const { blob, source } = job;
-  const isThere = await sent.then(
+  const { registry, questions, onBytes } = work;
+  const arrived = await sent.then(
     () => true,
     () => false,
   );
   const content = (): AsyncIterable<Buffer> => counted(registry.readBlob(source, blob), job, onBytes);
-  if (await questions(() => registry.hasBlob(to, blob))) return;
-  await questions(() => registry.putBlob(to, { blob, content, ...(isThere ? { from: from.repository } : {}) }));
+  if (await isThere(job, to, work)) return;
+  await questions(() => registry.putBlob(to, { blob, content, from: arrived ? from.repository : to.repository }));
 }
 
 /** Counts what is new: a transfer that begins again tells only what goes beyond the last one. */

@@ -7,11 +7,12 @@ import { openRegistry } from './registry.ts';
 
 type RegistriesWorld = HttpWorld & Pick<World, 'run'>;
 
-const opened = new WeakMap<RegistriesWorld, Registry>();
+/** By the signal that stops a run: it stays the same where a world is given another way to report. */
+const opened = new WeakMap<AbortSignal, Registry>();
 
-/** The client of this world, with docker's own logins; made when it is first asked for. */
+/** The client of this run, with docker's own logins; made when it is first asked for. */
 export function registriesOf(world: RegistriesWorld): Registry {
-  const registry = opened.get(world) ?? openRegistry({ http: openHttp(world), credentials: openDockerConfig(world), world });
-  opened.set(world, registry);
+  const registry = opened.get(world.stop) ?? openRegistry({ http: openHttp(world), credentials: openDockerConfig(world), world });
+  opened.set(world.stop, registry);
   return registry;
 }

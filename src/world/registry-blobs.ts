@@ -2,7 +2,7 @@
 import { ToolError } from '../model/error.ts';
 import { type ImageRef, printImageRef } from '../model/image.ts';
 import type { Blob, BlobUpload } from '../model/registry.ts';
-import { checkedBytes } from './checked-stream.ts';
+import { startCheck } from './checked-stream.ts';
 import type { HttpResponse, HttpWorld } from './http.ts';
 import { discard, type Exchange } from './http-exchange.ts';
 import { type Failure, failureOf, patiently, refusedStatus, retryDelay, slowDown, stopIfAsked } from './http-failure.ts';
@@ -34,8 +34,13 @@ export async function checkPush({ session, world }: RegistryClient, ref: ImageRe
 
 /** See `RegistrySource.readBlob`. */
 export async function* readBlob(client: RegistryClient, ref: ImageRef, blob: Blob): AsyncGenerator<Buffer> {
-  const refuse = (found: string): ToolError => wrongBlob(ref, blob, found);
-  yield* checkedBytes(transferredBytes(client, ref, blob), { ...blob, refuse });
+  const check = startCheck({ ...blob, refuse: (found) => wrongBlob(ref, blob, found) });
+  for await (const chunk of transferredBytes(client, ref, blob)) {
+    const ready = check.take(chunk);
+    if (ready !== undefined) yield ready;
+  }
+  const last = check.end();
+  if (last !== undefined) yield last;
 }
 
 /** See `RegistryTarget.putBlob`. */
@@ -55,34 +60,24 @@ async function* transferredBytes(client: RegistryClient, ref: ImageRef, blob: Bl
   for (let tries = 1, farthest = 0; done < blob.size || tries === 1; tries += 1) {
     const begun = done;
     const answer = await patiently(world, () => openBlob(client, ref, { blob, from: begun }));
-    const broken: { failure?: Failure } = {};
-    for await (const chunk of untilBroken(answer, world, broken)) {
-      done += chunk.length;
-      yield chunk;
+    let broken: Failure | undefined;
+    try {
+      for await (const chunk of answer.body as AsyncIterable<Buffer>) {
+        done += chunk.length;
+        yield chunk;
+      }
+    } catch (error) {
+      broken = failureOf(error, answer.url.href, world);
+    } finally {
+      discard(answer.body);
     }
     if (done >= blob.size) return;
     if (done >= farthest + MEBIBYTE) [farthest, tries] = [done, 1];
-    const failure = broken.failure ?? { error: wrongBlob(ref, blob, `${done} bytes instead of ${blob.size}`), transient: true };
+    const failure = broken ?? { error: wrongBlob(ref, blob, `${done} bytes instead of ${blob.size}`), transient: true };
     const delay = retryDelay(world, failure, tries);
     if (delay === undefined) throw failure.error;
     await world.sleep(delay);
     stopIfAsked(world.stop);
-  }
-}
-
-async function* untilBroken(answer: Exchange, world: HttpWorld, broken: { failure?: Failure }): AsyncGenerator<Buffer> {
-  const chunks = (answer.body as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
-  try {
-    for (;;) {
-      const next = await chunks.next().catch((error: unknown) => {
-        broken.failure = failureOf(error, answer.url.href, world);
-        return { done: true, value: undefined } as const;
-      });
-      if (next.done) return;
-      yield next.value;
-    }
-  } finally {
-    discard(answer.body);
   }
 }
 
@@ -153,22 +148,11 @@ async function sendBlob(
   ref: ImageRef,
   { blob, content, location }: BlobUpload & { readonly location: URL },
 ): Promise<{ readonly outcome: 'sent' } | Failure> {
-  const failed: { reason?: unknown } = {};
   const target = new URL(`${location.href}${location.search === '' ? '?' : '&'}digest=${encodeURIComponent(blob.digest)}`);
-  const answer = await client.session.send(ref, { location: target, size: blob.size, body: noting(content(), failed) });
-  if (failed.reason !== undefined) throw failed.reason;
+  const answer = await client.session.send(ref, { location: target, size: blob.size, body: content() });
   if (!('transient' in answer) && [200, 201, 204].includes(answer.status)) return { outcome: 'sent' };
   if (await hasBlob(client, ref, blob)) return { outcome: 'sent' }; // it arrived, and only the answer did not
   return 'transient' in answer ? answer : failedUpload(answer, ref, client.world);
-}
-
-async function* noting(chunks: AsyncIterable<Buffer>, failed: { reason?: unknown }): AsyncGenerator<Buffer> {
-  try {
-    yield* chunks;
-  } catch (error) {
-    failed.reason = error;
-    throw error;
-  }
 }
 
 /** 401: the login ended on the way; 400 and 404: the bytes or the upload were damaged or forgotten; each is worth another try. */

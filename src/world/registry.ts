@@ -17,7 +17,7 @@ import type { ManifestHead, Registry, ResolvedManifest, StoredManifest } from '.
 import { checkPush, hasBlob, putBlob, readBlob } from './registry-blobs.ts';
 import { deleteManifest, putManifest } from './registry-manifests.ts';
 import { type Ask, openRegistrySession, type RegistryNeeds, refusedAnswer } from './registry-session.ts';
-import { listTags } from './registry-tags.ts';
+import { isNew, listTags } from './registry-tags.ts';
 
 const LARGEST_MANIFEST = 8 * 1024 * 1024;
 /** Manifests that are kept, for what has a digest never changes. */
@@ -44,6 +44,7 @@ export function openRegistry(needs: RegistryNeeds): Registry {
     listTags: (ref) => listTags(ask, ref),
     readBlob: (ref, blob) => readBlob(client, ref, blob),
     checkPush: (ref) => checkPush(client, ref),
+    isNew: (ref) => isNew(ask, ref),
     hasBlob: (ref, blob) => hasBlob(client, ref, blob),
     putBlob: (ref, upload) => putBlob(client, ref, upload),
     putManifest: (ref, manifest) => putManifest(ask, ref, manifest),
