@@ -11,6 +11,8 @@ export interface Checking extends ExpectedBytes {
   /** The error of content with another size or digest; `found` says what came. */
   readonly refuse: (found: string) => Error;
   readonly onBytes?: (done: number) => void;
+  /** The size alone is checked, and nothing held back. */
+  readonly sizeOnly?: boolean;
 }
 
 /** One stream that is being checked. */
@@ -22,22 +24,24 @@ export interface Check {
 }
 
 /** For who has chunks at hand: each generator between a source and its receiver costs time for each chunk. */
-export function startCheck({ size, digest, refuse, onBytes }: Checking): Check {
-  const hash = createHash('sha256');
+export function startCheck({ size, digest, refuse, onBytes, sizeOnly }: Checking): Check {
+  const hash = sizeOnly ? undefined : createHash('sha256');
   let done = 0;
   let held: Buffer | undefined;
   return {
     take: (chunk) => {
-      hash.update(chunk);
+      hash?.update(chunk);
       done += chunk.length;
       if (done > size) throw refuse(`more than ${size} bytes`);
+      onBytes?.(done);
+      if (sizeOnly) return chunk;
       const ready = held;
       held = chunk;
-      onBytes?.(done);
       return ready;
     },
     end: () => {
       if (done !== size) throw refuse(`${done} bytes instead of ${size}`);
+      if (hash === undefined) return undefined;
       const found = digestFromHex(hash.digest('hex'));
       if (found !== digest) throw refuse(found);
       return held;

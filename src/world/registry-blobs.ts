@@ -1,7 +1,8 @@
 // Blobs of a registry (distribution-spec: Pulling Blobs, Pushing Blobs). Rule: a blob is complete and right under its digest, or it is not there.
+import { digestOf } from '../model/digest.ts';
 import { ToolError } from '../model/error.ts';
 import { type ImageRef, printImageRef } from '../model/image.ts';
-import type { Blob, BlobUpload } from '../model/registry.ts';
+import type { Blob, BlobReading, BlobUpload } from '../model/registry.ts';
 import { startCheck } from './checked-stream.ts';
 import type { HttpResponse, HttpWorld } from './http.ts';
 import { discard, type Exchange } from './http-exchange.ts';
@@ -32,10 +33,33 @@ export async function checkPush({ session, world }: RegistryClient, ref: ImageRe
   await session.ask(ref, { path: location.href, method: 'DELETE', push: true, maxBytes: SMALL }).catch(ifRefused); // some forbid even that
 }
 
+/** See `RegistryTarget.checksDigests`: bytes that no registry has, under a digest that is not theirs. */
+export async function checksDigests(client: RegistryClient, ref: ImageRef): Promise<boolean> {
+  const bytes = client.world.random(16);
+  const blob = { digest: digestOf(client.world.random(16)), size: bytes.length };
+  const begun = await beginUpload(client, ref, { blob, content: () => chunksOf(bytes) });
+  if ('transient' in begun || begun.location === undefined) return false;
+  const { location } = begun;
+  const answer = await client.session.send(ref, { location: uploadAddress(location, blob), size: blob.size, body: chunksOf(bytes) });
+  if (location.origin === registryOrigin(ref.registry)) {
+    await client.session.ask(ref, { path: location.href, method: 'DELETE', push: true, maxBytes: SMALL }).catch(ifRefused);
+  }
+  return !('transient' in answer) && answer.status === 400 && !(await hasBlob(client, ref, blob));
+}
+
+async function* chunksOf(bytes: Buffer): AsyncGenerator<Buffer> {
+  yield bytes;
+}
+
 /** See `RegistrySource.readBlob`. */
-export async function* readBlob(client: RegistryClient, ref: ImageRef, blob: Blob): AsyncGenerator<Buffer> {
-  const check = startCheck({ ...blob, refuse: (found) => wrongBlob(ref, blob, found) });
+export async function* readBlob(
+  client: RegistryClient,
+  ref: ImageRef,
+  { blob, onBytes, unchecked = false }: { readonly blob: Blob } & BlobReading,
+): AsyncGenerator<Buffer> {
+  const check = startCheck({ ...blob, sizeOnly: unchecked, refuse: (found) => wrongBlob(ref, blob, found) });
   for await (const chunk of transferredBytes(client, ref, blob)) {
+    onBytes?.(chunk.length);
     const ready = check.take(chunk);
     if (ready !== undefined) yield ready;
   }
@@ -148,11 +172,14 @@ async function sendBlob(
   ref: ImageRef,
   { blob, content, location }: BlobUpload & { readonly location: URL },
 ): Promise<{ readonly outcome: 'sent' } | Failure> {
-  const target = new URL(`${location.href}${location.search === '' ? '?' : '&'}digest=${encodeURIComponent(blob.digest)}`);
-  const answer = await client.session.send(ref, { location: target, size: blob.size, body: content() });
+  const answer = await client.session.send(ref, { location: uploadAddress(location, blob), size: blob.size, body: content() });
   if (!('transient' in answer) && [200, 201, 204].includes(answer.status)) return { outcome: 'sent' };
   if (await hasBlob(client, ref, blob)) return { outcome: 'sent' }; // it arrived, and only the answer did not
   return 'transient' in answer ? answer : failedUpload(answer, ref, client.world);
+}
+
+function uploadAddress(location: URL, { digest }: Blob): URL {
+  return new URL(`${location.href}${location.search === '' ? '?' : '&'}digest=${encodeURIComponent(digest)}`);
 }
 
 /** 401: the login ended on the way; 400 and 404: the bytes or the upload were damaged or forgotten; each is worth another try. */

@@ -14,7 +14,7 @@ import {
   parseManifestType,
 } from '../model/image-manifest.ts';
 import type { ManifestHead, Registry, ResolvedManifest, StoredManifest } from '../model/registry.ts';
-import { checkPush, hasBlob, putBlob, readBlob } from './registry-blobs.ts';
+import { checkPush, checksDigests, hasBlob, putBlob, readBlob } from './registry-blobs.ts';
 import { deleteManifest, putManifest } from './registry-manifests.ts';
 import { type Ask, openRegistrySession, type RegistryNeeds, refusedAnswer } from './registry-session.ts';
 import { isNew, listTags } from './registry-tags.ts';
@@ -42,9 +42,10 @@ export function openRegistry(needs: RegistryNeeds): Registry {
     },
     resolveManifest: (ref) => resolveManifest(ask, ref),
     listTags: (ref) => listTags(ask, ref),
-    readBlob: (ref, blob) => readBlob(client, ref, blob),
+    readBlob: (ref, blob, how) => readBlob(client, ref, { blob, ...how }),
     checkPush: (ref) => checkPush(client, ref),
     isNew: (ref) => isNew(ask, ref),
+    checksDigests: (ref) => checksDigests(client, ref),
     hasBlob: (ref, blob) => hasBlob(client, ref, blob),
     putBlob: (ref, upload) => putBlob(client, ref, upload),
     putManifest: (ref, manifest) => putManifest(ask, ref, manifest),
