@@ -1,6 +1,6 @@
 // What can be asked of an image registry, and put into it (OCI distribution-spec 1.1). Rule: reading and writing are two interfaces; whoever looks gets the first alone.
 import type { Digest } from './digest.ts';
-import type { ImageRef } from './image.ts';
+import type { ImageRef, PlatformParts } from './image.ts';
 
 export interface ManifestHead {
   readonly digest: Digest;
@@ -18,6 +18,7 @@ export interface ResolvedManifest extends ManifestHead {
   readonly platforms: readonly string[];
   /** Bytes to pull for the largest platform. */
   readonly compressedSize: number;
+  readonly parts: readonly PlatformParts[];
 }
 
 /** Bytes by their digest. */

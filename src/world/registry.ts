@@ -1,9 +1,9 @@
 // Image registries (OCI distribution-spec 1.1). Rule: a digest is computed from the bytes that came, never believed.
 import { type Digest, digestOf } from '../model/digest.ts';
 import { isToolError, ToolError } from '../model/error.ts';
-import { type ImageRef, pinImage, printImageRef } from '../model/image.ts';
+import { type ImageRef, type PlatformParts, pinImage, printImageRef } from '../model/image.ts';
 import {
-  compressedSize,
+  blobsOf,
   type Descriptor,
   IMAGE_TYPES,
   type ImageManifest,
@@ -80,16 +80,12 @@ async function readManifest(ask: Ask, ref: ImageRef): Promise<StoredManifest> {
 
 async function resolveManifest(ask: Ask, ref: ImageRef): Promise<ResolvedManifest> {
   const { bytes, ...head } = await readManifest(ask, ref);
-  const sizes = await measure(ask, ref, { manifest: parseImageManifest(bytes, head.mediaType, printImageRef(ref)), depth: 1 });
-  if (sizes.length === 0)
+  const parts = await measure(ask, ref, { manifest: parseImageManifest(bytes, head.mediaType, printImageRef(ref)), depth: 1 });
+  if (parts.length === 0)
     throw new ToolError('E_FORMAT', `${printImageRef(ref)} names no image for any platform`, { hint: 'Push it again.' });
-  const platforms = [...new Set(sizes.map(({ platform }) => platform))].sort();
-  return { ...head, platforms, compressedSize: Math.max(...sizes.map(({ size }) => size)) };
-}
-
-interface PlatformSize {
-  readonly platform: string;
-  readonly size: number;
+  const platforms = [...new Set(parts.map(({ platform }) => platform))].sort();
+  const sizes = parts.map(({ blobs }) => blobs.reduce((sum, { size }) => sum + size, 0));
+  return { ...head, platforms, compressedSize: Math.max(...sizes), parts };
 }
 
 interface Found {
@@ -99,16 +95,16 @@ interface Found {
   readonly platform?: string;
 }
 
-async function measure(ask: Ask, ref: ImageRef, { manifest, depth, platform }: Found): Promise<PlatformSize[]> {
+async function measure(ask: Ask, ref: ImageRef, { manifest, depth, platform }: Found): Promise<PlatformParts[]> {
   if (manifest.kind === 'image') {
-    return [{ platform: platform ?? (await readPlatform(ask, ref, manifest.config)), size: compressedSize(manifest) }];
+    return [{ platform: platform ?? (await readPlatform(ask, ref, manifest.config)), blobs: blobsOf(manifest) }];
   }
   if (depth > DEEPEST_INDEX) throw new ToolError('E_FORMAT', `${printImageRef(ref)}: an index nested more than ${DEEPEST_INDEX} deep`);
-  const sizes = await Promise.all(manifest.entries.map((entry) => measureEntry(ask, ref, { entry, depth })));
-  return sizes.flat();
+  const parts = await Promise.all(manifest.entries.map((entry) => measureEntry(ask, ref, { entry, depth })));
+  return parts.flat();
 }
 
-async function measureEntry(ask: Ask, ref: ImageRef, { entry, depth }: { entry: IndexEntry; depth: number }): Promise<PlatformSize[]> {
+async function measureEntry(ask: Ask, ref: ImageRef, { entry, depth }: { entry: IndexEntry; depth: number }): Promise<PlatformParts[]> {
   const child = await readManifest(ask, pinImage(ref, entry.digest));
   if (child.size !== entry.size || child.mediaType !== entry.mediaType) {
     throw new ToolError('E_DIGEST', `${printImageRef(ref)}: its index describes ${entry.digest} with another size or type`);
