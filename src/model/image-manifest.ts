@@ -116,7 +116,8 @@ function mediaTypeOf(f: Fields, contentType: string, where: string): string {
   });
 }
 
-function parseDescriptor(value: unknown, where: string): Descriptor {
+/** Media type, digest and size of what is named. */
+export function parseDescriptor(value: unknown, where: string): Descriptor {
   const f = parseFields(value, where);
   return {
     mediaType: parseText(f.mediaType, `${where}.mediaType`),

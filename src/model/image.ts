@@ -5,6 +5,7 @@ import { parseText } from './parse.ts';
 
 /** A normalised image name: `nginx` is `{ registry: 'docker.io', repository: 'library/nginx' }`. Without tag and digest Docker means `latest`. */
 export interface ImageRef {
+  /** A host, or `oci:/folder` for an OCI image layout on disk, which no text is parsed as. */
   readonly registry: string;
   readonly repository: string;
   readonly tag?: string;
