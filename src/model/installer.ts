@@ -82,12 +82,14 @@ function runtimeValues(runtimes: readonly Runtime[]): Readonly<Record<string, st
   const wordsOf = (os: string, arch: string): string => {
     const found = runtimes.find((each) => each.os === os && each.arch === arch);
     if (found === undefined) return '';
-    return [found.name, found.size, hexOf(found.sha256), found.program.size, hexOf(found.program.sha256)].join(' ');
+    return [parseFileName(found.name, 'runtime'), found.size, hexOf(found.sha256), found.program.size, hexOf(found.program.sha256)].join(
+      ' ',
+    );
   };
   const [first] = runtimes;
   return {
-    RUNTIME_NODE: first?.node ?? '',
-    RUNTIME_TAG: first?.tag ?? '',
+    RUNTIME_NODE: first === undefined ? '' : parseFileName(first.node, 'runtime'),
+    RUNTIME_TAG: first === undefined ? '' : parseTag(first.tag, 'runtime'),
     RUNTIME_LINUX_X64: wordsOf('linux', 'x64'),
     RUNTIME_LINUX_ARM64: wordsOf('linux', 'arm64'),
   };

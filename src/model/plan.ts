@@ -162,6 +162,8 @@ export interface StepArgs {
   };
   /** Puts these assets of the channel's latest release at the root of the host. */
   'put-files': { readonly host: HostAddress; readonly channel: string; readonly names: readonly string[] };
+  /** Shows runtimes of a published release below `runtimes/` of a folder, under names without a version. */
+  'show-runtimes': { readonly host: HostAddress; readonly tag: string; readonly assets: readonly AssetToPublish[] };
 
   /** The same annotated tag on each of these repositories, or on none of them. */
   'tag-repositories': { readonly tag: string; readonly repositories: readonly RepositoryToTag[] };

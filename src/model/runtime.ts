@@ -1,8 +1,6 @@
 // The Node.js that hosts without a suitable one fetch. Rule: packed file and program are known by size and digest; one release per Node.js version holds them, on every host.
-import type { Channel } from './channel.ts';
 import { type Digest, hexOf, parseDigest } from './digest.ts';
 import { canonicalJson } from './json.ts';
-import { parseFileName } from './manifest.ts';
 import { parseCount, parseFields, parseJson, parseList, parseText, parseType } from './parse.ts';
 import { compareVersions, parseVersion, satisfies } from './version.ts';
 
@@ -65,12 +63,12 @@ export function parseRuntime(value: unknown, where: string): Runtime {
   const program = parseFields(f.program, `${where}.program`);
   return {
     node: parseVersion(f.node, `${where}.node`),
-    os: parseFileName(f.os, `${where}.os`),
-    arch: parseFileName(f.arch, `${where}.arch`),
-    name: parseFileName(f.name, `${where}.name`),
+    os: parseText(f.os, `${where}.os`),
+    arch: parseText(f.arch, `${where}.arch`),
+    name: parseText(f.name, `${where}.name`),
     size: parseCount(f.size, `${where}.size`),
     sha256: parseDigest(f.sha256, `${where}.sha256`),
-    tag: parseFileName(f.tag, `${where}.tag`),
+    tag: parseText(f.tag, `${where}.tag`),
     program: {
       size: parseCount(program.size, `${where}.program.size`),
       sha256: parseDigest(program.sha256, `${where}.program.sha256`),
@@ -79,7 +77,7 @@ export function parseRuntime(value: unknown, where: string): Runtime {
 }
 
 /** The runtimes of a channel that this program can use; entries of another shape belong to other programs. */
-export function runtimesOf({ runtimes }: Pick<Channel, 'runtimes'>): readonly Runtime[] {
+export function runtimesOf({ runtimes }: { readonly runtimes: readonly unknown[] }): readonly Runtime[] {
   const known = runtimes.filter((item) => typeof item === 'object' && item !== null && 'tag' in item && 'program' in item);
   return known.map((item) => parseRuntime(item, 'runtimes'));
 }
