@@ -8,6 +8,7 @@ import { fileSteps } from './steps/files.ts';
 import { healthSteps } from './steps/health.ts';
 import { imageSteps } from './steps/images.ts';
 import { releaseSteps } from './steps/release.ts';
+import { runtimeSteps } from './steps/runtime.ts';
 import { serviceSteps } from './steps/services.ts';
 import { tagSteps } from './steps/tag.ts';
 
@@ -22,4 +23,5 @@ export const handlers: Handlers = {
   ...backupSteps,
   ...dataSteps,
   ...healthSteps,
+  ...runtimeSteps,
 };

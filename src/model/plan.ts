@@ -7,6 +7,7 @@ import type { Digest } from './digest.ts';
 import type { Draft, HostAddress, Publication } from './host.ts';
 import type { ImageRef } from './image.ts';
 import type { ImageToCopy } from './image-copy.ts';
+import type { KeptRuntime } from './install.ts';
 import type { Reservation } from './reservation.ts';
 
 /** A file to be written: its content is found by digest among the plan's contents. Paths are relative to the plan's root. */
@@ -218,6 +219,12 @@ export interface StepArgs {
   };
   /** Does nothing on the way forward; on the way back it demands that what was well before is well again, with the same images. */
   'guard-health': { readonly project: ComposeProject; readonly probes: readonly Probe[]; readonly timeout: number };
+  /** Keeps the Node.js that runs this plan where installs share it; `user` is the install's folder. */
+  'keep-runtime': KeptRuntime & { readonly user: string };
+  /** The install uses that Node.js no more; it goes when no other install does. */
+  'drop-runtime': KeptRuntime & { readonly user: string };
+  /** The small command on PATH. Absolute. */
+  'put-launcher': { readonly path: string; readonly content: Digest };
   'remove-project': { readonly project: ComposeProject; readonly volumes: readonly string[] };
   'remove-images': { readonly local: readonly string[] };
   'remove-paths': { readonly paths: readonly string[] };

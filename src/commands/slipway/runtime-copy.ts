@@ -28,7 +28,9 @@ async function describe(tag: string, files: readonly Runtime[], { from, to, comm
   const version = files[0]?.node ?? '';
   const assets = (await findRuntimes({ host: from, files, commit, built: [] }, world))?.published;
   if (assets === undefined) {
-    throw new ToolError('E_NOT_FOUND', `${from.name} has no ${tag}, which its channel names`, { hint: 'Publish to it again: that mends it.' });
+    throw new ToolError('E_NOT_FOUND', `${from.name} has no ${tag}, which its channel names`, {
+      hint: 'Publish to it again: that mends it.',
+    });
   }
   const other = files.find((file) => !assets.some(({ name, sha256 }) => name === file.name && sha256 === file.sha256));
   if (other !== undefined) {
