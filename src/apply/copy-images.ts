@@ -1,6 +1,6 @@
 // Copies images between registries. Rule: a layer goes to each registry once and is mounted from there; children before their index, the tag last; one image that
 // fails stops no other.
-import { ToolError } from '../model/error.ts';
+import { isToolError, ToolError } from '../model/error.ts';
 import { type ImageRef, pinImage, printImageRef } from '../model/image.ts';
 import type { CopiedImage, ImageToCopy, ManifestToCopy } from '../model/image-copy.ts';
 import type { Blob, Registry } from '../model/registry.ts';
@@ -130,7 +130,13 @@ async function putImage({ image, destination }: OneCopy, work: Work): Promise<nu
     await Promise.all(manifest.blobs.map((blob) => jobs.get(keyOf(destination, blob))?.ready.get(destination.repository)));
     bytes += takeSent(manifest, destination, jobs);
     const to = manifest === root ? destination : repositoryOf(destination);
-    await questions(async () => registry.putManifest(to, await manifestOf(image, manifest, registry)));
+    const put = (): Promise<void> => questions(async () => registry.putManifest(to, await manifestOf(image, manifest, registry)));
+    await put().catch(async (error: unknown) => {
+      if (!missesBlobs(error) || manifest.blobs.length === 0) throw error;
+      await Promise.all(manifest.blobs.map((blob) => sendAnyway(blob, destination, work)));
+      bytes += takeSent(manifest, destination, jobs);
+      await put();
+    });
   }
   if (root === undefined) return bytes;
   const stored = await questions(() =>
@@ -140,6 +146,17 @@ async function putImage({ image, destination }: OneCopy, work: Work): Promise<nu
   throw new ToolError('E_DIGEST', `${printImageRef(destination)} is ${stored?.digest ?? 'gone'} after it was written as ${root.digest}`, {
     hint: 'Somebody else writes there too, or the registry changes what it stores. Run the same command again.',
   });
+}
+
+/** A registry may say that it has a layer, and miss it when the manifest comes. */
+function missesBlobs(error: unknown): boolean {
+  return isToolError(error, 'E_CONFLICT') && /BLOB_UNKNOWN/.test(String(error.details.reason));
+}
+
+async function sendAnyway(blob: Blob, to: ImageRef, { registry, transfers, jobs, onBytes }: Work): Promise<void> {
+  const job = jobs.get(keyOf(to, blob));
+  if (job === undefined) return;
+  await transfers(() => registry.putBlob(to, { blob, content: () => counted(registry.readBlob(job.source, blob), job, onBytes) }));
 }
 
 /** Bytes are counted for the first image that needed them. */

@@ -1,6 +1,7 @@
 // The table of all kinds of steps. Rule: a kind without a handler does not compile.
 import type { Handlers } from './handler.ts';
 import { backupSteps } from './steps/backup.ts';
+import { buildSteps } from './steps/build.ts';
 import { bundleSteps } from './steps/bundle.ts';
 import { copySteps } from './steps/copy.ts';
 import { dataSteps } from './steps/data.ts';
@@ -17,6 +18,7 @@ export const handlers: Handlers = {
   ...releaseSteps,
   ...copySteps,
   ...imageSteps,
+  ...buildSteps,
   ...tagSteps,
   ...fileSteps,
   ...serviceSteps,

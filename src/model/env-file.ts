@@ -25,17 +25,22 @@ export function parseEnvFile(text: string, where = '.env'): EnvFile {
 
 /** The file's text; equal to what was parsed when nothing was edited. */
 export function envText(file: EnvFile): string {
-  return file.parts.map(partText).join('');
+  return textOf(file.parts);
 }
 
 /**
- * All values as Compose reads them: the last of several entries wins, `$NAME` stands for entries above it or else for `outside`, the
- * environment that Compose runs in.
+ * All values as Compose reads them: the last of several entries wins, `$NAME` stands for `outside`, the environment around the file, or
+ * else for entries above it, and a name alone for `outside` only.
  */
 export function envValues(file: EnvFile, outside: Readonly<Record<string, string | undefined>> = {}): Map<string, string> {
   const values = new Map<string, string>();
-  const lookup = (name: string): string | undefined => (Object.hasOwn(outside, name) ? outside[name] : undefined) ?? values.get(name);
-  for (const entry of entriesOf(file)) values.set(entry.name, decodeValue(entry, lookup));
+  const given = (name: string): string | undefined => (Object.hasOwn(outside, name) ? outside[name] : undefined);
+  for (const part of file.parts) {
+    if (part.kind === 'text') continue;
+    const name = part.name.trimEnd();
+    const value = part.kind === 'bare' ? given(name) : decodeValue(part, (other) => given(other) ?? values.get(other));
+    if (value !== undefined) values.set(name, value);
+  }
   return values;
 }
 
@@ -73,26 +78,36 @@ export function appendEnv(file: EnvFile, heading: string, items: readonly EnvIte
 
 /** Turns every entry of this name into a comment, under a line that says why. */
 export function commentOutEnv(file: EnvFile, name: string, reason: string): EnvFile {
-  const newline = newlineOf(file);
-  const parts = file.parts.flatMap((part, index): EnvPart[] => {
-    if (part.kind !== 'entry' || part.name !== name) return [part];
-    const before = file.parts.slice(0, index).map(partText).join('');
-    const after = file.parts
-      .slice(index + 1)
-      .map(partText)
-      .join('');
-    const start = before === '' || /\n[^\S\n]*$|^\ufeff?[^\S\n]*$/.test(before) ? '' : newline;
-    const end = /^[^\S\n]*(?:#|\n|$)/.test(after) ? '' : newline;
-    const lines = partText(part).replaceAll('\n', '\n# ');
-    return [{ kind: 'text', text: `${start}${commentOf(reason, newline)}# ${lines}${end}` }];
-  });
-  return joined(parts);
+  return replaceEntries(file, name, (entry) => `${commentOf(reason, newlineOf(file))}# ${partText(entry).replaceAll('\n', '\n# ')}`);
+}
+
+/** Takes every entry of this name out, value and all, and leaves a comment in its place. */
+export function removeEnv(file: EnvFile, name: string, reason: string): EnvFile {
+  return replaceEntries(file, name, () => commentOf(reason, newlineOf(file)).trimEnd());
 }
 
 /** Gives every entry of one name another name; value, quoting and place stay. */
 export function renameEnv(file: EnvFile, from: string, to: string): EnvFile {
   checkName(to);
   return { parts: file.parts.map((part) => (part.kind === 'entry' && part.name === from ? { ...part, name: to } : part)) };
+}
+
+/** Puts comments where entries of this name were, each on lines of its own. */
+function replaceEntries(file: EnvFile, name: string, comment: (entry: EnvEntry) => string): EnvFile {
+  const newline = newlineOf(file);
+  const parts = file.parts.flatMap((part, index): EnvPart[] => {
+    if (part.kind !== 'entry' || part.name !== name) return [part];
+    const before = textOf(file.parts.slice(0, index));
+    const after = textOf(file.parts.slice(index + 1));
+    const start = before === '' || /\n[^\S\n]*$|^\ufeff?[^\S\n]*$/.test(before) ? '' : newline;
+    const end = /^[^\S\n]*(?:#|\n|$)/.test(after) ? '' : newline;
+    return [{ kind: 'text', text: `${start}${comment(part)}${end}` }];
+  });
+  return joined(parts);
+}
+
+function textOf(parts: readonly EnvPart[]): string {
+  return parts.map(partText).join('');
 }
 
 function entriesOf(file: EnvFile): EnvEntry[] {

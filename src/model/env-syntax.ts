@@ -72,21 +72,31 @@ function scanStatement(text: string, start: number, place: Place): EnvPart {
   const lead = matchAt(EXPORT, text, start)?.[0] ?? '';
   const key = matchAt(KEY, text, start + lead.length)?.[0] ?? '';
   const name = key.replace(TRAILING, '');
-  if (!NAME.test(key) || name.includes(' ')) throw refusal(place, 'this is not NAME=value'); // not quoted: it may be a piece of a secret
+  if (!NAME.test(key) || name.includes(' ')) throw refusal(place, 'this is not NAME=value', 'Write NAME=value'); // not quoted: it may be a piece of a secret
   const end = start + lead.length + key.length;
   const separator = matchAt(SEPARATOR, text, end)?.[0];
-  if (separator === undefined) return { kind: 'bare', lead, name: key };
-  if (name === '') throw refusal(place, 'a value without a name');
+  if (separator === undefined && end < text.length) return { kind: 'bare', lead, name: key };
+  // Some Composes refuse these two, others read a variable whose name is empty.
+  if (separator === undefined) throw refusal(place, 'a name alone at the very end', 'Write NAME= for an empty value');
+  if (name === '') throw refusal(place, 'a value without a name', 'Write NAME=value');
   const gap = key.slice(name.length) + separator;
   const entry: EnvEntry = { kind: 'entry', lead, name, separator: gap, quote: '', raw: '', tail: '', line: place.line };
   return scanValue(text, end + separator.length, { entry, where: place.where });
 }
 
-function scanValue(text: string, at: number, { entry, where }: { readonly entry: EnvEntry; readonly where: string }): EnvEntry {
+/** Composes before 2.27 refuse a NUL in `.env`, and no container can be given one. */
+function scanValue(text: string, at: number, context: { readonly entry: EnvEntry; readonly where: string }): EnvEntry {
+  const entry = cutValue(text, at, context);
+  if (!entry.raw.includes('\0')) return entry;
+  const place = { where: context.where, line: entry.line };
+  throw refusal(place, `the value of ${entry.name} holds a NUL character`, 'Take the NUL character out');
+}
+
+function cutValue(text: string, at: number, { entry, where }: { readonly entry: EnvEntry; readonly where: string }): EnvEntry {
   const quote = text[at];
   if (quote === "'" || quote === '"') {
     const raw = matchAt(QUOTED[quote], text, at)?.[1];
-    if (raw === undefined) throw refusal({ where, line: entry.line }, `the value of ${entry.name} has no closing ${quote}`);
+    if (raw === undefined) throw unclosed(entry, where, quote);
     return { ...entry, quote, raw };
   }
   const line = matchAt(PLAIN, text, at)?.[0] ?? '';
@@ -106,8 +116,16 @@ function matchAt(pattern: RegExp, text: string, at: number): RegExpExecArray | n
   return pattern.exec(text);
 }
 
-function refusal({ where, line }: Place, problem: string): ToolError {
+function unclosed({ name, line }: EnvEntry, where: string, quote: string): ToolError {
+  return refusal(
+    { where, line },
+    `the value of ${name} has no closing ${quote}`,
+    `Add the closing ${quote}, or put a literal one into the other quotes`,
+  );
+}
+
+function refusal({ where, line }: Place, problem: string, fix: string): ToolError {
   return new ToolError('E_CONFIG', `${where}:${line}: ${problem}`, {
-    hint: `Correct line ${line} of ${where}; Docker Compose refuses it too.`,
+    hint: `${fix}, or begin line ${line} of ${where} with # to leave it out.`,
   });
 }

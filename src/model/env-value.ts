@@ -98,13 +98,15 @@ function interpolate(text: string, scope: Scope): string {
   return result + text.slice(at).replaceAll('$$', '$');
 }
 
+/** The operand is read even where it is not needed: Compose refuses a broken one all the same. */
 function substitute({ name, operator, operand }: Reference, scope: Scope): string {
-  if (name === undefined || operand.includes('\n')) throw malformed(scope);
+  if (name === undefined) throw malformed(scope);
+  const other = interpolate(operand, scope);
   const value = scope.lookup(name);
   const present = value !== undefined && !(operator.startsWith(':') && value === '');
-  if (operator.endsWith('+')) return present ? interpolate(operand, scope) : '';
+  if (operator.endsWith('+')) return present ? other : '';
   if (present || operator === '') return value ?? '';
-  if (operator.endsWith('-')) return interpolate(operand, scope);
+  if (operator.endsWith('-')) return other;
   throw new ToolError('E_CONFIG', `${scope.where}: ${name} has no value, and the line demands one`, {
     hint: `Set ${name} above the line that uses it.`,
   });

@@ -50,10 +50,12 @@ function namedAt(text: string, start: number): Reference | undefined {
   return name === undefined ? undefined : { name, operator: '', operand: '', start, end: start + 1 + name.length };
 }
 
+/** What opens and does not close on its line ends at the last brace there: Compose looks for a pair, and else takes all it can get. */
 function bracedAt(text: string, start: number): Reference {
-  const close = closingBrace(text, start + 1);
-  const [, name, operator = '', operand = ''] = (close === undefined ? null : BRACED.exec(text.slice(start + 2, close))) ?? [];
-  return { name, operator, operand, start, end: (close ?? text.length - 1) + 1 };
+  const line = text.slice(0, text.indexOf('\n', start) < 0 ? undefined : text.indexOf('\n', start));
+  const close = closingBrace(line, start + 1) ?? line.lastIndexOf('}');
+  const [, name, operator = '', operand = ''] = BRACED.exec(line.slice(start + 2, Math.max(start + 2, close))) ?? [];
+  return { name, operator, operand, start, end: (close > start ? close : text.length - 1) + 1 };
 }
 
 function closingBrace(text: string, open: number): number | undefined {

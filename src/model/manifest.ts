@@ -55,6 +55,8 @@ export interface ManifestImage {
   readonly platforms: readonly string[];
   /** Compressed bytes of the largest platform. */
   readonly size: number;
+  /** Of these, the bytes that no image before it in the list has; absent where that is not known, or all of them. */
+  readonly added?: number;
 }
 
 export interface Manifest {
@@ -181,6 +183,7 @@ function parseManifestImage(value: unknown, where: string): ManifestImage {
     digest: parseDigest(f.digest, `${where}.digest`),
     platforms: parseTexts(f.platforms, `${where}.platforms`),
     size: parseCount(f.size, `${where}.size`),
+    added: parseOptional(f.added, `${where}.added`, parseCount),
   });
 }
 

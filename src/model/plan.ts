@@ -6,6 +6,7 @@ import type { DumpRecipe, Probe } from './description.ts';
 import type { Digest } from './digest.ts';
 import type { Draft, HostAddress, Publication } from './host.ts';
 import type { ImageRef } from './image.ts';
+import type { Builder, ImageToBuild } from './image-build.ts';
 import type { ImageToCopy } from './image-copy.ts';
 import type { KeptRuntime } from './install.ts';
 import type { Reservation } from './reservation.ts';
@@ -81,6 +82,13 @@ export interface ImageToTag {
   readonly tags: readonly string[];
 }
 
+/** Manifests of one repository; what names others comes before them. */
+export interface ManifestsToDelete {
+  /** Without a tag. */
+  readonly image: ImageRef;
+  readonly manifests: readonly { readonly digest: Digest; readonly tags: readonly string[] }[];
+}
+
 export type AssetToPublish = ChannelAsset;
 
 /** A repository that gets a tag. */
@@ -153,6 +161,16 @@ export interface StepArgs {
   'tag-images': { readonly images: readonly ImageToTag[] };
   /** Copies images between registries; a layer goes to each registry once. */
   'copy-images': { readonly images: readonly ImageToCopy[] };
+  /** Builds images one after the other, and pushes each with all its tags. */
+  'build-images': {
+    readonly images: readonly ImageToBuild[];
+    readonly builder: Builder;
+    readonly push: boolean;
+    /** The folder of the builds' whole outputs, relative to the root. */
+    readonly logs: string;
+  };
+  /** Takes manifests out of registries, with the tags that name them and nothing else. */
+  'delete-manifests': { readonly repositories: readonly ManifestsToDelete[] };
   /** Gives a mirror the authority's channel file, byte for byte. */
   'mirror-channel': {
     readonly from: HostAddress;

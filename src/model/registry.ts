@@ -1,6 +1,7 @@
 // What can be asked of an image registry, and put into it (OCI distribution-spec 1.1). Rule: reading and writing are two interfaces; whoever looks gets the first alone.
 import type { Digest } from './digest.ts';
-import type { ImageRef } from './image.ts';
+import type { ImageRef, PlatformParts } from './image.ts';
+import type { Descriptor } from './image-manifest.ts';
 
 export interface ManifestHead {
   readonly digest: Digest;
@@ -18,6 +19,7 @@ export interface ResolvedManifest extends ManifestHead {
   readonly platforms: readonly string[];
   /** Bytes to pull for the largest platform. */
   readonly compressedSize: number;
+  readonly parts: readonly PlatformParts[];
 }
 
 /** Bytes by their digest. */
@@ -36,6 +38,11 @@ export interface RegistrySource {
   readonly resolveManifest: (ref: ImageRef) => Promise<ResolvedManifest>;
   /** All tags over all pages, in the registry's order. Throws E_NOT_FOUND when there is no such repository: a failed listing is not an empty one. */
   readonly listTags: (ref: ImageRef) => Promise<readonly string[]>;
+  /**
+   * What the registry lists as referring to this digest: signatures, attestations. Undefined where it keeps no such lists; then an index at a tag may
+   * (`fallbackTag`). Throws E_TOO_LARGE for a list without end.
+   */
+  readonly listReferrers: (ref: ImageRef) => Promise<readonly Descriptor[] | undefined>;
   /**
    * The bytes of a blob; a broken transfer is continued where it broke. The last of them come after the digest was checked, so who read to the
    * end has what was asked for. Throws E_NOT_FOUND, E_AUTH, E_DIGEST, E_NETWORK.
@@ -60,6 +67,8 @@ export interface RegistryTarget {
   readonly putBlob: (ref: ImageRef, upload: BlobUpload) => Promise<'mounted' | 'sent'>;
   /** Puts a manifest under the tag, else under its digest. Throws E_CONFLICT when the registry refuses it for what is there or what is missing. */
   readonly putManifest: (ref: ImageRef, manifest: StoredManifest) => Promise<void>;
+  /** Puts a manifest under its digest, and into the list of what refers to `subject`: the registry's own, else an index at a tag. */
+  readonly putReferrer: (ref: ImageRef, manifest: StoredManifest, subject: Digest) => Promise<void>;
   /** Removes a manifest with all its tags; false where a registry does not allow that. */
   readonly deleteManifest: (ref: ImageRef, digest: Digest) => Promise<boolean>;
 }

@@ -1,4 +1,5 @@
 // Decides what a release's folder holds. Rule: the manifest says it all but the archive's own hash; the step only writes what the manifest says.
+import { keep } from '../model/description.ts';
 import { type Digest, digestOf } from '../model/digest.ts';
 import { OPERATOR_ASSET, publicLocation } from '../model/host.ts';
 import type { ResolvedImage } from '../model/image.ts';
@@ -11,6 +12,7 @@ import { printUnsealed, type UnsealedManifest } from '../model/seal.ts';
 import type { OperatorProgram } from '../model/source-file.ts';
 import { VERSION_PLACE } from '../model/tag.ts';
 import type { BundleItem } from './bundle-items.ts';
+import { addedBytes } from './image-parts.ts';
 import type { ReleaseName } from './render-bundle.ts';
 
 export interface PackWanted extends ReleaseName {
@@ -89,7 +91,7 @@ export function manifestOf({ version, tag, channel }: ReleaseName, facts: PackFa
     folders: bundle.folders.map((path) => path.replace(/\/$/, '')),
     userOwned: bundle.userOwned,
     hostPaths: bundle.hostPaths,
-    images: images.map(manifestImage),
+    images: manifestImages(images),
     features: product.features,
     env: product.env,
     services: product.services,
@@ -161,8 +163,11 @@ export function manifestFile(
   return { path, mode: executable ? '0755' : '0644', size, sha256, owner: isUsers ? 'user' : 'vendor' };
 }
 
-function manifestImage({ name, reference, digest, platforms, size }: ResolvedImage): ManifestImage {
-  return { name, reference: printTagged(reference), digest, platforms, size };
+function manifestImages(images: readonly ResolvedImage[]): ManifestImage[] {
+  const added = addedBytes(images);
+  return images.map(({ name, reference, digest, platforms, size }, index) =>
+    keep({ name, reference: printTagged(reference), digest, platforms, size, added: added[index] }),
+  );
 }
 
 function bundleOf({ bundle }: Product): BundleRules {

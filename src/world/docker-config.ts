@@ -11,8 +11,8 @@ import type { World } from '../model/seams.ts';
 export type Credential =
   | { readonly kind: 'none'; readonly reason: string }
   | { readonly kind: 'password'; readonly username: string; readonly password: string; readonly from: string }
-  /** A refresh token, to be traded for an access token (OAuth2). */
-  | { readonly kind: 'identity'; readonly token: string; readonly from: string }
+  /** A refresh token, to be traded for an access token (OAuth2); user and password are for token services that do not trade. */
+  | { readonly kind: 'identity'; readonly token: string; readonly username: string; readonly password: string; readonly from: string }
   /** Sent as it is. */
   | { readonly kind: 'bearer'; readonly token: string; readonly from: string };
 
@@ -33,6 +33,8 @@ const HUB_KEY = 'https://index.docker.io/v1/';
 const HUB_HOSTS = ['docker.io', 'index.docker.io', 'registry-1.docker.io'];
 const LARGEST_CONFIG = 1024 * 1024;
 const HELPER_TIMEOUT = 30;
+/** The user name that credential helpers give with a refresh token. */
+const TOKEN_USER = '<token>';
 
 /** The logins in `$DOCKER_AUTH_CONFIG`, then in `$DOCKER_CONFIG/config.json` or `~/.docker/config.json`; read once, each helper asked once. */
 export function openDockerConfig(world: DockerWorld): CredentialSource {
@@ -113,11 +115,16 @@ function storedLogin({ auths, from }: Config, ref: ImageRef): Credential | undef
 function parseLogin(f: Fields, from: string): Credential | undefined {
   const text = (key: string): string => parseOptional(f[key], `${from}: auths: ${key}`, parseText) ?? '';
   if (text('registrytoken') !== '') return { kind: 'bearer', token: text('registrytoken'), from };
-  if (text('identitytoken') !== '') return { kind: 'identity', token: text('identitytoken'), from };
   const pair = Buffer.from(text('auth'), 'base64').toString('utf8').replace(/\0+$/, '');
   const colon = pair.indexOf(':');
   const [username, password] = colon > 0 ? [pair.slice(0, colon), pair.slice(colon + 1)] : [text('username'), text('password')];
+  if (text('identitytoken') !== '') return identity(text('identitytoken'), from, { username, password });
   return username === '' ? undefined : { kind: 'password', username, password, from };
+}
+
+/** What has no user, or no password, has the token in its place. */
+function identity(token: string, from: string, pair: { readonly username: string; readonly password: string }): Credential {
+  return { kind: 'identity', token, username: pair.username || TOKEN_USER, password: pair.password || token, from };
 }
 
 /** Asks the credential helper that the configuration names for this registry; undefined when it names none. */
@@ -143,7 +150,8 @@ function parseHelperAnswer(stdout: string, from: string): Credential {
   const { Username: username, Secret: secret } = parseHelperJson(stdout);
   if (typeof username !== 'string' || typeof secret !== 'string' || secret === '')
     return { kind: 'none', reason: `${from} gave no usable answer` };
-  return username === '<token>' ? { kind: 'identity', token: secret, from } : { kind: 'password', username, password: secret, from };
+  if (username === TOKEN_USER) return identity(secret, from, { username, password: '' });
+  return { kind: 'password', username, password: secret, from };
 }
 
 function parseHelperJson(stdout: string): Fields {

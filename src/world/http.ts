@@ -21,6 +21,8 @@ export interface HttpRequest {
   readonly timeout?: number;
   /** Allows http:// to hosts other than this machine. */
   readonly plainHttp?: boolean;
+  /** True for a POST or PATCH that does no harm twice: it is asked again as a GET is. */
+  readonly repeatable?: boolean;
   /** True for a caller that knows better how long this host wants to be left alone: 429 is returned. */
   readonly returnBusy?: boolean;
 }
@@ -37,7 +39,7 @@ export interface HttpResponse {
 export interface Http {
   /**
    * Asks once, and again after lost connections and answers 429, 502, 503 and 504; every other status is returned as it is.
-   * POST and PATCH are repeated after 429 alone. Throws E_NETWORK, E_TOO_LARGE or E_INTERRUPTED.
+   * POST and PATCH are repeated after 429 alone, unless they are said to be repeatable. Throws E_NETWORK, E_TOO_LARGE or E_INTERRUPTED.
    */
   readonly request: (request: HttpRequest) => Promise<HttpResponse>;
   /** Streams into a file that appears complete and checked, or not at all. */
@@ -137,7 +139,7 @@ async function sendStream(world: HttpWorld, routes: Routes, { maxBytes, ...reque
 async function requestOnce(world: HttpWorld, routes: Routes, request: HttpRequest): Promise<HttpResponse | Failure> {
   const { method = 'GET', timeout = DEFAULT_TIMEOUT, maxBytes } = request;
   const signal = AbortSignal.any([world.stop, AbortSignal.timeout(timeout * 1000)]);
-  const repeatable = method !== 'POST' && method !== 'PATCH';
+  const repeatable = request.repeatable ?? (method !== 'POST' && method !== 'PATCH');
   try {
     const { status, headers, url, body } = await exchange(routes, { ...request, method, signal });
     const response = { status, headers, url: url.href, body: await readBody(body, { method, headers, maxBytes, url }) };

@@ -63,6 +63,8 @@ interface Question {
 const LARGEST_TOKEN = 64 * 1024;
 const DEFAULT_LIFETIME = 60;
 const MARGIN = 10;
+/** How token services say that they trade no refresh tokens (containerd and go-containerregistry know the same ones). */
+const NOT_TRADED = [400, 404, 405];
 
 /** Authentication for all registries of one run. */
 export function openRegistryAuth(needs: AuthNeeds): RegistryAuth {
@@ -131,8 +133,9 @@ async function tokenFor(needs: AuthNeeds, tokens: Map<string, Promise<Token>>, q
 async function fetchToken({ http, now, credentials }: AuthNeeds, question: Question): Promise<Token> {
   const service = tokenService(question);
   const credential = await credentials.find(question.access.ref);
-  const traded = credential.kind === 'identity';
-  const answer = await http.request(traded ? tradeToken(service, question, credential.token) : askToken(service, question, credential));
+  const traded = credential.kind === 'identity' ? await http.request(tradeToken(service, question, credential.token)) : undefined;
+  const isAnswer = traded !== undefined && !NOT_TRADED.includes(traded.status);
+  const answer = isAnswer ? traded : await http.request(askToken(service, question, credential));
   if (answer.status !== 200) throw refusedLogin(question, service, { status: answer.status, credential });
   const { token, seconds } = parseToken(answer, service);
   return { header: `Bearer ${token}`, ends: now().getTime() + seconds * 1000, life: seconds * 1000 };
@@ -143,7 +146,8 @@ function askToken(service: URL, question: Question, credential: Credential): Htt
   const url = new URL(service);
   if (question.challenge.parameters.service !== undefined) url.searchParams.set('service', question.challenge.parameters.service);
   for (const scope of scopesOf(question)) url.searchParams.append('scope', scope);
-  const headers: Record<string, string> = credential.kind === 'password' ? { authorization: basic(credential) } : {};
+  const hasPassword = credential.kind === 'password' || credential.kind === 'identity';
+  const headers: Record<string, string> = hasPassword ? { authorization: basic(credential) } : {};
   return { url: url.href, headers, maxBytes: LARGEST_TOKEN };
 }
 

@@ -6,11 +6,13 @@ import { checkedBytes } from './checked-stream.ts';
 import type { HttpResponse, HttpWorld } from './http.ts';
 import { discard, type Exchange } from './http-exchange.ts';
 import { type Failure, failureOf, patiently, refusedStatus, retryDelay, slowDown, stopIfAsked } from './http-failure.ts';
+import { lowerLimit, partSizeOf, type RequestLimits, sendParts, withDigest } from './registry-parts.ts';
 import { type RegistrySession, refusedAnswer, registryOrigin } from './registry-session.ts';
 
 export interface RegistryClient {
   readonly session: RegistrySession;
   readonly world: HttpWorld;
+  readonly limits: RequestLimits;
 }
 
 const MEBIBYTE = 1024 * 1024;
@@ -41,9 +43,12 @@ export async function* readBlob(client: RegistryClient, ref: ImageRef, blob: Blo
 /** See `RegistryTarget.putBlob`. */
 export async function putBlob(client: RegistryClient, ref: ImageRef, upload: BlobUpload): Promise<'mounted' | 'sent'> {
   const { outcome } = await patiently(client.world, async () => {
-    const begun = await beginUpload(client, ref, upload);
-    if ('transient' in begun || begun.location === undefined) return 'transient' in begun ? begun : { outcome: 'mounted' as const };
-    return sendBlob(client, ref, { ...upload, location: begun.location });
+    for (;;) {
+      const begun = await beginUpload(client, ref, upload);
+      if ('transient' in begun || begun.location === undefined) return 'transient' in begun ? begun : { outcome: 'mounted' as const };
+      const sent = await sendBlob(client, ref, { ...upload, ...begun, location: begun.location });
+      if (sent !== 'in smaller parts') return sent;
+    }
   });
   return outcome;
 }
@@ -118,6 +123,8 @@ function skipped(answer: Exchange, bytes: number): Exchange['body'] {
 interface Begun {
   /** Where to send the bytes; undefined when they need not be sent. */
   readonly location: URL | undefined;
+  /** The smallest part that the registry takes, when the bytes are sent in parts. */
+  readonly leastPart: number;
 }
 
 /** Begins an upload, with a mount where one is thought possible: 202 = not mounted, and this is the upload to use. */
@@ -126,11 +133,16 @@ async function beginUpload({ session, world }: RegistryClient, ref: ImageRef, { 
   if (from !== undefined) {
     const query = new URLSearchParams({ mount: blob.digest, from });
     const begun = await session.ask(ref, { path: `${path}?${query}`, method: 'POST', push: true, from, maxBytes: SMALL }).catch(ifRefused);
-    if (begun?.status === 201) return { location: undefined };
-    if (begun?.status === 202) return { location: locationOf(begun, ref) };
+    if (begun?.status === 201) return { location: undefined, leastPart: 0 };
+    if (begun?.status === 202) return begunUpload(begun, ref);
   }
   const answer = await session.ask(ref, { path, method: 'POST', push: true, maxBytes: SMALL });
-  return answer.status === 202 ? { location: locationOf(answer, ref) } : failedAnswer(answer, ref, world);
+  return answer.status === 202 ? begunUpload(answer, ref) : failedAnswer(answer, ref, world);
+}
+
+function begunUpload(answer: HttpResponse, ref: ImageRef): Begun {
+  const least = Number(answer.headers['oci-chunk-min-length'] ?? 0);
+  return { location: locationOf(answer, ref), leastPart: Number.isSafeInteger(least) && least > 0 ? least : 0 };
 }
 
 /** A mount that is not allowed is no reason not to send the blob. */
@@ -148,16 +160,31 @@ function locationOf({ headers, url }: HttpResponse, ref: ImageRef): URL {
   return location;
 }
 
+interface Sending extends BlobUpload {
+  readonly location: URL;
+  readonly leastPart: number;
+}
+
+/** Whole in one request; in parts where the registry, or a proxy before it, was seen to take no requests of this size. */
 async function sendBlob(
   client: RegistryClient,
   ref: ImageRef,
-  { blob, content, location }: BlobUpload & { readonly location: URL },
-): Promise<{ readonly outcome: 'sent' } | Failure> {
+  { blob, content, location, leastPart }: Sending,
+): Promise<{ readonly outcome: 'sent' } | Failure | 'in smaller parts'> {
+  const { session, limits } = client;
   const failed: { reason?: unknown } = {};
-  const target = new URL(`${location.href}${location.search === '' ? '?' : '&'}digest=${encodeURIComponent(blob.digest)}`);
-  const answer = await client.session.send(ref, { location: target, size: blob.size, body: noting(content(), failed) });
+  const body = noting(content(), failed);
+  const partSize = partSizeOf(limits, ref, blob.size, leastPart);
+  const { answer, size } =
+    partSize === undefined
+      ? {
+          answer: await session.send(ref, { location: new URL(withDigest(location, blob.digest)), size: blob.size, body }),
+          size: blob.size,
+        }
+      : await sendParts(session, ref, { blob, body, location, partSize, next: (each) => locationOf(each, ref) });
   if (failed.reason !== undefined) throw failed.reason;
   if (!('transient' in answer) && [200, 201, 204].includes(answer.status)) return { outcome: 'sent' };
+  if (!('transient' in answer) && answer.status === 413 && lowerLimit(limits, ref.registry, size)) return 'in smaller parts';
   if (await hasBlob(client, ref, blob)) return { outcome: 'sent' }; // it arrived, and only the answer did not
   return 'transient' in answer ? answer : failedUpload(answer, ref, client.world);
 }
@@ -174,7 +201,7 @@ async function* noting(chunks: AsyncIterable<Buffer>, failed: { reason?: unknown
 /** 401: the login ended on the way; 400 and 404: the bytes or the upload were damaged or forgotten; each is worth another try. */
 function failedUpload(answer: HttpResponse, ref: ImageRef, world: HttpWorld): Failure {
   const failure = failedAnswer(answer, ref, world);
-  if (answer.status !== 413) return { ...failure, transient: failure.transient || [400, 401, 404].includes(answer.status) };
+  if (answer.status !== 413) return { ...failure, transient: failure.transient || [400, 401, 404, 416].includes(answer.status) };
   const error = new ToolError('E_TOO_LARGE', `${new URL(answer.url).host} takes no blobs of this size (HTTP 413)`, {
     hint: `Raise the limit of ${ref.registry}, or of the proxy before it.`,
   });

@@ -27,6 +27,9 @@ export interface RegistryRequest {
 export type Ask = (ref: ImageRef, request: RegistryRequest) => Promise<HttpResponse>;
 
 export interface RegistryUpload {
+  /** PUT by default. */
+  readonly method?: 'PUT' | 'PATCH';
+  readonly headers?: Readonly<Record<string, string>>;
   /** A whole address, which the registry named; it may be on another host, to which no login is sent. */
   readonly location: URL;
   readonly size: number;
@@ -49,6 +52,7 @@ export interface RegistryNeeds {
 
 const HUB = { registry: 'docker.io', origin: 'https://registry-1.docker.io' };
 const LARGEST_REFUSAL = 64 * 1024;
+const MOST_LOGINS = 2;
 /** A registry that stores less than this is as good as dead. Bytes a second. */
 const SLOWEST = 1024 * 1024;
 
@@ -64,7 +68,8 @@ export function openRegistrySession(needs: RegistryNeeds): RegistrySession {
       const answer = await withLogin(session, { access, url }, (login) => {
         const headers = { ...(request.accept === undefined ? {} : { accept: request.accept }), ...request.headers, ...login };
         const most = Math.max(maxBytes, LARGEST_REFUSAL);
-        return needs.http.request({ url: url.href, method: request.method, headers, maxBytes: most, ...(body && { body }) });
+        const asked = { url: url.href, method: request.method, headers, maxBytes: most, repeatable: true }; // POST begins an upload: one too many ends by itself
+        return needs.http.request({ ...asked, ...(body && { body }) });
       });
       if (answer.status !== 401 && !(answer.status === 403 && request.method !== 'HEAD')) return answer;
       throw refusedAccess(answer, { ...access, said: await auth.describe(ref) });
@@ -104,19 +109,28 @@ interface Asked {
 
 type Answer = Pick<HttpResponse, 'status' | 'headers'> & { readonly url: string | URL };
 
-/** One question, and once again with the login that a 401 asks for. */
+/** One question, and again with the login that a 401 asks for; a token may end between two questions, so a second one is asked for, too. */
 async function withLogin<T extends Answer | Failure>(
   session: Session,
   { access, url }: Asked,
   send: (login: Readonly<Record<string, string>>) => Promise<T>,
 ): Promise<T> {
-  const sent = await session.auth.authorize(access);
-  const first = await send(loginHeader(sent));
-  if ('error' in first || first.status !== 401) return first;
-  const authorization = await answerChallenge(session, { access, url, sent }, first);
-  if (authorization === undefined) return first;
-  if ('body' in first && first.body instanceof Readable) discard(first.body);
-  return send(loginHeader(authorization));
+  let sent = await session.auth.authorize(access);
+  let answer = await send(loginHeader(sent));
+  for (let logins = 0; logins < MOST_LOGINS; logins += 1) {
+    if ('error' in answer || answer.status !== 401) return answer;
+    const authorization = logins > 0 && lacksRights(answer) ? undefined : await answerChallenge(session, { access, url, sent }, answer);
+    if (authorization === undefined || authorization === sent) return answer;
+    if ('body' in answer && answer.body instanceof Readable) discard(answer.body);
+    sent = authorization;
+    answer = await send(loginHeader(sent));
+  }
+  return answer;
+}
+
+/** The token was read, and allows less (RFC 6750 §3.1). */
+function lacksRights({ headers }: Answer): boolean {
+  return /error="?insufficient_scope/.test(headers['www-authenticate'] ?? '');
 }
 
 async function answerChallenge(
@@ -129,13 +143,15 @@ async function answerChallenge(
   return auth.answer(access, { challenge, registry: url, sent });
 }
 
-async function sendStream(session: Session, ref: ImageRef, { location, size, body }: RegistryUpload): Promise<HttpResponse | Failure> {
+async function sendStream(session: Session, ref: ImageRef, upload: RegistryUpload): Promise<HttpResponse | Failure> {
   const { needs, auth } = session;
+  const { method = 'PUT', location, size, body } = upload;
   const access = { ref, push: true, seconds: Math.ceil(size / SLOWEST) + 30 };
   const isOwn = location.origin === registryOrigin(ref.registry);
   const sent = isOwn ? await auth.authorize(access) : undefined;
-  const headers = { 'content-type': 'application/octet-stream', 'content-length': String(size), ...loginHeader(sent) };
-  const answer = await needs.http.send({ url: location.href, method: 'PUT', headers, body, maxBytes: LARGEST_REFUSAL });
+  const about = { 'content-type': 'application/octet-stream', 'content-length': String(size) };
+  const headers = { ...about, ...upload.headers, ...loginHeader(sent) };
+  const answer = await needs.http.send({ url: location.href, method, headers, body, maxBytes: LARGEST_REFUSAL });
   if (!('error' in answer) && answer.status === 401 && isOwn) await answerChallenge(session, { access, url: location, sent }, answer);
   return answer;
 }

@@ -30,12 +30,12 @@ function parsePage(text: string, where: string): string[] {
 }
 
 /** The target of `Link: <…>; rel="next"` (RFC 8288), relative or absolute. */
-function nextPage({ headers, url }: HttpResponse, ref: ImageRef): string | undefined {
+export function nextPage({ headers, url }: HttpResponse, ref: ImageRef): string | undefined {
   const target = /<([^>]*)>\s*;[^,]*\brel\s*=\s*"?next\b/i.exec(headers.link ?? '')?.[1];
   if (target === undefined) return undefined;
   const next = URL.canParse(target, url) ? new URL(target, url) : undefined;
   if (next?.origin === new URL(url).origin) return next.href;
-  throw new ToolError('E_NETWORK', `${printImageRef(ref)}: the list of tags continues on another host`, {
+  throw new ToolError('E_NETWORK', `${printImageRef(ref)}: the list continues on another host`, {
     hint: `Tell whoever runs ${ref.registry}: its own address is not configured correctly.`,
   });
 }

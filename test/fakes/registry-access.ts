@@ -15,6 +15,10 @@ export interface FakeLogin {
   readonly tokenSeconds?: number;
   /** What the account may do; everything by default. Bearer: the scope is left out; Basic: 403 DENIED. */
   readonly grants?: (repository: string, action: string) => boolean;
+  /** Bearer only: the refresh token that POST takes; without it there is no POST. */
+  readonly identity?: string;
+  /** Bearer only: the answer to POST where refresh tokens are not traded; 404 by default. */
+  readonly tradeRefusal?: number;
   /** Bearer only: all but the first `scope` of a question are overlooked, as some token services do. */
   readonly firstScopeOnly?: boolean;
 }
@@ -35,25 +39,49 @@ export function refuseAccess(access: Access, exchange: Exchange, needs: readonly
   const { login } = access;
   if (login === undefined) return undefined;
   const sent = exchange.headers.authorization ?? '';
-  if (login.kind === 'bearer') return holdsToken(access, sent, needs) ? undefined : challengeBearer(exchange, sent, needs);
+  if (login.kind === 'bearer') return holdsToken(access, sent, needs) ? undefined : challengeBearer(access, exchange, needs);
   if (sent !== basic(login)) return refusal(401, 'UNAUTHORIZED', { 'www-authenticate': 'Basic realm="fake"' });
   return needs.every((need) => isGranted(login, need)) ? undefined : refusal(403, 'DENIED');
 }
 
-/** The token service, `GET /token`. */
-export function giveToken({ login, tokens }: Access, { headers, url }: Exchange): Answer {
+/** The token service, `/token`: GET with a password or without, POST with a refresh token (OAuth2). */
+export function giveToken(access: Access, exchange: Exchange): Answer {
+  if (exchange.method === 'POST') return tradeToken(access, exchange);
+  const { headers, url } = exchange;
   const query = url.searchParams;
+  const { login } = access;
+  if (exchange.method !== 'GET') return refusal(405, 'UNSUPPORTED');
   if (login?.kind !== 'bearer' || query.get('service') !== 'fake, registry' || query.get('kept') !== 'yes')
     return refusal(400, 'UNSUPPORTED');
   const sent = headers.authorization;
   if (sent !== undefined && sent !== basic(login)) return refusal(401, 'UNAUTHORIZED');
   const asked = login.firstScopeOnly ? query.getAll('scope').slice(0, 1) : query.getAll('scope');
-  const scopes = new Set(
-    asked
-      .flatMap(partsOf)
-      .filter((need) => (sent === undefined ? isPublic(login, need) : isGranted(login, need)))
-      .map(keyOf),
+  return newToken(
+    access,
+    login,
+    asked.flatMap(partsOf).filter((need) => (sent === undefined ? isPublic(login, need) : isGranted(login, need))),
   );
+}
+
+/** No password beside it, and nothing in the address. */
+function tradeToken(access: Access, { headers, url, body }: Exchange): Answer {
+  const { login } = access;
+  if (login?.kind !== 'bearer' || login.identity === undefined || login.tradeRefusal !== undefined)
+    return refusal(login?.tradeRefusal ?? 404, 'UNSUPPORTED');
+  const form = new URLSearchParams(body.toString('utf8'));
+  const isForm = headers['content-type'] === 'application/x-www-form-urlencoded' && headers.authorization === undefined;
+  if (!isForm || url.searchParams.has('refresh_token') || form.get('service') !== 'fake, registry' || form.get('client_id') === null)
+    return refusal(400, 'UNSUPPORTED');
+  if (form.get('grant_type') !== 'refresh_token' || form.get('refresh_token') !== login.identity) return refusal(401, 'UNAUTHORIZED');
+  return newToken(
+    access,
+    login,
+    partsOf(form.get('scope') ?? '').filter((need) => isGranted(login, need)),
+  );
+}
+
+function newToken({ tokens }: Access, login: FakeLogin, granted: readonly Need[]): Answer {
+  const scopes = new Set(granted.map(keyOf));
   const readsOnly = [...scopes].every((scope) => scope.endsWith(' pull'));
   const token = randomBytes(12).toString('hex');
   const seconds = login.tokenSeconds ?? 300;
@@ -62,21 +90,27 @@ export function giveToken({ login, tokens }: Access, { headers, url }: Exchange)
   return { status: 200, headers: JSON_TYPE, body: JSON.stringify({ token, expires_in: seconds }) };
 }
 
-function holdsToken({ tokens }: Access, sent: string, needs: readonly Need[]): boolean {
+function isLiving({ tokens }: Access, sent: string): boolean {
   const token = tokens.get(sent.replace(/^Bearer /, ''));
-  if (token === undefined || token.ends < Date.now() || token.uses === 0) return false;
+  return token !== undefined && token.ends >= Date.now() && token.uses > 0;
+}
+
+function holdsToken(access: Access, sent: string, needs: readonly Need[]): boolean {
+  const token = access.tokens.get(sent.replace(/^Bearer /, ''));
+  if (token === undefined || !isLiving(access, sent)) return false;
   token.uses -= 1;
   return needs.every((need) => token.scopes.has(keyOf(need)));
 }
 
-function challengeBearer({ url }: Exchange, sent: string, needs: readonly Need[]): Answer {
+function challengeBearer(access: Access, { url, headers }: Exchange, needs: readonly Need[]): Answer {
+  const sent = headers.authorization ?? '';
   const scope = [...new Set(needs.map(({ repository }) => repository))].map((repository) => {
     const actions = needs.filter((need) => need.repository === repository).map(({ action }) => action);
     return `repository:${repository}:${actions.join(',')}`;
   });
   const parts = [`realm="${url.origin}/token?kept=yes"`, 'service="fake, registry"'];
   if (scope.length > 0) parts.push(`scope="${scope.join(' ')}"`);
-  if (sent !== '') parts.push('error="insufficient_scope"');
+  if (sent !== '') parts.push(`error="${isLiving(access, sent) ? 'insufficient_scope' : 'invalid_token'}"`);
   return refusal(401, 'UNAUTHORIZED', { 'www-authenticate': `Bearer ${parts.join(',')}` });
 }
 

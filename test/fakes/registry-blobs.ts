@@ -10,6 +10,10 @@ export interface BlobRules {
   readonly mounts?: 'done' | 'session';
   /** How the address of an upload is given: whole, as a path (both with a query), or whole without a query. */
   readonly location?: 'absolute' | 'relative' | 'plain';
+  /** Parts of uploads that are smaller, and not the last one, are refused; told in OCI-Chunk-Min-Length. */
+  readonly leastPart?: number;
+  /** Parts are answered with 202 and thrown away, as ECR does with all after the first. */
+  readonly losesParts?: boolean;
 }
 
 export interface BlobPlace {
@@ -75,7 +79,9 @@ function continueUpload(place: BlobPlace, exchange: Exchange): Answer {
 function append(place: BlobPlace, { url, headers, body }: Exchange, { name, upload }: { name: string; upload: Upload }): Answer {
   const start = /^(\d+)-\d+$/.exec(headers['content-range'] ?? '')?.[1];
   if (headers['content-range'] !== undefined && Number(start) !== upload.size) return refusal(416, 'RANGE_INVALID');
-  appendTo(upload, body);
+  if (upload.short === true) return refusal(400, 'SIZE_INVALID');
+  upload.short = body.length < (place.rules.leastPart ?? 0);
+  if (place.rules.losesParts !== true || upload.size === 0) appendTo(upload, body);
   return accepted(place, url, { name, status: 202 });
 }
 
@@ -98,7 +104,9 @@ function accepted({ content, rules, repository }: BlobPlace, { origin }: URL, { 
   const location = { absolute: `${origin}${path}${query}`, relative: `${path}${query}`, plain: `${origin}${path}` }[
     rules.location ?? 'absolute'
   ];
-  return { status, headers: { location, 'docker-upload-uuid': name, range: `0-${Math.max((upload?.size ?? 0) - 1, 0)}` } };
+  const least = rules.leastPart === undefined ? {} : { 'oci-chunk-min-length': String(rules.leastPart) };
+  const range = `0-${Math.max((upload?.size ?? 0) - 1, 0)}`;
+  return { status, headers: { location, 'docker-upload-uuid': name, range, ...least } };
 }
 
 /** Changes with every byte, as the signed state of docker-registry. */

@@ -19,6 +19,8 @@ export interface Upload {
   readonly repository: string;
   readonly chunks: Buffer[];
   size: number;
+  /** The part before was smaller than parts may be: only the last one is. */
+  short?: boolean;
 }
 
 export interface RegistryContent {

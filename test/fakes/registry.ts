@@ -16,6 +16,8 @@ export type { FakeLogin } from './registry-access.ts';
 
 export interface FakeRegistryOptions extends ManifestRules, BlobRules {
   readonly login?: FakeLogin;
+  /** A proxy before it answers larger requests with 413, before it reads them. */
+  readonly mostRequestBytes?: number;
   /** Added before every answer. */
   readonly latencyMs?: number;
 }
@@ -64,6 +66,8 @@ interface Serving {
 
 /** How long a server reads on after an early answer, so that the answer is not lost with the connection; Go's net/http does the same. */
 const LINGER_MS = 500;
+/** What nginx says. */
+const TOO_LARGE = { status: 413, headers: { 'content-type': 'text/html' }, body: '<html><h1>413 Request Entity Too Large</h1></html>' };
 
 /** Starts a registry on 127.0.0.1 with a free port. */
 export async function startFakeRegistry(options: FakeRegistryOptions = {}): Promise<FakeRegistry> {
@@ -97,6 +101,8 @@ export async function startFakeRegistry(options: FakeRegistryOptions = {}): Prom
 async function serve(serving: Serving): Promise<void> {
   const { state, seen } = serving;
   if (state.options.latencyMs !== undefined) await wait(state.options.latencyMs);
+  const length = Number(serving.request.headers['content-length'] ?? 0);
+  if (length > (state.options.mostRequestBytes ?? Number.POSITIVE_INFINITY)) return sendEarly(serving, TOO_LARGE);
   const fault = state.faults.meet(seen.line);
   fault?.meanwhile?.();
   const answer = fault?.answer;
@@ -156,7 +162,7 @@ function needsOf({ method, url }: Exchange): Need[] {
 
 function decide(state: State, exchange: Exchange): Answer {
   const { method, url } = exchange;
-  if (url.pathname === '/token') return method === 'GET' ? giveToken(state.access, exchange) : { status: 404, body: '404 page not found' };
+  if (url.pathname === '/token') return giveToken(state.access, exchange);
   const found = placeOf(url);
   if (found === undefined) return { status: 404, body: '404 page not found' };
   if (found.kind === '') return { status: 200, headers: JSON_TYPE, body: '{}' };

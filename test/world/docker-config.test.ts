@@ -57,6 +57,8 @@ describe('a login that docker stored in its file', () => {
 
   it('may be an identity token or a registry token', async () => {
     expect(await find({ auths: { 'a.example': { identitytoken: 't' } } }, 'a.example/x')).toMatchObject({ kind: 'identity', token: 't' });
+    const paired = { auth: Buffer.from('me:pw').toString('base64'), identitytoken: 't' };
+    expect(await find({ auths: { 'a.example': paired } }, 'a.example/x')).toMatchObject({ token: 't', username: 'me', password: 'pw' });
     expect(await find({ auths: { 'a.example': { registrytoken: 't' } } }, 'a.example/x')).toMatchObject({ kind: 'bearer', token: 't' });
   });
 

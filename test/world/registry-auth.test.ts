@@ -1,9 +1,12 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { parseImageRef } from '../../src/model/image.ts';
 import type { Credential } from '../../src/world/docker-config.ts';
 import { type Http, type HttpRequest, openHttp } from '../../src/world/http.ts';
 import { openRegistryAuth, parseChallenges } from '../../src/world/registry-auth.ts';
+import { failure } from '../failure.ts';
 import { testHttpWorld } from '../fakes/http-world.ts';
+import { type FakeLogin, startFakeRegistry } from '../fakes/registry.ts';
+import { reader } from '../fakes/registry-reader.ts';
 
 const REF = parseImageRef('registry.example/acme/app:1', 'test');
 const REGISTRY = new URL('https://registry.example/v2/');
@@ -65,7 +68,11 @@ describe('answering a challenge', () => {
 
   it('trades an identity token by POST, not in the address', async () => {
     const asked: HttpRequest[] = [];
-    const auth = authWith({ kind: 'identity', token: 'refresh', from: 'test' }, { access_token: 'T' }, asked);
+    const auth = authWith(
+      { kind: 'identity', token: 'refresh', username: '<token>', password: 'refresh', from: 'test' },
+      { access_token: 'T' },
+      asked,
+    );
     expect(await auth.answer({ ref: REF }, { challenge: bearer(), registry: REGISTRY, sent: undefined })).toBe('Bearer T');
     expect(asked[0]).toMatchObject({ method: 'POST', url: 'https://auth.example/token' });
     expect(asked[0]?.body).toContain('grant_type=refresh_token&refresh_token=refresh');
@@ -86,5 +93,46 @@ describe('answering a challenge', () => {
     await expect(auth.answer({ ref: REF }, { challenge: bearer(), registry: REGISTRY, sent: undefined })).rejects.toMatchObject({
       code: 'E_FORMAT',
     });
+  });
+});
+
+describe('an identity token', () => {
+  const login = { kind: 'bearer', username: 'me', password: 'right horse', identity: 'refresh-me' } as const;
+  const stored = { kind: 'identity', token: 'refresh-me', username: 'me', password: 'right horse', from: '/home/me/config.json' } as const;
+
+  async function listed(
+    options: FakeLogin,
+    credential: Credential,
+  ): Promise<{ readonly tags: readonly string[]; readonly asked: string[] }> {
+    const registry = await startFakeRegistry({ login: options });
+    onTestFinished(registry.close);
+    registry.repositories.set('acme/app', { manifests: new Map(), tags: new Map([['1', 'sha256:0']]), blobs: new Map() });
+    const tags = await reader(credential).listTags({ registry: registry.host, repository: 'acme/app' });
+    return { tags, asked: registry.requests.map(({ line }) => line).filter((line) => line.includes('/token')) };
+  }
+
+  it('is traded for an access token, and stays out of every address', async () => {
+    const { tags, asked } = await listed(login, stored);
+    expect(tags).toEqual(['1']);
+    expect(asked).toEqual(['POST /token?kept=yes']);
+  });
+
+  it.each([400, 404, 405])('is not traded where the service answers %i: then user and password are asked with', async (tradeRefusal) => {
+    const { tags, asked } = await listed({ ...login, tradeRefusal }, stored);
+    expect(tags).toEqual(['1']);
+    expect(asked.map((line) => line.replace(/\?.*/, ''))).toEqual(['POST /token', 'GET /token']);
+    expect(asked[1]).not.toContain('refresh-me');
+  });
+
+  it('is the password where there is no other', async () => {
+    const alone = { kind: 'identity', token: 'refresh-me', username: '<token>', password: 'refresh-me', from: 'config.json' } as const;
+    const { tags } = await listed({ ...login, username: '<token>', password: 'refresh-me', tradeRefusal: 404 }, alone);
+    expect(tags).toEqual(['1']);
+  });
+
+  it('that has ended is said so, without being shown', async () => {
+    const refused = await failure(listed(login, { ...stored, token: 'ended-token' }));
+    expect(refused).toMatchObject({ code: 'E_AUTH', hint: expect.stringContaining('docker login') });
+    expect(JSON.stringify([refused.message, refused.hint, refused.details])).not.toMatch(/ended-token|right horse/);
   });
 });

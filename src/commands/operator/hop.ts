@@ -25,7 +25,7 @@ import { planUpgrade } from '../../plan/upgrade.ts';
 import { type Context, isSet } from '../command.ts';
 import { answersFor, generateSecrets, givenNames } from './answers.ts';
 import { prepareLaunching } from './launching.ts';
-import { refuseUnfit, refuseUnset } from './preflight.ts';
+import { backupPlaces, refuseUnfit, refuseUnset } from './preflight.ts';
 import { nextRecord, refuseOtherSecrets } from './record.ts';
 import { releaseContents, releaseExtras } from './release-files.ts';
 
@@ -55,7 +55,7 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
   const { manifest } = bundle;
   const install = await observeInstall(root, pathsOf(manifest));
   const start = !isSet(context.flags, 'no-start');
-  if (start) await refuseUnfit(context, { manifest, root, project: record.project, ports: [], dataBytes: 0 });
+  if (start) await refuseUnfit(context, { manifest, root, project: record.project, ports: [], backup: backupPlaces(before) });
   const env = await mergeSettings(context, install, bundle);
   const values = envValues(env.file);
   refuseOtherSecrets(record, values);

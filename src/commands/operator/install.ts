@@ -113,10 +113,10 @@ async function installRelease(site: Site): Promise<CommandResult> {
   const { context, root, bundle, start, project, release } = site;
   const { world } = context;
   const { manifest } = bundle;
-  if (start) await refuseUnfit(context, { manifest, root, project, ports: [], dataBytes: 0 });
+  if (start) await refuseUnfit(context, { manifest, root, project, ports: [] });
   const env = await makeEnvironment(site);
   const values = envValues(env.file);
-  if (start) await refuseUnfit(context, { manifest, root, project, ports: portsOf(manifest, values, env.features), dataBytes: 0 });
+  if (start) await refuseUnfit(context, { manifest, root, project, ports: portsOf(manifest, values, env.features) });
   const compose = await observeProject(root, project, env.file);
   const next = await observeCandidate(world, root, { project: compose, texts: await composeTexts(site, env.file) });
   refuseUnset(next.unset);
