@@ -1,8 +1,8 @@
 // The platforms and sizes of what a manifest names, wherever it is kept. Rule: an index is believed about platforms, and about nothing that can be measured.
 import { ToolError } from '../model/error.ts';
-import { type ImageRef, pinImage, printImageRef } from '../model/image.ts';
+import { type ImageRef, type PlatformParts, pinImage, printImageRef } from '../model/image.ts';
 import {
-  compressedSize,
+  blobsOf,
   type Descriptor,
   type ImageManifest,
   type IndexEntry,
@@ -19,16 +19,12 @@ type Source = Pick<RegistrySource, 'readManifest' | 'readBlob'>;
 /** See `RegistrySource.resolveManifest`. */
 export async function resolveManifest(source: Source, ref: ImageRef): Promise<ResolvedManifest> {
   const { bytes, ...head } = await source.readManifest(ref);
-  const sizes = await measure(source, ref, { manifest: parseImageManifest(bytes, head.mediaType, printImageRef(ref)), depth: 1 });
-  if (sizes.length === 0)
+  const parts = await measure(source, ref, { manifest: parseImageManifest(bytes, head.mediaType, printImageRef(ref)), depth: 1 });
+  if (parts.length === 0)
     throw new ToolError('E_FORMAT', `${printImageRef(ref)} names no image for any platform`, { hint: 'Push it again.' });
-  const platforms = [...new Set(sizes.map(({ platform }) => platform))].sort();
-  return { ...head, platforms, compressedSize: Math.max(...sizes.map(({ size }) => size)) };
-}
-
-interface PlatformSize {
-  readonly platform: string;
-  readonly size: number;
+  const platforms = [...new Set(parts.map(({ platform }) => platform))].sort();
+  const sizes = parts.map(({ blobs }) => blobs.reduce((sum, { size }) => sum + size, 0));
+  return { ...head, platforms, compressedSize: Math.max(...sizes), parts };
 }
 
 interface Found {
@@ -38,20 +34,20 @@ interface Found {
   readonly platform?: string;
 }
 
-async function measure(source: Source, ref: ImageRef, { manifest, depth, platform }: Found): Promise<PlatformSize[]> {
+async function measure(source: Source, ref: ImageRef, { manifest, depth, platform }: Found): Promise<PlatformParts[]> {
   if (manifest.kind === 'image') {
-    return [{ platform: platform ?? (await readPlatform(source, ref, manifest.config)), size: compressedSize(manifest) }];
+    return [{ platform: platform ?? (await readPlatform(source, ref, manifest.config)), blobs: blobsOf(manifest) }];
   }
   if (depth > DEEPEST_INDEX) throw new ToolError('E_FORMAT', `${printImageRef(ref)}: an index nested more than ${DEEPEST_INDEX} deep`);
-  const sizes = await Promise.all(manifest.entries.map((entry) => measureEntry(source, ref, { entry, depth })));
-  return sizes.flat();
+  const parts = await Promise.all(manifest.entries.map((entry) => measureEntry(source, ref, { entry, depth })));
+  return parts.flat();
 }
 
 async function measureEntry(
   source: Source,
   ref: ImageRef,
   { entry, depth }: { entry: IndexEntry; depth: number },
-): Promise<PlatformSize[]> {
+): Promise<PlatformParts[]> {
   const child = await source.readManifest(pinImage(ref, entry.digest));
   if (child.size !== entry.size || child.mediaType !== entry.mediaType) {
     throw new ToolError('E_DIGEST', `${printImageRef(ref)}: its index describes ${entry.digest} with another size or type`);
