@@ -6,7 +6,7 @@ import { type EnvFile, envText, envValues, parseEnvFile } from '../../model/env-
 import { mergeEnv } from '../../model/env-merge.ts';
 import { renderEnv, setCompose } from '../../model/env-render.ts';
 import { ToolError } from '../../model/error.ts';
-import { profilesOf } from '../../model/feature.ts';
+import { allProfiles, profilesOf } from '../../model/feature.ts';
 import { fingerprintSite } from '../../model/fingerprint.ts';
 import { type InstallRecord, printInstall } from '../../model/install.ts';
 import { type Manifest, parseProductName } from '../../model/manifest.ts';
@@ -221,7 +221,7 @@ async function makeEnvironment(site: Site): Promise<Environment> {
   const settings = {
     project,
     profiles: profilesOf(manifest.features, answers.features),
-    known: profilesOf(manifest.features, Object.keys(manifest.features)),
+    known: allProfiles(manifest.features),
   };
   if (existing.text === undefined) {
     const header = `Settings of ${manifest.title}. Yours to edit; upgrades keep what you write here.`;
