@@ -55,7 +55,9 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
   const { manifest } = bundle;
   const install = await observeInstall(root, pathsOf(manifest));
   const start = !isSet(context.flags, 'no-start');
-  if (start) await refuseUnfit(context, { manifest, root, project: record.project, ports: [], backup: backupPlaces(before) });
+  if (start)
+    await refuseUnfit(context, { manifest, root, project: record.project, ports: [], hosts: record.hosts, backup: backupPlaces(before) });
+  refuseOtherSecrets(record, envValues(before.env));
   const env = await mergeSettings(context, install, bundle);
   const values = envValues(env.file);
   refuseOtherSecrets(record, values);
