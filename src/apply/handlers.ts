@@ -8,6 +8,7 @@ import { fileSteps } from './steps/files.ts';
 import { healthSteps } from './steps/health.ts';
 import { imageSteps } from './steps/images.ts';
 import { releaseSteps } from './steps/release.ts';
+import { rotateSteps } from './steps/rotate.ts';
 import { serviceSteps } from './steps/services.ts';
 import { tagSteps } from './steps/tag.ts';
 
@@ -19,6 +20,7 @@ export const handlers: Handlers = {
   ...tagSteps,
   ...fileSteps,
   ...serviceSteps,
+  ...rotateSteps,
   ...backupSteps,
   ...dataSteps,
   ...healthSteps,

@@ -9,8 +9,6 @@ interface NotYet {
   readonly values?: readonly unknown[];
   /** Built where this key stands beside it. */
   readonly unlessBeside?: string;
-  /** Only a map is refused: the short form is built. */
-  readonly mapOnly?: true;
 }
 
 const NOT_YET: readonly NotYet[] = [
@@ -31,10 +29,6 @@ const NOT_YET: readonly NotYet[] = [
   { path: 'images.branchNamespace', reason: 'building and pushing images' },
   { path: 'features.*.requires', reason: 'features that need another' },
   { path: 'features.*.choices', reason: 'features with several choices' },
-  { path: 'env.*.secret', mapOnly: true, reason: 'derived secrets' },
-  { path: 'env.*.reveal', reason: 'showing a secret once' },
-  { path: 'env.*.file', reason: 'variables of another env file' },
-  { path: 'env.*.rotate', reason: 'rotating a secret' },
   { path: 'services.*.external', reason: 'services replaced by the site’s own' },
   { path: 'data.*.migrate', reason: 'a declared major change' },
   { path: 'data.*.renamedFrom', reason: 'a declared volume rename' },
@@ -63,7 +57,6 @@ function hasBeside({ unlessBeside }: NotYet, path: Path, value: unknown): boolea
 }
 
 function isRefusedValue(row: NotYet, value: unknown): boolean {
-  if (row.mapOnly) return typeof value === 'object' && value !== null;
   return row.values === undefined || row.values.includes(value);
 }
 

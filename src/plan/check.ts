@@ -7,8 +7,10 @@ import type { Product } from '../model/product.ts';
 import { VERSION_PLACE } from '../model/tag.ts';
 import { parseVersion } from '../model/version.ts';
 import { checkEnv } from './check-env.ts';
+import { checkHomes } from './check-homes.ts';
 import { checkReferences } from './check-references.ts';
 import { checkRelease } from './check-release.ts';
+import { checkSecrets } from './check-secrets.ts';
 
 export interface ProductFacts {
   /** The services of the compose file; undefined or empty when it could not be read. */
@@ -30,6 +32,8 @@ export function checkProduct(product: Product, facts: ProductFacts): Problem[] {
     ...checkProbes(product),
     ...checkBundleNames(product),
     ...checkEnv(product),
+    ...checkHomes(product),
+    ...checkSecrets(product),
     ...checkReferences(product, facts),
   ];
   const placed = problems.map((problem) => problemAt(product.source, problem));

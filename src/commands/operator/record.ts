@@ -7,6 +7,7 @@ import { INSTALL_TYPE, type InstallRecord, type OperationRecord, type SecretPrin
 import type { Manifest } from '../../model/manifest.ts';
 import type { World } from '../../model/seams.ts';
 import { matchesFingerprint, takeFingerprint } from '../../model/secret.ts';
+import { originOf } from '../../model/secret-rule.ts';
 import type { Trust } from '../../model/trust.ts';
 
 export interface NewRecord {
@@ -41,6 +42,7 @@ export function newRecord(wish: NewRecord, world: World): InstallRecord {
     volumes: dataVolumes(manifest, config),
     features,
     secrets: fingerprints(manifest, wish.values, {}, world),
+    ...originsOf(manifest, wish.values, {}, world),
     held: [],
     installed: at,
     operations: [operation],
@@ -53,14 +55,16 @@ export interface NextRecord
 /** The record after an upgrade or a change of answers. */
 export function nextRecord(before: InstallRecord, wish: NextRecord, world: World): InstallRecord {
   const { manifest, manifestDigest, trust, config, features, values, operation } = wish;
+  const { derived, ...kept } = before;
   const changed = {
-    ...before,
+    ...kept,
     version: manifest.version,
     manifest: manifestDigest,
     trust,
     volumes: { ...before.volumes, ...dataVolumes(manifest, config) },
     features,
     secrets: fingerprints(manifest, values, before.secrets, world),
+    ...originsOf(manifest, values, derived ?? {}, world),
     held: before.held.filter((version) => version !== manifest.version),
   };
   return withOperation(changed, operation);
@@ -106,4 +110,20 @@ function fingerprints(
     if (variable.immutable === true && value !== '') prints[name] = known ?? takeFingerprint(value, world.random);
   }
   return prints;
+}
+
+/** What derived secrets are made from, as fingerprints: known ones stay as long as they fit. */
+function originsOf(
+  manifest: Manifest,
+  values: ReadonlyMap<string, string>,
+  before: Readonly<Record<string, SecretPrint>>,
+  world: World,
+): Pick<InstallRecord, 'derived'> {
+  const prints = Object.entries(manifest.env).flatMap(([name, { secret }]): [string, SecretPrint][] => {
+    const origin = values.get(originOf(secret) ?? '') ?? '';
+    const known = before[name];
+    if (origin === '' || (values.get(name) ?? '') === '') return [];
+    return [[name, known !== undefined && matchesFingerprint(origin, known) ? known : takeFingerprint(origin, world.random)]];
+  });
+  return prints.length === 0 ? {} : { derived: Object.fromEntries(prints) };
 }

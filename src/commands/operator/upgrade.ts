@@ -27,6 +27,7 @@ import { FOLDER_FLAG, findInstall } from './folder.ts';
 import { handOver } from './hand-over.ts';
 import { holdVersion } from './hold.ts';
 import { type Hop, prepareHop } from './hop.ts';
+import { revealSecrets } from './reveal.ts';
 
 const FLAGS = {
   ...FOLDER_FLAG,
@@ -111,6 +112,7 @@ async function takeHop(context: Context, { root, fetched, release, lock }: HopWi
     };
   }
   const downtimeMs = downtime.total();
+  if (carried.outcome === 'done') revealSecrets(context, hop.variables, hop.generated);
   if (carried.outcome === 'undone') await endBack(context, hop, carried);
   throwUnlessDone(carried, { ...fieldsOf(hop), ...(carried.outcome === 'failed' ? { outcome: 'upgraded' } : {}) });
   return {
