@@ -40,7 +40,7 @@ const entries: readonly CommandEntry[] = [
   },
   {
     name: 'images',
-    summary: 'the images of a product: list, lock, see what is newer',
+    summary: 'the images of a product: list, lock, build and push, mirror, see what is newer',
     load: async () => (await import('./commands/slipway/images.ts')).images,
   },
   {

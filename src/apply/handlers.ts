@@ -1,6 +1,7 @@
 // The table of all kinds of steps. Rule: a kind without a handler does not compile.
 import type { Handlers } from './handler.ts';
 import { backupSteps } from './steps/backup.ts';
+import { buildSteps } from './steps/build.ts';
 import { bundleSteps } from './steps/bundle.ts';
 import { copySteps } from './steps/copy.ts';
 import { dataSteps } from './steps/data.ts';
@@ -9,6 +10,7 @@ import { healthSteps } from './steps/health.ts';
 import { imageSteps } from './steps/images.ts';
 import { releaseSteps } from './steps/release.ts';
 import { rotateSteps } from './steps/rotate.ts';
+import { runtimeSteps } from './steps/runtime.ts';
 import { serviceSteps } from './steps/services.ts';
 import { tagSteps } from './steps/tag.ts';
 
@@ -17,6 +19,7 @@ export const handlers: Handlers = {
   ...releaseSteps,
   ...copySteps,
   ...imageSteps,
+  ...buildSteps,
   ...tagSteps,
   ...fileSteps,
   ...serviceSteps,
@@ -24,4 +27,5 @@ export const handlers: Handlers = {
   ...backupSteps,
   ...dataSteps,
   ...healthSteps,
+  ...runtimeSteps,
 };

@@ -1,4 +1,6 @@
 // What happens while a command runs. Rule: code emits events, only show/ turns them into text.
+import type { ImageRef } from './image.ts';
+import type { BuiltImage } from './image-build.ts';
 import type { CopiedImage } from './image-copy.ts';
 
 export type Event =
@@ -21,6 +23,16 @@ export type Event =
     }
   /** What became of one image at one destination. */
   | ({ readonly type: 'image' } & CopiedImage)
+  /** What became of one image that was to be built. */
+  | ({ readonly type: 'build' } & BuiltImage)
+  /** What became of one manifest that was to be deleted. */
+  | {
+      readonly type: 'deleted';
+      readonly image: ImageRef;
+      readonly digest: string;
+      readonly tags: readonly string[];
+      readonly error: string | null;
+    }
   | { readonly type: 'note'; readonly text: string }
   | { readonly type: 'warning'; readonly text: string; readonly hint?: string }
   | { readonly type: 'output'; readonly source: string; readonly line: string };

@@ -7,26 +7,12 @@ interface NotYet {
   readonly reason: string;
   /** Only these values are refused; any value where absent. */
   readonly values?: readonly unknown[];
-  /** Built where this key stands beside it. */
-  readonly unlessBeside?: string;
 }
 
 const NOT_YET: readonly NotYet[] = [
-  { path: 'release.channels.*.float', reason: 'floating image tags of a channel that nothing is promoted to', unlessBeside: 'promoteFrom' },
   { path: 'bundle.hostFiles', reason: 'files rendered on the host' },
   { path: 'images.registryVariable', reason: 'a registry chosen by the site' },
   { path: 'images.login', values: ['ask'], reason: 'registry login in the wizard' },
-  { path: 'images.own.*.context', reason: 'building images' },
-  { path: 'images.own.*.dockerfile', reason: 'building images' },
-  { path: 'images.own.*.target', reason: 'building images' },
-  { path: 'images.own.*.args', reason: 'building images' },
-  { path: 'images.own.*.paths', reason: 'building images' },
-  { path: 'images.own.*.needs', reason: 'building images' },
-  { path: 'images.own.*.cache', reason: 'building images' },
-  { path: 'images.own.*.release', reason: 'tags of single images' },
-  { path: 'images.own.*.optIn', reason: 'building images' },
-  { path: 'images.tags', reason: 'building and pushing images' },
-  { path: 'images.branchNamespace', reason: 'building and pushing images' },
   { path: 'features.*.requires', reason: 'features that need another' },
   { path: 'features.*.choices', reason: 'features with several choices' },
   { path: 'services.*.external', reason: 'services replaced by the site’s own' },
@@ -44,16 +30,8 @@ export interface NotYetUse {
 export function findNotYet(value: unknown): NotYetUse[] {
   return NOT_YET.flatMap((row) => {
     const found = findPaths(value, row.path.split('.'), []);
-    return found
-      .filter((use) => isRefusedValue(row, use.value) && !hasBeside(row, use.path, value))
-      .map(({ path }) => ({ path, reason: row.reason }));
+    return found.filter((use) => isRefusedValue(row, use.value)).map(({ path }) => ({ path, reason: row.reason }));
   });
-}
-
-function hasBeside({ unlessBeside }: NotYet, path: Path, value: unknown): boolean {
-  if (unlessBeside === undefined) return false;
-  const beside = [...path.slice(0, -1), unlessBeside].map(String);
-  return findPaths(value, beside, []).length > 0;
 }
 
 function isRefusedValue(row: NotYet, value: unknown): boolean {

@@ -6,7 +6,9 @@ import type { DumpRecipe, Probe } from './description.ts';
 import type { Digest } from './digest.ts';
 import type { Draft, HostAddress, Publication } from './host.ts';
 import type { ImageRef } from './image.ts';
+import type { Builder, ImageToBuild } from './image-build.ts';
 import type { ImageToCopy } from './image-copy.ts';
+import type { KeptRuntime } from './install.ts';
 import type { Reservation } from './reservation.ts';
 
 /** A file to be written: its content is found by digest among the plan's contents. Paths are relative to the plan's root. */
@@ -78,6 +80,13 @@ export interface ImageToTag {
   readonly name: string;
   readonly image: ImageRef;
   readonly tags: readonly string[];
+}
+
+/** Manifests of one repository; what names others comes before them. */
+export interface ManifestsToDelete {
+  /** Without a tag. */
+  readonly image: ImageRef;
+  readonly manifests: readonly { readonly digest: Digest; readonly tags: readonly string[] }[];
 }
 
 export type AssetToPublish = ChannelAsset;
@@ -152,6 +161,16 @@ export interface StepArgs {
   'tag-images': { readonly images: readonly ImageToTag[] };
   /** Copies images between registries; a layer goes to each registry once. */
   'copy-images': { readonly images: readonly ImageToCopy[] };
+  /** Builds images one after the other, and pushes each with all its tags. */
+  'build-images': {
+    readonly images: readonly ImageToBuild[];
+    readonly builder: Builder;
+    readonly push: boolean;
+    /** The folder of the builds' whole outputs, relative to the root. */
+    readonly logs: string;
+  };
+  /** Takes manifests out of registries, with the tags that name them and nothing else. */
+  'delete-manifests': { readonly repositories: readonly ManifestsToDelete[] };
   /** Gives a mirror the authority's channel file, byte for byte. */
   'mirror-channel': {
     readonly from: HostAddress;
@@ -162,6 +181,8 @@ export interface StepArgs {
   };
   /** Puts these assets of the channel's latest release at the root of the host. */
   'put-files': { readonly host: HostAddress; readonly channel: string; readonly names: readonly string[] };
+  /** Shows runtimes of a published release below `runtimes/` of a folder, under names without a version. */
+  'show-runtimes': { readonly host: HostAddress; readonly tag: string; readonly assets: readonly AssetToPublish[] };
 
   /** The same annotated tag on each of these repositories, or on none of them. */
   'tag-repositories': { readonly tag: string; readonly repositories: readonly RepositoryToTag[] };
@@ -225,6 +246,12 @@ export interface StepArgs {
   };
   /** Does nothing on the way forward; on the way back it demands that what was well before is well again, with the same images. */
   'guard-health': { readonly project: ComposeProject; readonly probes: readonly Probe[]; readonly timeout: number };
+  /** Keeps the Node.js that runs this plan where installs share it; `user` is the install's folder. */
+  'keep-runtime': KeptRuntime & { readonly user: string };
+  /** The install uses that Node.js no more; it goes when no other install does. */
+  'drop-runtime': KeptRuntime & { readonly user: string };
+  /** The small command on PATH. Absolute. */
+  'put-launcher': { readonly path: string; readonly content: Digest };
   'remove-project': { readonly project: ComposeProject; readonly volumes: readonly string[] };
   'remove-images': { readonly local: readonly string[] };
   'remove-paths': { readonly paths: readonly string[] };

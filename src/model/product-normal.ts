@@ -1,7 +1,9 @@
 // From the shorthand of slipway.yaml to the types of the manifest. Rule: only what is built is read; the rest was refused before.
+
+import { type BuildRules, DEFAULT_BRANCH_NAMESPACE, DEFAULT_TAGS } from './build-rules.ts';
 import { type DataItem, type Feature, keep, type Migration, type Probe, type UpgradeRules, type Variable } from './description.ts';
 import type { Source } from './problem.ts';
-import type { BaseRule, BundleRules, ImageRules, Product, ProductHost, ReleaseRules, ThirdPartyImage } from './product.ts';
+import type { BaseRule, BundleRules, ImageRules, OwnImage, Product, ProductHost, ReleaseRules, ThirdPartyImage } from './product.ts';
 import type { RawProduct } from './product-schema.ts';
 import type { PortNeed, Requirements } from './requirements.ts';
 import { plainPath } from './schema-parts.ts';
@@ -10,6 +12,7 @@ import { VERSION_PLACE } from './tag.ts';
 import { parseDuration, parseSize } from './units.ts';
 
 type Raw<K extends keyof RawProduct> = NonNullable<RawProduct[K]>;
+type RawOwnImage = Raw<'images'>['own'][string];
 type RawThirdParty = Raw<'images'>['thirdParty'][string][number];
 
 /** The product that the schema accepted, with every default filled in. */
@@ -82,16 +85,34 @@ function normaliseBundle(raw: Raw<'bundle'>): BundleRules {
 function normaliseImages(raw: Raw<'images'>): ImageRules {
   return {
     registry: raw.registry?.replace(/\/+$/, ''),
-    own: Object.fromEntries(
-      Object.entries(raw.own).map(([name, { repository = name, tag, platforms, release }]) => [
-        name,
-        keep({ repository, tag, platforms, release }),
-      ]),
-    ),
+    own: mapValues(raw.own, normaliseOwnImage),
+    tags: { ...DEFAULT_TAGS, ...keep(raw.tags ?? {}) },
+    branchNamespace: raw.branchNamespace ?? DEFAULT_BRANCH_NAMESPACE,
     thirdParty: Object.entries(raw.thirdParty).flatMap(([group, images]) =>
       images.map((image, index) => normaliseThirdParty(image, group, index)),
     ),
   };
+}
+
+function normaliseOwnImage(raw: RawOwnImage, name: string): OwnImage {
+  const { repository = name, tag, platforms, release, needs = [], optIn = false } = raw;
+  return keep({ repository, tag, platforms, release, needs, optIn, build: normaliseBuild(raw) });
+}
+
+/** Without a context the image is built elsewhere. */
+function normaliseBuild(raw: RawOwnImage): BuildRules | undefined {
+  if (raw.context === undefined) return undefined;
+  const context = raw.context === '.' ? '.' : plainPath(raw.context).replace(/\/$/, '');
+  const inside = (name: string): string => (context === '.' ? name : `${context}/${name}`);
+  const dockerfile = raw.dockerfile === undefined ? inside('Dockerfile') : plainPath(raw.dockerfile);
+  return keep({
+    context,
+    dockerfile,
+    target: raw.target,
+    args: mapValues(raw.args ?? {}, String),
+    paths: (raw.paths ?? [inside('**'), dockerfile]).map(plainPath),
+    cache: raw.cache ?? 'none',
+  });
 }
 
 function normaliseThirdParty(raw: RawThirdParty, group: string, index: number): ThirdPartyImage {

@@ -1,5 +1,6 @@
 // The schema of slipway.yaml, the whole of it. Rule: this is the one truth about names and shapes; it changes nothing (units and lists are normalised later).
 import * as z from 'zod';
+import { BUILD_CACHES } from './build-rules.ts';
 import { VARIABLE_TYPES } from './description.ts';
 import * as part from './schema-parts.ts';
 import { SECRET_KINDS } from './secret-rule.ts';
@@ -73,17 +74,17 @@ const bundle = z.strictObject({
 
 const ownImage = z.strictObject({
   repository: part.repositoryPath.optional(),
-  context: text.optional(),
-  dockerfile: text.optional(),
-  target: text.optional(),
-  args: z.record(text, part.scalar).optional(),
+  context: part.pathOrHere.optional().describe('The folder it is built from; without it, it is built elsewhere'),
+  dockerfile: part.pathInside.optional().describe('Default: Dockerfile in the context'),
+  target: part.stageName.optional(),
+  args: z.record(part.variableName, part.scalar).optional().describe('Build arguments, with {version} {commit} {date} {image:NAME}'),
   platforms: z.array(part.platform).default([]),
   tag: part.imageTag.default('{version}'),
-  paths: texts.optional(),
-  needs: texts.optional(),
-  cache: text.optional(),
-  release: tagPattern.optional(),
-  optIn: flag.optional(),
+  paths: z.array(part.pathInside).min(1, 'at least one pattern').optional().describe('What it is made of, for --changed-since'),
+  needs: texts.optional().describe('Own images that it is built from'),
+  cache: z.enum(BUILD_CACHES).optional(),
+  release: tagPattern.optional().describe('The image’s own git tags, such as api-v{version}'),
+  optIn: flag.optional().describe('Built only when it is named'),
 });
 
 const thirdPartyImage = either('an image such as docker.io/library/postgres:16, or { source, as, tags, to }', [
@@ -98,14 +99,19 @@ const thirdPartyImage = either('an image such as docker.io/library/postgres:16, 
   }),
 ]);
 
+const tagRules = z.array(part.tagRule);
+
 const images = z.strictObject({
   registry: part.registryPath.optional(),
   registryVariable: part.variableName.optional(),
   login: z.enum(['none', 'ask']).default('none'),
   own: z.record(part.imageName, ownImage).default({}),
   thirdParty: z.record(part.keyName, z.array(thirdPartyImage)).default({}),
-  tags: z.record(text, texts).optional(),
-  branchNamespace: text.optional(),
+  tags: z
+    .strictObject({ main: tagRules.optional(), release: tagRules.optional(), branch: tagRules.optional() })
+    .optional()
+    .describe('The tags of a build, per event'),
+  branchNamespace: part.namespacePattern.optional(),
 });
 
 const feature = z.strictObject({

@@ -1,5 +1,6 @@
 // slipway.yaml as a typed value. Rule: everything is normalised here (seconds, bytes, lists), so nobody past this point knows the file's shorthand.
 
+import type { BuildRules, TagTable } from './build-rules.ts';
 import type { BackupPolicy, DataItem, Feature, ServiceCommand, ServiceTraits, UpgradeRules, Variable } from './description.ts';
 import type { HostAddress } from './host.ts';
 import { findNotYet } from './not-yet.ts';
@@ -107,6 +108,9 @@ export interface ImageRules {
   readonly registry: string | undefined;
   readonly own: Readonly<Record<string, OwnImage>>;
   readonly thirdParty: readonly ThirdPartyImage[];
+  readonly tags: TagTable;
+  /** The last part of `registry` for a branch's images, with `{namespace}` and `{branch}`. */
+  readonly branchNamespace: string;
 }
 
 export interface OwnImage {
@@ -116,6 +120,12 @@ export interface OwnImage {
   readonly platforms: readonly string[];
   /** The pattern of the image's own git tags, if it has any. */
   readonly release?: string;
+  /** Names of own images that it is built from. */
+  readonly needs: readonly string[];
+  /** True when it is built only when it is named. */
+  readonly optIn: boolean;
+  /** Undefined when it is built elsewhere. */
+  readonly build?: BuildRules;
 }
 
 export interface ThirdPartyImage {

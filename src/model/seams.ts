@@ -11,6 +11,8 @@ export interface RunOptions {
   readonly output?: { readonly file: string; readonly gzip?: boolean };
   /** Called with every whole line of stdout and stderr as it comes. */
   readonly onLine?: (line: string) => void;
+  /** Ends the child, and what it started, when it is aborted or this process exits; by default a child lives to its own end. */
+  readonly stop?: AbortSignal;
   /** Seconds until the child is ended; none by default. */
   readonly timeout?: number;
 }

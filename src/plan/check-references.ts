@@ -3,6 +3,7 @@ import { didYouMean } from '../model/near.ts';
 import { placeholdersIn } from '../model/placeholder.ts';
 import { isRefused, type Path, type ProblemCode, type ProblemText } from '../model/problem.ts';
 import type { Product } from '../model/product.ts';
+import { buildPaths } from './build-check.ts';
 import type { ProductFacts } from './check.ts';
 
 interface Use {
@@ -47,7 +48,11 @@ export function checkReferences(product: Product, facts: ProductFacts): ProblemT
 }
 
 /** The files and folders beside slipway.yaml that it names. */
-export function namedPaths({ bundle }: Product): Use[] {
+export function namedPaths(product: Product): Use[] {
+  return [...bundlePaths(product), ...buildPaths(product)];
+}
+
+function bundlePaths({ bundle }: Product): Use[] {
   if (bundle === undefined) return [];
   const compose = bundle.compose.map((name, index) => ({
     path: ['bundle', 'compose', ...(bundle.compose.length > 1 ? [index] : [])],

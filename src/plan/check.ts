@@ -6,6 +6,7 @@ import { isRefused, lineOf, type Problem, type ProblemText, pathText, problemAt,
 import type { Product } from '../model/product.ts';
 import { VERSION_PLACE } from '../model/tag.ts';
 import { parseVersion } from '../model/version.ts';
+import { checkBuilds } from './build-check.ts';
 import { checkEnv } from './check-env.ts';
 import { checkHomes } from './check-homes.ts';
 import { checkReferences } from './check-references.ts';
@@ -29,6 +30,7 @@ export function checkProduct(product: Product, facts: ProductFacts): Problem[] {
     ...checkPublicKey(product, facts.publicKey),
     ...checkNextKey(product),
     ...checkImages(product),
+    ...checkBuilds(product),
     ...checkProbes(product),
     ...checkBundleNames(product),
     ...checkEnv(product),

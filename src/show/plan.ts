@@ -33,6 +33,11 @@ function listSubjects(step: Step): readonly string[] {
       return step.services;
     case 'swap-files':
       return step.files.map((file) => (file.content === null ? `-${file.path}` : file.path));
+    case 'delete-manifests':
+      return step.repositories.flatMap(({ manifests }) =>
+        manifests.flatMap(({ digest, tags }) => (tags.length === 0 ? [digest.slice(0, 19)] : tags)),
+      );
+    case 'build-images':
     case 'copy-images':
     case 'tag-images':
     case 'pull-images':
@@ -46,6 +51,7 @@ function listSubjects(step: Step): readonly string[] {
     case 'run-job':
     case 'validate-files':
       return [`${step.service}: ${step.command.join(' ')}`];
+    case 'show-runtimes':
     case 'upload-assets':
       return step.assets.map((asset) => asset.name);
     case 'publish-release':

@@ -62,6 +62,10 @@ function linesOf(event: Event, colour: boolean): string[] {
       return [`  ${event.text}`];
     case 'image':
       return event.outcome === 'failed' ? [`  ${printImageRef(event.destination)}: ${event.error ?? 'failed'}`] : [];
+    case 'build':
+      return [`  ${event.name}: ${event.error ?? `${event.outcome} in ${event.seconds} s`}`];
+    case 'deleted':
+      return event.error === null ? [] : [`  ${printImageRef(event.image)} ${event.digest.slice(0, 19)}: ${event.error}`];
     case 'warning':
       return [`  warning: ${event.text}`, ...(event.hint === undefined ? [] : [`    hint: ${event.hint}`])];
     case 'output':

@@ -35,16 +35,47 @@ function resultOf(child: ChildProcess, argv: readonly string[], options: RunOpti
     const timer = options.timeout === undefined ? undefined : setTimeout(end, options.timeout * 1000);
     if (options.output === undefined) collect(child.stdout, (text) => (kept.stdout = bounded(kept.stdout, text)), options.onLine);
     collect(child.stderr, (text) => (kept.stderr = bounded(kept.stderr, text)), options.onLine);
+    const forget = options.stop === undefined ? () => undefined : endWith(child, options.stop);
     child.on('error', (error) => {
       clearTimeout(timer);
+      forget();
       reject(cannotStart(argv, error));
     });
     child.on('close', (code, signal) => {
       clearTimeout(timer);
+      forget();
       if (late) reject(outOfTime(argv, options.timeout ?? 0));
       else resolve({ code: code ?? 128 + (signal === 'SIGKILL' ? 9 : 15), ...kept });
     });
   });
+}
+
+/** Seconds that a child has to end when it is asked to. */
+const LONGEST_END = 10;
+
+/** Ends the child's whole session with this signal or this process; gives what forgets about it. */
+function endWith(child: ChildProcess, stop: AbortSignal): () => void {
+  let killer: NodeJS.Timeout | undefined;
+  const signal = (name: NodeJS.Signals): void => {
+    try {
+      if (child.pid !== undefined) process.kill(-child.pid, name);
+    } catch {
+      // it has ended already
+    }
+  };
+  const end = (): void => {
+    signal('SIGTERM');
+    killer = setTimeout(() => signal('SIGKILL'), LONGEST_END * 1000);
+  };
+  const leave = (): void => signal('SIGTERM');
+  process.once('exit', leave);
+  if (stop.aborted) end();
+  else stop.addEventListener('abort', end, { once: true });
+  return () => {
+    clearTimeout(killer);
+    stop.removeEventListener('abort', end);
+    process.removeListener('exit', leave);
+  };
 }
 
 /** Gives the child its input. A child that stops reading early says why itself, by its exit code. */

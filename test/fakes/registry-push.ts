@@ -21,6 +21,9 @@ export interface ImageContent {
   readonly variant?: string;
   readonly layers: readonly string[];
   readonly format?: 'oci' | 'docker';
+  readonly labels?: Readonly<Record<string, string>>;
+  /** RFC 3339. */
+  readonly created?: string;
 }
 
 const OCI = 'application/vnd.oci.image';
@@ -33,8 +36,9 @@ export async function pushImage(
   content: ImageContent & { readonly tag?: string },
 ): Promise<Pushed> {
   const docker = content.format === 'docker';
-  const { os = 'linux', architecture, variant } = content;
-  const config = Buffer.from(JSON.stringify({ os, architecture, variant, config: {}, rootfs: { type: 'layers', diff_ids: [] } }));
+  const { os = 'linux', architecture, variant, created, labels } = content;
+  const own = labels === undefined ? {} : { Labels: labels };
+  const config = Buffer.from(JSON.stringify({ os, architecture, variant, created, config: own, rootfs: { type: 'layers', diff_ids: [] } }));
   const layers = content.layers.map((layer) => Buffer.from(layer));
   for (const blob of [config, ...layers]) await pushBlob(target, repository, blob);
   const manifest = {

@@ -20,22 +20,9 @@ describe('the contract file', () => {
     const problems = problemsOf(contract);
     expect(problems.filter(([, code]) => code !== 'E_NOT_SUPPORTED')).toEqual([]);
     expect(problems.map(([line, , path]) => [line, path])).toEqual([
-      [23, 'release.channels.staging.float'],
       [44, 'bundle.hostFiles'],
       [56, 'images.registryVariable'],
       [57, 'images.login'],
-      [59, 'images.own.api.context'],
-      [59, 'images.own.api.dockerfile'],
-      [59, 'images.own.api.target'],
-      [59, 'images.own.api.args'],
-      [60, 'images.own.api.paths'],
-      [60, 'images.own.api.needs'],
-      [60, 'images.own.api.cache'],
-      [60, 'images.own.api.release'],
-      [62, 'images.own.editor.context'],
-      [62, 'images.own.editor.optIn'],
-      [70, 'images.tags'],
-      [74, 'images.branchNamespace'],
       [78, 'features.chat.requires'],
       [79, 'features.tunnel.choices'],
       [109, 'services.db.external'],
@@ -60,6 +47,27 @@ describe('the contract file', () => {
       publishTo: ['local'],
       authority: 'local',
     });
+    expect(product?.images).toMatchObject({
+      own: {
+        api: {
+          needs: [],
+          optIn: false,
+          release: 'api-v{version}',
+          build: {
+            context: 'api',
+            dockerfile: 'api/Dockerfile',
+            target: 'production',
+            args: { VERSION: '{version}', GIT_COMMIT: '{commit}' },
+            paths: ['api/**'],
+            cache: 'registry',
+          },
+        },
+        editor: { optIn: true, build: { context: 'editor', dockerfile: 'editor/Dockerfile', paths: ['editor/**', 'editor/Dockerfile'] } },
+      },
+      tags: { main: ['latest', '1.{run}', '{sha}'] },
+      branchNamespace: '{namespace}0{branch}',
+    });
+    expect(product?.images.own.web?.build).toBeUndefined();
     expect(product?.features.mail).toEqual({ ask: 'Send e-mail?', profiles: ['mail'], default: false, memory: 536_870_912 });
     expect(product?.requires).toMatchObject({
       memory: 2_147_483_648,
@@ -127,7 +135,13 @@ describe('defaults', () => {
         allowReplace: false,
       },
       bundle: undefined,
-      images: { registry: undefined, own: {}, thirdParty: [] },
+      images: {
+        registry: undefined,
+        own: {},
+        thirdParty: [],
+        tags: { main: ['latest', '{sha}'], release: ['{version}', '{major}.{minor}', '{major}'], branch: ['{date:YYYY.MMDD.HHmm}-{sha}'] },
+        branchNamespace: '{namespace}0{branch}',
+      },
       features: {},
       env: {},
       requires: { ports: [], platforms: [] },

@@ -56,9 +56,8 @@ describe('what a bundle holds', () => {
     const { files } = renderBundle({ ...wish, version: '1.0.0', tag: 'v1.0.0', channel: 'stable' });
     expect(files.map(({ path }) => path)).toEqual(['.env.example', 'env/api.env.example']);
     expect(files[0]?.text).toMatch(/\nA=1\n$/);
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: Compose's own interpolation
     expect(files[1]?.text).toBe(
-      '# Copy this file to api.env and fill in the empty values.\n\n# Secrets\nC=\n\n# Made from the values above\nB="b${A}"\n',
+      `# Copy this file to api.env and fill in the empty values.\n\n# Secrets\nC=\n\n# Made from the values above\nB="b\${A}"\n`,
     );
     expect(problems('env: { A: { file: env/api.env } }\n', ['env/api.env'])).toMatchObject([
       ['E_NAME_TAKEN', 5, expect.stringContaining('env/api.env')],

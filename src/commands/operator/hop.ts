@@ -35,7 +35,8 @@ import { backupsFolder } from '../../plan/data.ts';
 import { planUpgrade } from '../../plan/upgrade.ts';
 import { type Context, isSet } from '../command.ts';
 import { answersFor, givenNames, makeSecrets } from './answers.ts';
-import { refuseUnfit, refuseUnset } from './preflight.ts';
+import { prepareLaunching } from './launching.ts';
+import { backupPlaces, refuseUnfit, refuseUnset } from './preflight.ts';
 import { nextRecord, refuseOtherSecrets } from './record.ts';
 import { releaseContents, releaseExtras } from './release-files.ts';
 
@@ -68,7 +69,7 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
   const { manifest } = bundle;
   const install = await observeInstall(root, pathsOf(manifest));
   const start = !isSet(context.flags, 'no-start');
-  if (start) await refuseUnfit(context, { manifest, root, project: record.project, ports: [], dataBytes: 0 });
+  if (start) await refuseUnfit(context, { manifest, root, project: record.project, ports: [], backup: backupPlaces(before) });
   const env = await decideSettings(context, install, bundle);
   const values = settingsValues(env.settings, manifest.env);
   refuseOtherSecrets(record, values);
@@ -81,6 +82,7 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
   const engine = present ?? { containers: [], volumes: Object.values(record.volumes), config: next };
   const operation = `upgrade-${world.random(8).toString('hex')}`;
   const at = momentOf(world.now());
+  const launching = await prepareLaunching(context, { root, manifest, fetched, record });
   const recordText = printInstall(
     nextRecord(
       record,
@@ -92,6 +94,7 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
         features: env.features,
         values,
         operation: { id: operation, command: 'upgrade', from: record.version, to: manifest.version, outcome: 'upgraded', at },
+        launching: launching.fields,
       },
       world,
     ),
@@ -113,6 +116,7 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
     record: digestOf(recordText),
     features: env.features,
     start,
+    launching: launching.wish,
   };
   const plan = planUpgrade(wish, {
     install,
@@ -127,6 +131,7 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
     ...keptContents(install),
     ...releaseContents(cache, manifest),
     ...extras.contents,
+    ...launching.contents,
     ...settingsContents(env.settings),
     [wish.record, { text: recordText }],
   ]);

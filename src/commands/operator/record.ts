@@ -9,6 +9,7 @@ import type { World } from '../../model/seams.ts';
 import { matchesFingerprint, takeFingerprint } from '../../model/secret.ts';
 import { originOf } from '../../model/secret-rule.ts';
 import type { Trust } from '../../model/trust.ts';
+import type { Launching } from './launching.ts';
 
 export interface NewRecord {
   readonly manifest: Manifest;
@@ -23,6 +24,7 @@ export interface NewRecord {
   readonly values: ReadonlyMap<string, string>;
   readonly at: string;
   readonly operation: OperationRecord;
+  readonly launching?: Launching['fields'];
 }
 
 /** The record of a first install. */
@@ -45,19 +47,21 @@ export function newRecord(wish: NewRecord, world: World): InstallRecord {
     ...originsOf(manifest, wish.values, {}, world),
     held: [],
     installed: at,
+    ...wish.launching,
     operations: [operation],
   };
 }
 
 export interface NextRecord
-  extends Pick<NewRecord, 'manifest' | 'manifestDigest' | 'trust' | 'config' | 'features' | 'values' | 'operation'> {}
+  extends Pick<NewRecord, 'manifest' | 'manifestDigest' | 'trust' | 'config' | 'features' | 'values' | 'operation' | 'launching'> {}
 
 /** The record after an upgrade or a change of answers. */
 export function nextRecord(before: InstallRecord, wish: NextRecord, world: World): InstallRecord {
   const { manifest, manifestDigest, trust, config, features, values, operation } = wish;
-  const { derived, ...kept } = before;
+  const { derived, ...others } = before;
+  const { runtime: _, ...kept } = others; // an upgrade says anew which Node.js it runs on
   const changed = {
-    ...kept,
+    ...(wish.launching === undefined ? others : { ...kept, ...wish.launching }),
     version: manifest.version,
     manifest: manifestDigest,
     trust,

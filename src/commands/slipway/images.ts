@@ -13,27 +13,35 @@ import { checkReferenceNames } from '../../plan/image-check.ts';
 import { type LockChange, planLock } from '../../plan/lock.ts';
 import { isPlanOnly } from '../carry-out.ts';
 import { CHANGING_FLAGS, type Command, type CommandResult, type Context, isSet } from '../command.ts';
+import { BUILD_FLAGS, buildImages } from './images-build.ts';
 import { listImages } from './images-list.ts';
 import { MIRROR_FLAGS, mirrorImages } from './images-mirror.ts';
 import { outdatedImages } from './images-outdated.ts';
+import { VERIFY_FLAGS, verifyTags } from './images-verify.ts';
 import { ANY_RELEASE, hasErrors, problemsError } from './inspect.ts';
 import { PRODUCT_FLAGS, type ProductFile, readProductFile } from './product-file.ts';
 
-const VERBS = ['list', 'lock', 'mirror', 'outdated'];
+/** Verbs, and whether words may follow them. */
+const VERBS = ['list', 'lock', 'build', 'push', 'verify-tags', 'mirror', 'outdated'] as const;
+const TAKES_NAMES: readonly string[] = ['build', 'push', 'verify-tags'];
 
 export const images: Command = {
   name: 'images',
-  summary: 'the images of a product: list, lock, mirror, see what is newer',
-  usage: VERBS.join('|'),
-  flags: { ...MIRROR_FLAGS, ...PRODUCT_FLAGS, ...CHANGING_FLAGS },
+  summary: 'the images of a product: list, lock, build and push, mirror, see what is newer',
+  usage: 'list | lock | build [NAME…] | push [NAME…] | verify-tags --tag T [NAME…] | mirror | outdated',
+  flags: { ...MIRROR_FLAGS, ...BUILD_FLAGS, ...VERIFY_FLAGS, ...PRODUCT_FLAGS, ...CHANGING_FLAGS },
   run: async (context) => {
-    const [verb = '', extra] = context.positionals;
-    if (extra !== undefined)
+    const [verb = '', ...names] = context.positionals;
+    const [extra] = names;
+    if (extra !== undefined && !TAKES_NAMES.includes(verb))
       throw new ToolError('E_USAGE', `unexpected argument ${JSON.stringify(extra)}`, { hint: `One verb: ${VERBS.join(', ')}.` });
     const file = await readProductFile(context);
     const table = tableOf(file, context);
     if (verb === 'list') return listImages(file);
     if (verb === 'lock') return lockImages(context, file, table);
+    if (verb === 'build') return buildImages(context, file, names);
+    if (verb === 'push') return buildImages({ ...context, flags: { ...context.flags, push: true } }, file, names);
+    if (verb === 'verify-tags') return verifyTags(context, file, names);
     if (verb === 'mirror') return mirrorImages(context, file);
     if (verb === 'outdated') return outdatedImages(context, file);
     throw new ToolError('E_USAGE', verb === '' ? `images: ${VERBS.join(', ')}?` : `images: there is no ${JSON.stringify(verb)}`, {

@@ -10,6 +10,7 @@ import { type Problem, problemAt, sortProblems, withoutIgnored } from '../../mod
 import { type Product, parseProduct } from '../../model/product.ts';
 import type { OperatorProgram, SourceFiles } from '../../model/source-file.ts';
 import { parseVersion, type Version } from '../../model/version.ts';
+import { observeBuildPaths } from '../../observe/build-paths.ts';
 import { type Checkout, observeCheckout } from '../../observe/checkout.ts';
 import { observeHeldKey } from '../../observe/held-key.ts';
 import { observePrevious } from '../../observe/previous.ts';
@@ -17,6 +18,7 @@ import { readLockFile } from '../../observe/product-images.ts';
 import { observeSources, readProductText } from '../../observe/workspace.ts';
 import { observeIgnored, observeWorktree, type Worktree } from '../../observe/worktree.ts';
 import { type Assessment, assessBundle } from '../../plan/assess.ts';
+import { buildPaths } from '../../plan/build-check.ts';
 import { checkPrevious } from '../../plan/previous-check.ts';
 import { type ReleaseName, readRef } from '../../plan/render-bundle.ts';
 import { checkShippedFile } from '../../plan/shipped-check.ts';
@@ -58,7 +60,9 @@ export async function inspectProduct(context: Context, out: string): Promise<Ins
   const inspect = ({ path, source }: { path: string; source: string }, content: string): Problem[] =>
     checkShippedFile(path, content, product.env).map((found) => ({ ...found, file: label(source) }));
   const executable = worktree === undefined ? {} : { executable: worktree.executable, lineEnds: worktree.lineEnds };
-  const sources = bundle === undefined ? NO_SOURCES : await observeSources({ root, bundle, skip: own, inspect, ...executable });
+  const bundled = bundle === undefined ? NO_SOURCES : await observeSources({ root, bundle, skip: own, inspect, ...executable });
+  const built = await observeBuildPaths(root, buildPaths(product));
+  const sources = { ...bundled, missing: [...bundled.missing, ...built.missing], problems: [...bundled.problems, ...built.problems] };
   const lock = await readLockFile(root, label(LOCK_FILE_NAME));
   const heldKey = await observeHeldKey(keyFileOf(context), context.world.env);
   return { root, product, problems, checkout, worktree, sources, lock, heldKey, label };
@@ -167,7 +171,7 @@ export const ANY_RELEASE = { version: parseVersion('0.0.0'), tag: 'v0.0.0', chan
 const NO_SOURCES: SourceFiles = { files: [], texts: new Map(), missing: [], problems: [], found: [] };
 
 /** What we write ourselves below the product's folder: never packed, and never a change. */
-function ownFolders(root: string, out: string, { release }: Product): string[] {
+export function ownFolders(root: string, out: string, { release }: Product): string[] {
   const hosts = release.hosts.flatMap((host) => (host.type === 'folder' ? [host.path] : []));
   const inside = [out, DEFAULT_OUT, ...hosts].map((path) => relative(root, resolve(root, path)));
   return ['.slipway', ...inside.filter((path) => path !== '' && !path.startsWith('..') && !path.startsWith('/'))];
