@@ -9,6 +9,7 @@ import { fileSteps } from './steps/files.ts';
 import { healthSteps } from './steps/health.ts';
 import { imageSteps } from './steps/images.ts';
 import { releaseSteps } from './steps/release.ts';
+import { removalSteps } from './steps/removal.ts';
 import { rotateSteps } from './steps/rotate.ts';
 import { runtimeSteps } from './steps/runtime.ts';
 import { serviceSteps } from './steps/services.ts';
@@ -28,4 +29,5 @@ export const handlers: Handlers = {
   ...dataSteps,
   ...healthSteps,
   ...runtimeSteps,
+  ...removalSteps,
 };

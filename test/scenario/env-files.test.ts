@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { configure } from '../../src/commands/operator/configure.ts';
 import { restore } from '../../src/commands/operator/restore.ts';
+import { uninstall } from '../../src/commands/operator/uninstall.ts';
 import { upgrade } from '../../src/commands/operator/upgrade.ts';
 import type { Manifest } from '../../src/model/manifest.ts';
 import { type InstallStage, openInstallStage } from './install-stage.ts';
@@ -114,6 +115,17 @@ describe('an env file beside .env', () => {
     await stage.operate(restore);
     expect(await stage.read(FILE)).toBe(before);
     expect(stage.container('api').environment.MINE).toBe('before');
+  });
+
+  test('stays behind an uninstall, whose data needs its secrets, and goes with the data', async () => {
+    await stage.install();
+    const key = /API_KEY=(\w+)/.exec(await stage.read(FILE))?.[1];
+    await stage.operate(uninstall);
+    expect(await stage.read(FILE)).toContain(`API_KEY=${key}`);
+    await stage.install();
+    expect(stage.container('api').environment.API_KEY).toBe(key);
+    await stage.operate(uninstall, { 'purge-data': true, confirm: 'acme' });
+    await expect(stage.read(FILE)).rejects.toThrow('ENOENT');
   });
 
   test('without its immutable secret stops everything, by its name', async () => {

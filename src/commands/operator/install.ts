@@ -38,9 +38,10 @@ import {
 import { ANSWER_FLAGS, answersFor, makeSecrets, openSecrets } from './answers.ts';
 import { defaultFolder, FOLDER_FLAG } from './folder.ts';
 import { handOver } from './hand-over.ts';
+import { installedAlready } from './installed-already.ts';
 import { changeRuntime, prepareLaunching } from './launching.ts';
 import { portsOf, refuseUnfit, refuseUnset } from './preflight.ts';
-import { newRecord } from './record.ts';
+import { newRecord, refuseOtherIdentity, refuseOtherSecrets } from './record.ts';
 import { releaseContents, releaseExtras } from './release-files.ts';
 import { revealSecrets } from './reveal.ts';
 
@@ -71,6 +72,8 @@ interface Site {
   readonly cache: string;
   readonly start: boolean;
   readonly project: string;
+  /** What an uninstalled product left here: its data and secrets wait for it. */
+  readonly known: InstallRecord | undefined;
 }
 
 async function run(context: Context): Promise<CommandResult> {
@@ -79,7 +82,7 @@ async function run(context: Context): Promise<CommandResult> {
   const product = parseProductName(required(context, 'product'), '--product');
   const root = defaultFolder(context, product);
   const known = await readRecord(root);
-  if (known !== undefined) return installedAlready(context, root, known);
+  if (known !== undefined && known.uninstalled === undefined) return installedAlready(context, root, known);
   await refuseOpenJournal(root);
   const key = textFlag(flags, 'key') ?? '';
   const locations = textFlags(flags, 'releases');
@@ -107,8 +110,9 @@ async function run(context: Context): Promise<CommandResult> {
   if (handed !== undefined) return handed;
   const onBytes = (done: number, total: number): void => world.report({ type: 'progress', text: 'bundle', done, total, unit: 'bytes' });
   const bundle = await fetchRelease({ source: fetched.source, release, product, trust: fetched.trust, cache: scratch, onBytes });
-  const project = parseProductName(textFlag(flags, 'project') ?? bundle.manifest.project, '--project');
-  return installRelease({ context, root, fetched, release, bundle, cache: scratch, start: !isSet(flags, 'no-start'), project });
+  const project = parseProductName(textFlag(flags, 'project') ?? known?.project ?? bundle.manifest.project, '--project');
+  if (known !== undefined) refuseOtherIdentity(known, { product, project, version: bundle.manifest.version });
+  return installRelease({ context, root, fetched, release, bundle, cache: scratch, start: !isSet(flags, 'no-start'), project, known });
 }
 
 async function installRelease(site: Site): Promise<CommandResult> {
@@ -118,6 +122,7 @@ async function installRelease(site: Site): Promise<CommandResult> {
   if (start) await refuseUnfit(context, { manifest, root, project, ports: [] });
   const env = await makeEnvironment(site);
   const values = settingsValues(env.settings, manifest.env);
+  if (site.known !== undefined) refuseOtherSecrets(site.known, values);
   if (start) await refuseUnfit(context, { manifest, root, project, ports: portsOf(manifest, values, env.features) });
   const compose = await observeProject(root, project, documentOf(env.settings, MAIN_ENV));
   const next = await observeCandidate(world, root, { project: compose, texts: await composeTexts(site), settings: env.settings });
@@ -162,7 +167,15 @@ async function installRelease(site: Site): Promise<CommandResult> {
     start,
     launching: launching.wish,
   };
-  const plan = planInstall(wish, { root, rootExists: env.rootExists, project: compose, found, containers, next });
+  const plan = planInstall(wish, {
+    root,
+    rootExists: env.rootExists,
+    isKnown: site.known !== undefined,
+    project: compose,
+    found,
+    containers,
+    next,
+  });
   const contents = new Map<Digest, Content>([
     ...releaseContents(site.cache, manifest),
     ...extras.contents,
@@ -208,7 +221,14 @@ async function makeEnvironment(site: Site): Promise<Environment> {
   const open = openSecrets(manifest, values);
   if (site.start) await refuseLostSecrets(site, open);
   const { generated, derived } = makeSecrets(
-    { variables: manifest.env, names: open, before: today, values, given: new Set(answers.values.keys()), origins: {} },
+    {
+      variables: manifest.env,
+      names: open,
+      before: today,
+      values,
+      given: new Set(answers.values.keys()),
+      origins: site.known?.derived ?? {},
+    },
     world,
   );
   const { title, version } = manifest;
@@ -250,20 +270,6 @@ async function composeTexts(site: Site): Promise<Map<string, string>> {
 function hostsOf(site: Site): readonly string[] {
   const given = textFlags(site.context.flags, 'releases');
   return [...new Set([...given, ...site.bundle.manifest.hosts])];
-}
-
-async function installedAlready(context: Context, root: string, record: InstallRecord): Promise<CommandResult> {
-  const wanted = textFlag(context.flags, 'release-version');
-  await refuseOpenJournal(root);
-  if (wanted === undefined || wanted === record.version) {
-    return {
-      fields: { product: record.product, version: record.version, folder: root, outcome: 'installed-already' },
-      text: `${record.product} ${record.version} is installed at ${root}\n`,
-    };
-  }
-  throw new ToolError('E_POLICY', `${record.product} ${record.version} is installed at ${root} already`, {
-    hint: `To go to ${wanted}: ${join(root, context.program)} upgrade --to ${wanted}`,
-  });
 }
 
 interface Welcomed {
