@@ -33,6 +33,7 @@ import {
   parseText,
   parseType,
 } from './parse.ts';
+import { parseRuntimeNeed, type RuntimeNeed } from './runtime.ts';
 
 export const MANIFEST_TYPE = 'slipway/bundle@1';
 
@@ -86,6 +87,8 @@ export interface Manifest {
   readonly backup: BackupPolicy;
   readonly upgrade: UpgradeRules;
   readonly validate: readonly Validation[];
+  /** The Node.js for hosts without a suitable one; absent where none was built. */
+  readonly runtime?: RuntimeNeed;
   /** True for a release that was made before Slipway: known by its files, and never installed from here. */
   readonly imported?: true;
   /** Images of an imported release that nothing fixes to a digest. */
@@ -133,6 +136,7 @@ export function parseManifest(text: string, where = 'bundle.json'): Manifest {
     backup: parseBackupPolicy(f.backup, at('backup')),
     upgrade: parseUpgradeRules(f.upgrade, at('upgrade')),
     validate: parseList(f.validate, at('validate'), parseValidation),
+    ...(f.runtime === undefined ? {} : { runtime: parseRuntimeNeed(f.runtime, at('runtime')) }),
     ...(f.imported === true ? { imported: true as const } : {}),
     ...(f.unpinned === undefined ? {} : { unpinned: parseList(f.unpinned, at('unpinned'), parseUnpinned) }),
   };

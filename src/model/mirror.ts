@@ -161,6 +161,7 @@ function isRepeated({ name, path }: MirrorEntry, images: readonly ThirdPartyImag
 function findOverlaps(product: Table, entries: readonly MirrorEntry[]): ProblemText[] {
   return entries.flatMap((entry) => {
     const patterns = entry.rules.flatMap((rule) => (rule.kind === 'pattern' ? [rule.pattern] : []));
+    if (patterns.length === 0) return [];
     const written = entries
       .filter((other) => printImageRef(other.source) !== printImageRef(entry.source))
       .flatMap((other) => copiesOf(other, []).copies);

@@ -47,14 +47,24 @@ export interface RegistrySource {
    * The bytes of a blob; a broken transfer is continued where it broke. The last of them come after the digest was checked, so who read to the
    * end has what was asked for. Throws E_NOT_FOUND, E_AUTH, E_DIGEST, E_NETWORK.
    */
-  readonly readBlob: (ref: ImageRef, blob: Blob) => AsyncIterable<Buffer>;
+  readonly readBlob: (ref: ImageRef, blob: Blob, how?: BlobReading) => AsyncIterable<Buffer>;
+}
+
+export interface BlobReading {
+  /** Bytes that came since the last call. */
+  readonly onBytes?: (bytes: number) => void;
+  /** Their size alone is checked: for a receiver that has been seen to refuse what does not fit its digest. */
+  readonly unchecked?: boolean;
 }
 
 export interface BlobUpload {
   readonly blob: Blob;
   /** The bytes from their beginning, each time it is called; their size and digest have been checked before the last of them. */
   readonly content: () => AsyncIterable<Buffer>;
-  /** A repository of the same registry that has the blob: it need not be sent when the registry mounts it. */
+  /**
+   * A repository of the same registry that has the blob: it need not be sent when the registry mounts it. The repository itself
+   * is allowed: a registry that mounts says so what it has already.
+   */
   readonly from?: string;
 }
 
@@ -62,6 +72,10 @@ export interface RegistryTarget {
   readonly headManifest: RegistrySource['headManifest'];
   /** Throws E_AUTH, E_NOT_FOUND or E_NETWORK when nothing could be pushed: begins an upload, and gives it up. */
   readonly checkPush: (ref: ImageRef) => Promise<void>;
+  /** True when the registry does not know the repository: no question about what is in it is needed. */
+  readonly isNew: (ref: ImageRef) => Promise<boolean>;
+  /** True when the registry has just refused bytes that are not what their digest says: what it stores it checks by itself. */
+  readonly checksDigests: (ref: ImageRef) => Promise<boolean>;
   readonly hasBlob: (ref: ImageRef, blob: Blob) => Promise<boolean>;
   /** Puts a blob there, without asking whether it is. Throws what `content` throws, E_AUTH, E_TOO_LARGE, E_NETWORK. */
   readonly putBlob: (ref: ImageRef, upload: BlobUpload) => Promise<'mounted' | 'sent'>;

@@ -7,6 +7,7 @@ import { printTagged } from '../model/image.ts';
 import { MANIFEST_TYPE, type ManifestFile, type ManifestImage } from '../model/manifest.ts';
 import type { BundleEntry, Content, Planned, Signing, Step } from '../model/plan.ts';
 import type { BundleRules, Product } from '../model/product.ts';
+import { OPERATOR_NODE, type RuntimeSet } from '../model/runtime.ts';
 import { printUnsealed, type UnsealedManifest } from '../model/seal.ts';
 import type { OperatorProgram } from '../model/source-file.ts';
 import { VERSION_PLACE } from '../model/tag.ts';
@@ -31,6 +32,8 @@ export interface PackFacts {
   readonly operator: OperatorProgram;
   /** install.sh, rendered for this release. */
   readonly installer: string;
+  /** What hosts without a suitable Node.js fetch; install.sh names the same. */
+  readonly runtimes?: RuntimeSet | undefined;
   /** What lies in the release's folder: its unsealed manifest, `broken` when it is not whole, undefined when there is nothing. */
   readonly packed: string | 'broken' | undefined;
 }
@@ -67,7 +70,7 @@ export function assetNameOf(pattern: string, version: string): string {
 
 /** The manifest of the release. What is listed has an order of its own, so that the same product gives the same text. */
 export function manifestOf({ version, tag, channel }: ReleaseName, facts: PackFacts): UnsealedManifest {
-  const { product, commit, made, items, operator, images } = facts;
+  const { product, commit, made, items, operator, images, runtimes } = facts;
   const bundle = bundleOf(product);
   return {
     type: MANIFEST_TYPE,
@@ -96,6 +99,7 @@ export function manifestOf({ version, tag, channel }: ReleaseName, facts: PackFa
     backup: product.backup,
     upgrade: product.upgrade,
     validate: bundle.validate,
+    ...(runtimes === undefined ? {} : { runtime: { needs: OPERATOR_NODE, files: runtimes.files } }),
   };
 }
 

@@ -5,7 +5,7 @@ import { ToolError } from '../model/error.ts';
 import { type ImageRef, printImageRef } from '../model/image.ts';
 import { findEntry, type LayoutIndex, layoutFolder, tagsInLayout, withEntry, withoutEntry } from '../model/image-layout.ts';
 import { parseManifestParts, parseManifestType } from '../model/image-manifest.ts';
-import type { Blob, BlobUpload, ManifestHead, Registry, StoredManifest } from '../model/registry.ts';
+import type { Blob, BlobReading, BlobUpload, ManifestHead, Registry, StoredManifest } from '../model/registry.ts';
 import type { World } from '../model/seams.ts';
 import { checkedBytes } from './checked-stream.ts';
 import { stopIfAsked } from './http-failure.ts';
@@ -48,7 +48,7 @@ export function openLayouts(world: LayoutWorld): Registry {
   };
   const reading = {
     readManifest: (ref: ImageRef) => readManifest(of(ref), ref),
-    readBlob: (ref: ImageRef, blob: Blob) => readBlob(of(ref), ref, blob),
+    readBlob: (ref: ImageRef, blob: Blob, how?: BlobReading) => readBlob(of(ref), ref, { blob, ...how }),
   };
   return {
     ...reading,
@@ -57,6 +57,8 @@ export function openLayouts(world: LayoutWorld): Registry {
     listTags: (ref) => listTags(of(ref), ref),
     listReferrers: noLists,
     checkPush: (ref) => prepare(of(ref)),
+    isNew: async () => false,
+    checksDigests: async () => true,
     hasBlob: (ref, blob) => hasBlob(of(ref), blob),
     putBlob: (ref, upload) => putBlob(of(ref), ref, upload),
     putManifest: (ref, manifest) => putManifest(of(ref), ref, manifest),
@@ -102,12 +104,17 @@ async function listTags(layout: Layout, ref: ImageRef): Promise<readonly string[
   return tags;
 }
 
-async function* readBlob(layout: Layout, ref: ImageRef, blob: Blob): AsyncGenerator<Buffer> {
+async function* readBlob(
+  layout: Layout,
+  ref: ImageRef,
+  { blob, onBytes, unchecked = false }: { readonly blob: Blob } & BlobReading,
+): AsyncGenerator<Buffer> {
   const chunks = await openBlobFile(layout, blob.digest);
   if (chunks === undefined) throw absent(layout, ref, blob.digest);
   const refuse = (found: string): ToolError => damaged(layout, blob.digest, found);
-  for await (const chunk of checkedBytes(chunks, { ...blob, refuse })) {
+  for await (const chunk of checkedBytes(chunks, { ...blob, refuse, sizeOnly: unchecked })) {
     stopIfAsked(layout.stop);
+    onBytes?.(chunk.length);
     yield chunk;
   }
 }

@@ -11,14 +11,15 @@ import { openRegistry } from './registry.ts';
 
 type RegistriesWorld = HttpWorld & Pick<World, 'run'>;
 
-const opened = new WeakMap<RegistriesWorld, Registry>();
+/** By the signal that stops a run: it stays the same where a world is given another way to report. */
+const opened = new WeakMap<AbortSignal, Registry>();
 
-/** The client of this world, with docker's own logins; made when it is first asked for. A registry `oci:/folder` is a layout on disk. */
+/** The client of this run, with docker's own logins; made when it is first asked for. A registry `oci:/folder` is a layout on disk. */
 export function registriesOf(world: RegistriesWorld): Registry {
   const registry =
-    opened.get(world) ??
+    opened.get(world.stop) ??
     besideLayouts(openRegistry({ http: openHttp(world), credentials: openDockerConfig(world), world }), openLayouts(world));
-  opened.set(world, registry);
+  opened.set(world.stop, registry);
   return registry;
 }
 
@@ -30,8 +31,10 @@ function besideLayouts(registries: Registry, layouts: Registry): Registry {
     resolveManifest: (ref) => of(ref).resolveManifest(ref),
     listTags: (ref) => of(ref).listTags(ref),
     listReferrers: (ref) => of(ref).listReferrers(ref),
-    readBlob: (ref, blob) => of(ref).readBlob(ref, blob),
+    readBlob: (ref, blob, how) => of(ref).readBlob(ref, blob, how),
     checkPush: (ref) => of(ref).checkPush(ref),
+    isNew: (ref) => of(ref).isNew(ref),
+    checksDigests: (ref) => of(ref).checksDigests(ref),
     hasBlob: (ref, blob) => of(ref).hasBlob(ref, blob),
     putBlob: (ref, upload) => of(ref).putBlob(ref, upload),
     putManifest: (ref, manifest) => of(ref).putManifest(ref, manifest),

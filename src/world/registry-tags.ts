@@ -1,5 +1,5 @@
 // Lists the tags of a repository (distribution-spec: Listing Tags). Rule: pages are followed by Link alone, on the same registry alone.
-import { ToolError } from '../model/error.ts';
+import { isToolError, ToolError } from '../model/error.ts';
 import { type ImageRef, printImageRef } from '../model/image.ts';
 import { parseFields, parseJson, parseList, parseText } from '../model/parse.ts';
 import type { HttpResponse } from './http.ts';
@@ -22,6 +22,17 @@ export async function listTags(ask: Ask, { registry, repository }: ImageRef): Pr
     path = nextPage(answer, ref);
   }
   return [...tags];
+}
+
+/** See `RegistryTarget.isNew`. Some refuse access to what they do not know; then nothing is known. */
+export async function isNew(ask: Ask, { registry, repository }: ImageRef): Promise<boolean> {
+  try {
+    const request = { path: 'tags/list?n=1', method: 'GET', accept: 'application/json', push: true, maxBytes: LARGEST_PAGE } as const;
+    return (await ask({ registry, repository }, request)).status === 404;
+  } catch (error) {
+    if (isToolError(error, 'E_AUTH')) return false;
+    throw error;
+  }
 }
 
 function parsePage(text: string, where: string): string[] {

@@ -6,10 +6,10 @@ import { IMAGE_TYPES, INDEX_TYPES, parseManifestType } from '../model/image-mani
 import type { ManifestHead, Registry, RegistrySource, StoredManifest } from '../model/registry.ts';
 import { resolveManifest } from './manifest-platforms.ts';
 import { listByApi, putReferrers } from './referrers.ts';
-import { checkPush, hasBlob, putBlob, readBlob } from './registry-blobs.ts';
+import { checkPush, checksDigests, hasBlob, putBlob, readBlob } from './registry-blobs.ts';
 import { deleteManifest, putManifest } from './registry-manifests.ts';
 import { type Ask, openRegistrySession, type RegistryNeeds, refusedAnswer } from './registry-session.ts';
-import { listTags } from './registry-tags.ts';
+import { isNew, listTags } from './registry-tags.ts';
 
 const LARGEST_MANIFEST = 8 * 1024 * 1024;
 /** Manifests that are kept, for what has a digest never changes. */
@@ -25,7 +25,7 @@ export function openRegistry(needs: RegistryNeeds): Registry {
   const list = listByApi(ask);
   const reading: Pick<RegistrySource, 'readManifest' | 'readBlob'> = {
     readManifest: (ref) => readManifest(ask, ref),
-    readBlob: (ref, blob) => readBlob(client, ref, blob),
+    readBlob: (ref, blob, how) => readBlob(client, ref, { blob, ...how }),
   };
   return {
     headManifest: (ref) => headManifest(ask, ref),
@@ -40,6 +40,8 @@ export function openRegistry(needs: RegistryNeeds): Registry {
     listReferrers: list,
     readBlob: reading.readBlob,
     checkPush: (ref) => checkPush(client, ref),
+    isNew: (ref) => isNew(ask, ref),
+    checksDigests: (ref) => checksDigests(client, ref),
     hasBlob: (ref, blob) => hasBlob(client, ref, blob),
     putBlob: (ref, upload) => putBlob(client, ref, upload),
     putManifest: async (ref, manifest) => {

@@ -24,6 +24,7 @@ import { backupsFolder } from '../../plan/data.ts';
 import { planUpgrade } from '../../plan/upgrade.ts';
 import { type Context, isSet } from '../command.ts';
 import { answersFor, generateSecrets, givenNames } from './answers.ts';
+import { prepareLaunching } from './launching.ts';
 import { backupPlaces, refuseUnfit, refuseUnset } from './preflight.ts';
 import { nextRecord, refuseOtherSecrets } from './record.ts';
 import { releaseContents, releaseExtras } from './release-files.ts';
@@ -67,6 +68,7 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
   const engine = present ?? { containers: [], volumes: Object.values(record.volumes), config: next };
   const operation = `upgrade-${world.random(8).toString('hex')}`;
   const at = momentOf(world.now());
+  const launching = await prepareLaunching(context, { root, manifest, fetched, record });
   const recordText = printInstall(
     nextRecord(
       record,
@@ -78,6 +80,7 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
         features: env.features,
         values,
         operation: { id: operation, command: 'upgrade', from: record.version, to: manifest.version, outcome: 'upgraded', at },
+        launching: launching.fields,
       },
       world,
     ),
@@ -99,6 +102,7 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
     record: digestOf(recordText),
     features: env.features,
     start,
+    launching: launching.wish,
   };
   const plan = planUpgrade(wish, {
     install,
@@ -113,6 +117,7 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
     ...keptContents(install),
     ...releaseContents(cache, manifest),
     ...extras.contents,
+    ...launching.contents,
     [wish.environment, { text: envText(env.file) }],
     [wish.record, { text: recordText }],
   ]);
