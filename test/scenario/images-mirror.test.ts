@@ -98,11 +98,11 @@ describe.skipIf(!hasDockerRegistry())('images mirror', () => {
     expect(sent / set.uniqueBytes).toBeLessThan(1.1); // manifests are small beside it
   });
 
-  test('a second run copies nothing', async () => {
+  test('C-1: a second run finds all 36 there, and copies nothing', async () => {
     await mirror();
     const before = proxy.sent();
     const again = await mirror();
-    expect(outcomes(again)).toEqual(['present']);
+    expect([rowsOf(again).length, outcomes(again)]).toEqual([36, ['present']]);
     expect(again.result.bytesCopied).toBe(0);
     expect(proxy.sent()).toBe(before);
     expect(proxy.requests.filter((line) => line.startsWith('PUT')).length).toBeGreaterThan(0);
@@ -134,14 +134,15 @@ describe.skipIf(!hasDockerRegistry())('images mirror', () => {
     await expectComplete(set.images.filter(({ group }) => group === 'core'));
   });
 
-  test('--dry-run shows what would be copied and how much, and writes nothing', async () => {
+  test('C-1: --dry-run shows what would be copied and how much, and writes nothing', async () => {
     const end = await mirror('--dry-run');
     expect(end.code).toBe(0);
     expect(end.result.plan).toMatchObject({ command: 'images mirror', steps: [{ kind: 'copy-images' }] });
     expect(proxy.requests.filter((line) => /^(PUT|POST|PATCH|DELETE)/.test(line))).toEqual([]);
   });
 
-  test('--only takes groups and names, and names those that are not there', async () => {
+  test('C-1: --only core takes the 5 of the core; other groups and names too, and those that are not there are named', async () => {
+    expect(rowsOf(await mirror('--only', 'core'))).toHaveLength(5);
     const end = await mirror('--only', 'monitoring');
     expect(rowsOf(end)).toHaveLength(7);
     const wrong = await mirror('--only', 'monitorin');
