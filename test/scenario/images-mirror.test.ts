@@ -86,7 +86,9 @@ async function expectComplete(images: readonly PushedSetImage[] = set.images): P
 }
 
 describe.skipIf(!hasDockerRegistry())('images mirror', () => {
-  test('C-1: 36 images in four groups arrive by the naming rules, every digest the same, each layer sent once', async () => {
+  test('C-1: 36 images in four groups arrive by the naming rules, every digest the same, each layer sent once', {
+    timeout: 180_000,
+  }, async () => {
     const end = await mirror();
     expect(end.code, end.stderr).toBe(0);
     expect(rowsOf(end)).toHaveLength(36);
@@ -99,7 +101,7 @@ describe.skipIf(!hasDockerRegistry())('images mirror', () => {
     expect(sent / set.uniqueBytes).toBeLessThan(1.1); // manifests are small beside it
   });
 
-  test('C-1: a second run finds all 36 there, and copies nothing', async () => {
+  test('C-1: a second run finds all 36 there, and copies nothing', { timeout: 180_000 }, async () => {
     await mirror();
     const before = proxy.sent();
     const again = await mirror();
