@@ -64,6 +64,10 @@ const slipway = (words: readonly string[], env: Record<string, string> = {}): Pr
 const rowsOf = ({ result }: Ran): Record<string, unknown>[] => result.images as Record<string, unknown>[];
 const docker = async (...words: string[]): Promise<string> => (await must(['docker', ...words])).stdout.trim();
 
+async function tagsOf(repository: string): Promise<string[]> {
+  return ((await (await fetch(`http://${REGISTRY}/v2/${NAMESPACE}/${repository}/tags/list`)).json()) as { tags: string[] }).tags;
+}
+
 /** Pulls by digest onto an engine that does not have it, and runs it. */
 async function runFromRegistry(repository: string, digest: string): Promise<string> {
   const name = `${REGISTRY}/${NAMESPACE}/${repository}@${digest}`;
@@ -112,8 +116,33 @@ describe('with docker buildx', () => {
     const built = await slipway(['images', 'build', '--push'], env);
     expect(built.code).toBe(0);
     expect(rowsOf(built).map(({ outcome }) => outcome)).toEqual(['built', 'built']);
-    const tags = (await (await fetch(`http://${REGISTRY}/v2/${NAMESPACE}/acme-api/tags/list`)).json()) as { tags: string[] };
-    expect(tags.tags.filter((tag) => tag.startsWith('pull-request'))).toEqual([]);
+    expect((await tagsOf('acme-api')).filter((tag) => tag.startsWith('pull-request'))).toEqual([]);
+  });
+
+  test('an alias is the same image, and old builds go from the registry and off this machine', async () => {
+    expect((await slipway(['images', 'alias', 'api:1.5.0', 'stable'])).code).toBe(0);
+    const shas: string[] = [];
+    for (const message of ['one', 'two']) {
+      git(root, 'commit', '-q', '--allow-empty', '-m', message);
+      shas.push(git(root, 'rev-parse', 'HEAD').slice(0, 7));
+      expect((await slipway(['images', 'build', '--push', '--event', 'main', '--run', '1'])).code).toBe(0);
+    }
+    git(root, 'commit', '-q', '--allow-empty', '-m', 'three');
+    expect((await slipway(['images', 'build', '--push', '--event', 'main'])).code).toBe(0);
+    const before = await tagsOf('acme-api');
+    const pruned = await slipway(['images', 'prune', '--keep', '1', '--repository', 'api']);
+    expect(pruned.code, pruned.stderr).toBe(0);
+    const after = await tagsOf('acme-api');
+    expect(before.filter((tag) => !after.includes(tag))).toEqual([shas[0]]);
+    expect(after).toEqual(expect.arrayContaining(['1.5.0', 'stable', 'latest', '0.1.0', shas[1]]));
+
+    const name = `${REGISTRY}/${NAMESPACE}/acme-api:1.5.0`;
+    await docker('pull', '--quiet', name);
+    const container = await docker('create', '--network', 'none', name);
+    expect((await slipway(['images', 'prune', '--local'])).code).toBe(0);
+    const left = await docker('image', 'ls', '--format', '{{.Repository}}:{{.Tag}}', '--filter', `reference=${REGISTRY}/${NAMESPACE}/*`);
+    expect(left).toBe(name);
+    await docker('rm', container);
   });
 
   test('a build that fails shows its output, keeps it, and is named', async () => {
