@@ -15,6 +15,8 @@ const HTTP_PORT = 8088;
 const begun = Date.now();
 
 process.env.NODE_EXTRA_CA_CERTS = '';
+process.env.SLIPWAY_BIN = ''; // this machine's PATH gets no command
+process.env.SLIPWAY_RUNTIMES = '';
 await main();
 
 async function main() {

@@ -14,12 +14,17 @@ built_in() {
   built_sha256=@OPERATOR_SHA256@
   built_key=@PUBLIC_KEY@
   built_key_id=@KEY_ID@
+  # The Node.js for hosts without a suitable one: file, size and sha256, then size and sha256 of what it unpacks to.
+  built_runtime_node=@RUNTIME_NODE@
+  built_runtime_tag=@RUNTIME_TAG@
+  built_runtime_linux_x64=@RUNTIME_LINUX_X64@
+  built_runtime_linux_arm64=@RUNTIME_LINUX_ARM64@
 }
 
 main() {
   set -eu
   built_in
-  read_environment
+  take_environment
   expecting=''
   for word do # turns "$@" into what the operator gets as it is
     shift
@@ -58,7 +63,7 @@ main() {
     esac
   done
   case $expecting in '' | rest) ;; *) fail 2 "$expecting needs a value." 'See --help.' ;; esac
-  install_release "$@"
+  carry_out "$@"
 }
 
 usage() {
@@ -80,15 +85,16 @@ usage() {
     'Environment:' \
     '  SLIPWAY_RELEASES  take releases from here: an https address or a folder' \
     '  SLIPWAY_KEY       take only releases signed with this public key, or with one that it named as the next' \
-    '  SLIPWAY_NODE      the Node.js to use; default: node on PATH' \
+    '  SLIPWAY_NODE      the Node.js to use; default: node on PATH, else one that is fetched' \
+    '  SLIPWAY_BIN       the folder for the command; default /usr/local/bin as root, else ~/.local/bin; empty = none' \
     '  SLIPWAY_TIMEOUT   seconds without data before a download is tried again; default 30' \
     '  HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE are honoured.' \
     '' \
     "Afterwards \"$built_cli\" looks after the install."
 }
 
-read_environment() {
-  wanted_version='' wanted_channel='' wanted_dir='' wanted_answers='' wanted_yes='' workspace=''
+take_environment() {
+  wanted_version='' wanted_channel='' wanted_dir='' wanted_answers='' wanted_yes='' workspace='' runtime_folder=''
   if [ -n "${SLIPWAY_VERSION:-}" ]; then take --version "$SLIPWAY_VERSION"; fi
   if [ -n "${SLIPWAY_CHANNEL:-}" ]; then take --channel "$SLIPWAY_CHANNEL"; fi
   if [ -n "${SLIPWAY_DIR:-}" ]; then take --dir "$SLIPWAY_DIR"; fi
@@ -114,7 +120,7 @@ check_value() { # OPTION VALUE
   case $2 in '' | -*) fail 2 "$1 needs a value, found \"$2\"." 'See --help.' ;; esac
 }
 
-install_release() { # further options for the operator
+carry_out() { # further options for the operator
   if [ -n "$wanted_answers" ] && [ ! -r "$wanted_answers" ]; then
     fail 2 "The answers file $wanted_answers cannot be read." 'Give --answers a file of NAME=VALUE lines.'
   fi
@@ -127,9 +133,10 @@ install_release() { # further options for the operator
   trap 'exit 130' INT
   trap 'exit 141' PIPE
   trap 'exit 143' TERM
-  make_workspace
+  claim_workspace
   printf '{"type":"module"}\n' >"$workspace/package.json" # or one in a folder above would say how operator.js is read
-  fetch_operator
+  get_operator
+  if [ -z "$node_program" ]; then get_runtime; fi
   hand_over "$@"
 }
 
@@ -168,28 +175,97 @@ check_host() {
   fi
 }
 
-choose_node() {
+choose_node() { # sets `node_program`; empty = one has to be fetched
   node_hint="Install it from your system's packages or https://nodejs.org, or name one: SLIPWAY_NODE=/path/to/node.
   With sudo, keep PATH: sudo env \"PATH=\$PATH\" sh"
   node_program=${SLIPWAY_NODE:-}
-  if [ -z "$node_program" ]; then
-    node_program=$(command -v node || command -v nodejs) || fail 3 'Node.js 20.19 or newer is needed, and there is none on PATH.' "$node_hint"
+  if [ -z "$node_program" ]; then node_program=$(command -v node || command -v nodejs || :); fi
+  if [ -n "$node_program" ]; then
+    judge_node
+    if [ -z "$node_problem" ]; then return; fi
+  else
+    node_problem='Node.js 20.19 or newer is needed, and there is none on PATH.'
   fi
-  node_version=$("$node_program" --version 2>/dev/null </dev/null) || fail 3 "$node_program does not start." "$node_hint"
+  choose_runtime
+  if [ -n "${SLIPWAY_NODE:-}" ] || [ -z "$runtime_words" ]; then fail 3 "$node_problem" "$node_hint"; fi
+  node_program=''
+}
+
+judge_node() { # sets `node_problem`
+  node_problem=''
+  if ! node_version=$("$node_program" --version 2>/dev/null </dev/null); then
+    node_problem="$node_program does not start."
+    return
+  fi
   node_major=${node_version#v}
   node_minor=${node_major#*.}
   node_major=${node_major%%.*}
   node_minor=${node_minor%%.*}
   case $node_version in
     v[0-9]*.[0-9]*.[0-9]*) ;;
-    *) fail 3 "$node_program is not Node.js." "$node_hint" ;;
+    *)
+      node_problem="$node_program is not Node.js."
+      return
+      ;;
   esac
   if [ "$node_major" -lt 20 ] || { [ "$node_major" -eq 20 ] && [ "$node_minor" -lt 19 ]; }; then
-    fail 3 "Node.js 20.19 or newer is needed; $node_program is $node_version." "$node_hint"
+    node_problem="Node.js 20.19 or newer is needed; $node_program is $node_version."
   fi
 }
 
-make_workspace() { # a private folder; it need not allow programs to run
+choose_runtime() { # sets `runtime_words`; empty = there is none for this machine
+  case "$(uname -s) $(uname -m)" in
+    'Linux x86_64' | 'Linux amd64') runtime_words=$built_runtime_linux_x64 ;;
+    'Linux aarch64' | 'Linux arm64') runtime_words=$built_runtime_linux_arm64 ;;
+    *) runtime_words='' ;;
+  esac
+}
+
+get_runtime() { # the one that an earlier install keeps, else a fetched one that the operator is to keep; sets `node_program`
+  name_runtime_parts
+  if is_root; then kept=/usr/local/lib; else kept=${XDG_DATA_HOME:-${HOME:-/nonexistent}/.local/share}; fi
+  node_program=${SLIPWAY_SHARED:-$kept/slipway}/runtime/$runtime_program_sha256/node
+  if is_runtime && runs_here; then return; fi
+  for unpacker in gzip gunzip pigz ''; do if has "$unpacker"; then break; fi; done
+  if [ -z "$unpacker" ]; then fail 3 'There is no gzip to unpack Node.js with.' 'Install gzip, or Node.js 20.19 or newer, and start again.'; fi
+  releases=$location
+  get_asset "$runtime_name" "$built_runtime_tag" "$runtime_size" "$runtime_sha256" "Node.js $built_runtime_node"
+  location=$releases
+  for runtime_parent in "$workspace" /var/tmp "${HOME:-/var/tmp}"; do # some of them may not allow programs to run
+    runtime_folder=$(mktemp -d "$runtime_parent/runtime-$built_product.XXXXXX" 2>/dev/null) || continue
+    node_program=$runtime_folder/node
+    if "$unpacker" -dc <"$workspace/$runtime_name" >"$node_program" 2>"$workspace/problem" && is_runtime; then
+      chmod 700 "$node_program"
+      if runs_here; then
+        rm -f "$workspace/$runtime_name"
+        return
+      fi
+    fi
+    rm -rf "$runtime_folder"
+  done
+  fail 3 "The Node.js that was fetched does not run here: $(cat "$workspace/problem")" "$node_hint"
+}
+
+name_runtime_parts() {
+  runtime_name=${runtime_words%% *}
+  runtime_program_sha256=${runtime_words##* }
+  rest=${runtime_words#* }
+  rest=${rest% *}
+  runtime_program_size=${rest##* }
+  rest=${rest% *}
+  runtime_size=${rest%% *}
+  runtime_sha256=${rest##* }
+}
+
+is_runtime() {
+  [ "$(bytes_of "$node_program")" -eq "$runtime_program_size" ] && [ "$(hex_of "$node_program")" = "$runtime_program_sha256" ]
+}
+
+runs_here() {
+  [ "$("$node_program" --version 2>"$workspace/problem" </dev/null)" = "v$built_runtime_node" ]
+}
+
+claim_workspace() { # a private folder; it need not allow programs to run
   for workspace_parent in "${TMPDIR:-/tmp}" /tmp /var/tmp "${HOME:-/tmp}"; do
     if workspace=$(mktemp -d "$workspace_parent/install-$built_product.XXXXXX" 2>/dev/null); then return; fi
     workspace=''
@@ -204,9 +280,15 @@ make_workspace() { # a private folder; it need not allow programs to run
 # shellcheck disable=SC2317,SC2329 # the EXIT trap calls it
 remove_workspace() {
   if [ -n "$workspace" ]; then rm -rf "$workspace"; fi
+  if [ -n "$runtime_folder" ]; then rm -rf "$runtime_folder"; fi
 }
 
-fetch_operator() { # sets `location` to where it came from
+get_operator() {
+  get_asset operator.js "$built_tag" "$built_size" "$built_sha256" "$built_cli"
+}
+
+get_asset() { # FILE TAG SIZE SHA256 TITLE; into the workspace; sets `location` to where it came from
+  asset_name=$1 asset_tag=$2 asset_size=$3 asset_sha256=$4 asset_title=$5
   set -- @LOCATIONS@
   if [ -n "${SLIPWAY_RELEASES:-}" ]; then set -- "$SLIPWAY_RELEASES"; fi
   if [ $# -eq 0 ]; then fail 2 'This installer does not know where releases are.' 'Name the place: SLIPWAY_RELEASES=https://... or a folder.'; fi
@@ -217,10 +299,10 @@ fetch_operator() { # sets `location` to where it came from
         check_address "$location"
         # A repository's page on a forge has the releases of its tags below releases/download/.
         case ${location#http*://} in
-          */*/*/*) places="releases/$built_tag" ;;
-          github.com/*/*) places="releases/download/$built_tag" ;;
-          */*/*) places="releases/$built_tag releases/download/$built_tag" ;;
-          *) places="releases/$built_tag" ;;
+          */*/*/*) places="releases/$asset_tag" ;;
+          github.com/*/*) places="releases/download/$asset_tag" ;;
+          */*/*) places="releases/$asset_tag releases/download/$asset_tag" ;;
+          *) places="releases/$asset_tag" ;;
         esac
         for place in $places; do
           if download_from "$location/$place"; then return; fi
@@ -235,6 +317,9 @@ fetch_operator() { # sets `location` to where it came from
         ;;
     esac
   done
+  if [ "$asset_name" != operator.js ]; then
+    fail 5 "$asset_title could not be had; nothing was changed." "Check the network, the proxy and SSL_CERT_FILE. $node_hint"
+  fi
   fail 5 "The operator program of $built_version could not be had; nothing was changed." \
     'Check the network, the proxy and SSL_CERT_FILE, or get a fresh install.sh.'
 }
@@ -256,35 +341,36 @@ check_address() { # URL; plain http is only for this very host
 }
 
 copy_from() { # FOLDER
-  operator_source=$1/releases/$built_tag/operator.js
-  if [ ! -f "$operator_source" ]; then
-    say "There is no $operator_source."
+  asset_source=$1/releases/$asset_tag/$asset_name
+  if [ ! -f "$asset_source" ]; then
+    say "There is no $asset_source."
     return 1
   fi
-  if ! is_expected "$operator_source"; then return 1; fi
-  cp "$operator_source" "$workspace/operator.js" && is_expected "$workspace/operator.js"
+  if ! is_expected "$asset_source"; then return 1; fi
+  cp "$asset_source" "$workspace/$asset_name" && is_expected "$workspace/$asset_name"
 }
 
 download_from() { # ADDRESS of the release; three attempts, going on where the one before stopped
   choose_fetcher
-  say "Fetching $built_cli ($(((built_size + 1023) / 1024)) KiB) from $1"
+  asset_file=$workspace/$asset_name
+  say "Fetching $asset_title ($(((asset_size + 1023) / 1024)) KiB) from $1"
   for attempt in 1 2 3; do
-    resumed_at=$(size_of "$workspace/operator.js")
-    if download "$1/operator.js" "$workspace/operator.js" 2>"$workspace/problem" </dev/null; then
+    resumed_at=$(bytes_of "$asset_file")
+    if download "$1/$asset_name" "$asset_file" 2>"$workspace/problem" </dev/null; then
       complete=yes
     else
       say "Attempt $attempt of 3 failed: $(cat "$workspace/problem")"
       complete=no
-      if [ "$(size_of "$workspace/operator.js")" -eq "$resumed_at" ]; then rm -f "$workspace/operator.js"; fi # going on may not work here
+      if [ "$(bytes_of "$asset_file")" -eq "$resumed_at" ]; then rm -f "$asset_file"; fi # going on may not work here
     fi
-    if [ "$complete" = yes ] || [ "$(size_of "$workspace/operator.js")" -ge "$built_size" ]; then
-      if is_expected "$workspace/operator.js"; then return 0; fi
-      rm -f "$workspace/operator.js"
+    if [ "$complete" = yes ] || [ "$(bytes_of "$asset_file")" -ge "$asset_size" ]; then
+      if is_expected "$asset_file"; then return 0; fi
+      rm -f "$asset_file"
       if [ "$resumed_at" -eq 0 ]; then return 1; fi
     fi
     if [ "$attempt" -lt 3 ]; then sleep 1; fi
   done
-  rm -f "$workspace/operator.js"
+  rm -f "$asset_file"
   return 1
 }
 
@@ -303,7 +389,7 @@ choose_fetcher() {
 # No more than the expected size is ever written, whatever the other side sends; the rest is left to the digest.
 download() ( # URL FILE
   trap '' XFSZ
-  ulimit -f $((built_size / 512 + 2)) 2>/dev/null || :
+  ulimit -f $((asset_size / 512 + 2)) 2>/dev/null || :
   use_proxies "$1"
   case $fetcher in
     curl)
@@ -317,12 +403,12 @@ download() ( # URL FILE
       if [ -n "${SSL_CERT_FILE:-}" ]; then set -- --ca-certificate="$SSL_CERT_FILE" "$@"; fi
       wget "$@"
       ;;
-    *) wget_watched "$1" "$2" ;;
+    *) quiet_wget "$1" "$2" ;;
   esac
 )
 
 # Not every wget has a timeout, and that of some busybox builds crashes: it is ended from outside when no more data comes.
-wget_watched() ( # URL FILE
+quiet_wget() ( # URL FILE
   wget -q -c -O "$2" "$1" &
   watched=$!
   trap 'kill "$watched" 2>/dev/null || :' EXIT
@@ -336,8 +422,8 @@ wget_watched() ( # URL FILE
     fi
     sleep 1
     silent_seconds=$((silent_seconds + 1))
-    if [ "$(size_of "$2")" -ne "$seen_size" ]; then
-      seen_size=$(size_of "$2")
+    if [ "$(bytes_of "$2")" -ne "$seen_size" ]; then
+      seen_size=$(bytes_of "$2")
       silent_seconds=0
     fi
   done
@@ -356,18 +442,18 @@ use_proxies() { # URL; wget reads only the lower-case names, and nothing on this
 }
 
 is_expected() { # FILE
-  found_size=$(size_of "$1")
-  if [ "$found_size" -ne "$built_size" ]; then
-    say "Refused: operator.js has $found_size bytes instead of $built_size."
+  found_size=$(bytes_of "$1")
+  if [ "$found_size" -ne "$asset_size" ]; then
+    say "Refused: $asset_name has $found_size bytes instead of $asset_size."
     return 1
   fi
-  found_sha256=$(sha256_of "$1") || found_sha256=unknown
-  if [ "$found_sha256" = "$built_sha256" ]; then return 0; fi
-  say "Refused: operator.js is not the one that this installer was made for (sha256 $found_sha256, expected $built_sha256)."
+  found_sha256=$(hex_of "$1") || found_sha256=unknown
+  if [ "$found_sha256" = "$asset_sha256" ]; then return 0; fi
+  say "Refused: $asset_name is not the one that this installer was made for (sha256 $found_sha256, expected $asset_sha256)."
   return 1
 }
 
-size_of() { # FILE
+bytes_of() { # FILE
   if [ -f "$1" ]; then
     printf '%s\n' "$(($(wc -c <"$1")))"
   else
@@ -375,7 +461,7 @@ size_of() { # FILE
   fi
 }
 
-sha256_of() { # FILE
+hex_of() { # FILE
   case $digest_program in
     sha256sum) digest_line=$(sha256sum <"$1") ;;
     shasum) digest_line=$(shasum -a 256 <"$1") ;;
@@ -395,6 +481,8 @@ hand_over() { # further options for the operator
   if [ -n "$wanted_version" ]; then set -- --release-version "$wanted_version" "$@"; fi
   set -- install --releases "$location" --product "$built_product" --channel "${wanted_channel:-$built_channel}" \
     --cli "$built_cli" --title "$built_title" "$@"
+  if is_root; then bin_folder=/usr/local/bin; else bin_folder=${HOME:+$HOME/.local/bin}; fi
+  export SLIPWAY_BIN="${SLIPWAY_BIN-$bin_folder}"
   umask "$umask_before"
   trap : HUP INT PIPE TERM # what a signal means is the operator's to decide, and its exit code is passed on
   outcome=0
@@ -407,6 +495,8 @@ hand_over() { # further options for the operator
   fi
   exit "$outcome"
 }
+
+is_root() { [ "$(id -u 2>/dev/null)" = 0 ]; }
 
 has() { command -v "$1" >/dev/null 2>&1; }
 

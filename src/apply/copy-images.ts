@@ -2,7 +2,7 @@
 // fails stops no other.
 import { isToolError, ToolError } from '../model/error.ts';
 import { type ImageRef, pinImage, printImageRef } from '../model/image.ts';
-import type { CopiedImage, ImageToCopy, ManifestToCopy } from '../model/image-copy.ts';
+import { bytesToSend, type CopiedImage, type ImageToCopy, type ManifestToCopy } from '../model/image-copy.ts';
 import type { Blob, Registry } from '../model/registry.ts';
 import { type Limit, limitTo } from '../world/limit.ts';
 
@@ -16,6 +16,8 @@ export interface Copying {
 /** Transfers of layers at a time, and questions and manifests, which must not wait behind layers. */
 const TRANSFERS = 8;
 const QUESTIONS = 32;
+/** Bytes: hashing less takes no time that anybody would see. */
+const WORTH_ASKING = 64 * 1024 * 1024;
 
 /** Where a layer has to be, by registry and digest. */
 interface Job {
@@ -32,15 +34,40 @@ interface Work extends Copying {
   readonly transfers: Limit;
   readonly questions: Limit;
   readonly jobs: ReadonlyMap<string, Job>;
+  /** Whether a registry knew the repository when the copying began. */
+  readonly isNew: (place: ImageRef) => Promise<boolean>;
+  /** Whether a registry refuses what does not fit its digest, where so much goes there that hashing it twice costs more than asking. */
+  readonly checksDigests: (place: ImageRef) => Promise<boolean>;
 }
 
 /** Copies all images to all their destinations; what became of each is told as it ends. Throws E_INTERRUPTED alone. */
 export async function copyImages(images: readonly ImageToCopy[], copying: Copying): Promise<readonly CopiedImage[]> {
   const jobs = jobsOf(images);
-  const work: Work = { ...copying, transfers: limitTo(TRANSFERS), questions: limitTo(QUESTIONS), jobs };
+  const questions = limitTo(QUESTIONS);
+  const isNew = onceEach(nameOf, (place) => questions(() => copying.registry.isNew(place)));
+  const isMuch = bytesToSend(images) > WORTH_ASKING;
+  const checksDigests = onceEach(
+    ({ registry }) => registry,
+    async (place) => isMuch && questions(() => copying.registry.checksDigests(place).catch(() => false)),
+  );
+  const work: Work = { ...copying, transfers: limitTo(TRANSFERS), questions, jobs, isNew, checksDigests };
   for (const job of [...jobs.values()].sort((a, b) => b.blob.size - a.blob.size)) startJob(job, work); // the largest first: the last one decides the time
   const ends = images.flatMap((image, index) => image.destinations.map((destination) => copyImage({ image, index, destination }, work)));
   return Promise.all(ends);
+}
+
+function onceEach<T>(keyOf: (place: ImageRef) => string, ask: (place: ImageRef) => Promise<T>): (place: ImageRef) => Promise<T> {
+  const asked = new Map<string, Promise<T>>();
+  return (place) => {
+    const key = keyOf(place);
+    const answer = asked.get(key) ?? ask(place);
+    asked.set(key, answer);
+    return answer;
+  };
+}
+
+function nameOf(place: ImageRef): string {
+  return printImageRef(repositoryOf(place));
 }
 
 function jobsOf(images: readonly ImageToCopy[]): ReadonlyMap<string, Job> {
@@ -67,35 +94,47 @@ function startJob(job: Job, work: Work): void {
   for (const ready of job.ready.values()) ready.catch(() => undefined); // whoever waits for it is told
 }
 
-async function sendBlob(job: Job, to: ImageRef, { registry, transfers, questions, onBytes }: Work): Promise<void> {
+async function sendBlob(job: Job, to: ImageRef, work: Work): Promise<void> {
+  const { registry, transfers, onBytes } = work;
+  if (await isThere(job, to, work)) return onBytes(job.blob.size);
+  const content = await contentOf(job, to, work);
+  await transfers(() => registry.putBlob(to, { blob: job.blob, content, from: to.repository })); // an earlier run may have brought it, and ended before its manifest
+}
+
+/** The bytes from the source; a receiver that checks them by itself is believed once, and what it refuses is looked at by us. */
+async function contentOf(job: Job, to: ImageRef, { registry, checksDigests, onBytes }: Work): Promise<() => AsyncIterable<Buffer>> {
   const { blob, source } = job;
-  if (await questions(() => registry.hasBlob(to, blob))) return onBytes(blob.size);
-  await transfers(() => registry.putBlob(to, { blob, content: () => counted(registry.readBlob(source, blob), job, onBytes) }));
+  let unchecked = await checksDigests(to);
+  const onChunk = (bytes: number): void => {
+    job.sent += bytes;
+    onBytes(bytes);
+  };
+  return () => {
+    const chunks = registry.readBlob(source, blob, { onBytes: onChunk, unchecked });
+    unchecked = false;
+    return chunks;
+  };
+}
+
+/** What a registry does not know needs no question for each layer. */
+async function isThere({ blob }: Job, to: ImageRef, { registry, questions, isNew }: Work): Promise<boolean> {
+  return !(await isNew(to)) && questions(() => registry.hasBlob(to, blob));
 }
 
 /** The same bytes in another repository: mounted, and sent again only where a registry does not mount. */
 async function mountBlob(
   job: Job,
   { from, to, sent }: { readonly from: ImageRef; readonly to: ImageRef; readonly sent: Promise<void> },
-  { registry, questions, onBytes }: Work,
+  work: Work,
 ): Promise<void> {
-  const { blob, source } = job;
-  const isThere = await sent.then(
+  const { registry, questions } = work;
+  const arrived = await sent.then(
     () => true,
     () => false,
   );
-  const content = (): AsyncIterable<Buffer> => counted(registry.readBlob(source, blob), job, onBytes);
-  if (await questions(() => registry.hasBlob(to, blob))) return;
-  await questions(() => registry.putBlob(to, { blob, content, ...(isThere ? { from: from.repository } : {}) }));
-}
-
-/** Counts what is new: a transfer that begins again tells only what goes beyond the last one. */
-async function* counted(chunks: AsyncIterable<Buffer>, job: Job, onBytes: (bytes: number) => void): AsyncGenerator<Buffer> {
-  for await (const chunk of chunks) {
-    job.sent += chunk.length;
-    onBytes(chunk.length);
-    yield chunk;
-  }
+  if (await isThere(job, to, work)) return;
+  const content = await contentOf(job, to, work);
+  await questions(() => registry.putBlob(to, { blob: job.blob, content, from: arrived ? from.repository : to.repository }));
 }
 
 interface OneCopy {
@@ -153,10 +192,11 @@ function missesBlobs(error: unknown): boolean {
   return isToolError(error, 'E_CONFLICT') && /BLOB_UNKNOWN/.test(String(error.details.reason));
 }
 
-async function sendAnyway(blob: Blob, to: ImageRef, { registry, transfers, jobs, onBytes }: Work): Promise<void> {
-  const job = jobs.get(keyOf(to, blob));
+async function sendAnyway(blob: Blob, to: ImageRef, work: Work): Promise<void> {
+  const job = work.jobs.get(keyOf(to, blob));
   if (job === undefined) return;
-  await transfers(() => registry.putBlob(to, { blob, content: () => counted(registry.readBlob(job.source, blob), job, onBytes) }));
+  const content = await contentOf(job, to, work);
+  await work.transfers(() => work.registry.putBlob(to, { blob, content }));
 }
 
 /** Bytes are counted for the first image that needed them. */

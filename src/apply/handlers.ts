@@ -9,6 +9,7 @@ import { fileSteps } from './steps/files.ts';
 import { healthSteps } from './steps/health.ts';
 import { imageSteps } from './steps/images.ts';
 import { releaseSteps } from './steps/release.ts';
+import { runtimeSteps } from './steps/runtime.ts';
 import { serviceSteps } from './steps/services.ts';
 import { tagSteps } from './steps/tag.ts';
 
@@ -24,4 +25,5 @@ export const handlers: Handlers = {
   ...backupSteps,
   ...dataSteps,
   ...healthSteps,
+  ...runtimeSteps,
 };

@@ -15,6 +15,7 @@ import { canonicalJson } from './json.ts';
 import { parsePublicKey, type SecretKey, signerIdOf } from './minisign.ts';
 import { parseFields, parseJson } from './parse.ts';
 import { publishedDiffers } from './published.ts';
+import { joinRuntimes, type Runtime } from './runtime.ts';
 import { verifyChannel } from './trust.ts';
 import { signStatement } from './trusted-comment.ts';
 import { compareVersions, isPrerelease, parseVersion } from './version.ts';
@@ -26,6 +27,8 @@ export interface ChannelAddition {
   readonly release: ChannelRelease;
   /** Where releases are, for installs; takes the place of the former list. */
   readonly hosts: readonly string[];
+  /** The Node.js that the release brings for hosts without one. */
+  readonly runtimes?: readonly Runtime[];
   /** True for a channel of prereleases; elsewhere one never becomes `latest`. */
   readonly prereleases: boolean;
   readonly issued: string;
@@ -62,8 +65,8 @@ export function addRelease(current: string | undefined, addition: ChannelAdditio
   const sequence = (former?.sequence ?? 0) + 1;
   const payload = canonicalJson({
     moved: null,
-    runtimes: [],
     ...raw,
+    runtimes: joinRuntimes(former?.runtimes ?? [], addition.runtimes ?? []),
     type: CHANNEL_TYPE,
     product: addition.product,
     channel: addition.channel,

@@ -51,6 +51,8 @@ export interface ChannelRelease {
   readonly status: ReleaseStatus;
   readonly reason: string | null;
   readonly replaced: readonly unknown[];
+  /** The Node.js versions that its operator program runs on, as a range; absent = what all did that never said so. */
+  readonly node?: string;
   /** True for a release that was made before Slipway: what old installs are compared with, and never installed. */
   readonly imported?: true;
 }
@@ -125,6 +127,7 @@ function parseRelease(value: unknown, where: string): ChannelRelease {
     status: parseStatus(f, where),
     reason: parseOptional(f.reason, `${where}.reason`, parseText) ?? null,
     replaced: parseList(f.replaced ?? [], `${where}.replaced`, (item) => item),
+    ...(f.node === undefined ? {} : { node: parseText(f.node, `${where}.node`) }),
     ...(f.imported === true ? { imported: true as const } : {}),
   };
 }

@@ -93,6 +93,16 @@ export interface PortFact {
   readonly taken: boolean;
 }
 
+/** A file system. */
+export interface DiskFact {
+  /** A folder on it, for people. */
+  readonly path: string;
+  /** The same for all folders on it. */
+  readonly device: string;
+  /** Bytes. */
+  readonly free: number;
+}
+
 /** The machine as preflight sees it; undefined = could not be known. Sizes in bytes. */
 export interface MachineFacts {
   readonly docker: string | undefined;
@@ -101,10 +111,12 @@ export interface MachineFacts {
   /** Such as `linux/amd64`. */
   readonly platform: string | undefined;
   readonly memory: number;
-  readonly freeForInstall: number | undefined;
-  readonly freeForImages: number | undefined;
-  /** Compressed bytes of the release's images that are not here yet. */
-  readonly imageBytes: number;
+  /** The disks that hold the install, its backups, and the engine's images. */
+  readonly disks: { readonly install: DiskFact | undefined; readonly backups: DiskFact | undefined; readonly images: DiskFact | undefined };
+  /** The release's images that are not on the engine. */
+  readonly missingImages: readonly Digest[];
+  /** Bytes of the data that a backup copies. */
+  readonly dataBytes: number | undefined;
   readonly ports: readonly PortFact[];
   readonly projectContainers: readonly ContainerFact[];
 }

@@ -96,10 +96,9 @@ export function parseConfigPlatform(bytes: Buffer, where: string): string {
   return parsePlatform(parseJson(bytes.toString('utf8'), where), where);
 }
 
-/** The bytes to pull for this image: configuration and layers, each counted once. */
-export function compressedSize(image: ImageManifest & { readonly kind: 'image' }): number {
-  const parts = new Map([image.config, ...image.layers].map((part) => [part.digest, part.size]));
-  return [...parts.values()].reduce((sum, size) => sum + size, 0);
+/** What is pulled for this image: configuration and layers, each once. */
+export function blobsOf(image: ImageManifest & { readonly kind: 'image' }): readonly { readonly digest: Digest; readonly size: number }[] {
+  return [...new Map([image.config, ...image.layers].map(({ digest, size }) => [digest, { digest, size }])).values()];
 }
 
 function mediaTypeOf(f: Fields, contentType: string, where: string): string {
@@ -117,7 +116,8 @@ function mediaTypeOf(f: Fields, contentType: string, where: string): string {
   });
 }
 
-function parseDescriptor(value: unknown, where: string): Descriptor {
+/** Media type, digest and size of what is named. */
+export function parseDescriptor(value: unknown, where: string): Descriptor {
   const f = parseFields(value, where);
   return {
     mediaType: parseText(f.mediaType, `${where}.mediaType`),

@@ -5,6 +5,7 @@ import { parseText } from './parse.ts';
 
 /** A normalised image name: `nginx` is `{ registry: 'docker.io', repository: 'library/nginx' }`. Without tag and digest Docker means `latest`. */
 export interface ImageRef {
+  /** A host, or `oci:/folder` for an OCI image layout on disk, which no text is parsed as. */
   readonly registry: string;
   readonly repository: string;
   readonly tag?: string;
@@ -26,6 +27,14 @@ export interface ResolvedImage {
   readonly platforms: readonly string[];
   /** Compressed bytes of the largest platform. */
   readonly size: number;
+  /** What each platform is made of; absent where a lock answered. */
+  readonly parts?: readonly PlatformParts[];
+}
+
+/** Configuration and layers of an image for one platform. */
+export interface PlatformParts {
+  readonly platform: string;
+  readonly blobs: readonly { readonly digest: Digest; readonly size: number }[];
 }
 
 const HOST = /^(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*|\[[0-9A-Fa-f:]+\])(?::\d{1,5})?$/;

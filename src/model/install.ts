@@ -23,6 +23,15 @@ export interface SecretPrint {
   readonly fingerprint: string;
 }
 
+/** The Node.js that an install keeps because the host has none: `<store>/<program's hex>/node`. */
+export interface KeptRuntime {
+  /** Absolute; shared by the installs of one account. */
+  readonly store: string;
+  readonly program: Digest;
+  /** Its version. */
+  readonly node: string;
+}
+
 export interface OperationRecord {
   readonly id: string;
   readonly command: string;
@@ -51,6 +60,9 @@ export interface InstallRecord {
   /** Versions that failed here; only `--to` takes them again. */
   readonly held: readonly string[];
   readonly installed: string;
+  /** The small command on PATH; absolute. */
+  readonly launcher?: string;
+  readonly runtime?: KeptRuntime;
   readonly operations: readonly OperationRecord[];
 }
 
@@ -75,6 +87,8 @@ export function parseInstall(text: string, where: string): InstallRecord {
     secrets: parseMap(f.secrets, at('secrets'), parseSecretPrint),
     held: parseList(f.held ?? [], at('held'), parseText),
     installed: parseText(f.installed, at('installed')),
+    ...(f.launcher === undefined ? {} : { launcher: parseText(f.launcher, at('launcher')) }),
+    ...(f.runtime === undefined ? {} : { runtime: parseKeptRuntime(f.runtime, at('runtime')) }),
     operations: parseList(f.operations ?? [], at('operations'), parseOperation),
   };
 }
@@ -97,6 +111,15 @@ function parseTrust(value: unknown, where: string): Trust {
     signed: parseFlag(f.signed, `${where}.signed`),
     ...(f.former === undefined ? {} : { former: parseList(f.former, `${where}.former`, parseText) }),
     payloads: parseMap(f.payloads ?? {}, `${where}.payloads`, parseDigest),
+  };
+}
+
+function parseKeptRuntime(value: unknown, where: string): KeptRuntime {
+  const f = parseFields(value, where);
+  return {
+    store: parseText(f.store, `${where}.store`),
+    program: parseDigest(f.program, `${where}.program`),
+    node: parseText(f.node, `${where}.node`),
   };
 }
 

@@ -5,6 +5,7 @@ import { ToolError } from './error.ts';
 import { parseFileName, parseProductName } from './manifest.ts';
 import type { PublicKey } from './minisign.ts';
 import { parseCount } from './parse.ts';
+import type { Runtime } from './runtime.ts';
 
 /** What is built into an install.sh. The first six fields and `operator` are those of the release's manifest. */
 export interface InstallerFacts {
@@ -22,6 +23,8 @@ export interface InstallerFacts {
   readonly locations: readonly string[];
   /** As `parsePublicKey` gives it; null for an unsigned product. */
   readonly key: Pick<PublicKey, 'text' | 'keyId'> | null;
+  /** What hosts without a suitable Node.js fetch; none = they are told what is missing. All of one Node.js version. */
+  readonly runtimes?: readonly Runtime[];
 }
 
 /**
@@ -67,10 +70,29 @@ function installerValues(facts: InstallerFacts): Readonly<Record<string, string>
     OPERATOR_SHA256: hexOf(parseDigest(facts.operator, 'operator')),
     PUBLIC_KEY: facts.key?.text ?? '',
     KEY_ID: facts.key?.keyId ?? '',
+    ...runtimeValues(facts.runtimes ?? []),
   };
   const quoted = Object.entries(plain).map(([name, value]) => [name, quoteForShell(value, name)]);
   const locations = facts.locations.map((location) => quoteForShell(parseLocation(location), 'release location'));
   return { ...Object.fromEntries(quoted), LOCATIONS: locations.join(' ') };
+}
+
+/** Each kind of machine has one word: name, size and digest of what is fetched, size and digest of what it unpacks to. */
+function runtimeValues(runtimes: readonly Runtime[]): Readonly<Record<string, string>> {
+  const wordsOf = (os: string, arch: string): string => {
+    const found = runtimes.find((each) => each.os === os && each.arch === arch);
+    if (found === undefined) return '';
+    return [parseFileName(found.name, 'runtime'), found.size, hexOf(found.sha256), found.program.size, hexOf(found.program.sha256)].join(
+      ' ',
+    );
+  };
+  const [first] = runtimes;
+  return {
+    RUNTIME_NODE: first === undefined ? '' : parseFileName(first.node, 'runtime'),
+    RUNTIME_TAG: first === undefined ? '' : parseTag(first.tag, 'runtime'),
+    RUNTIME_LINUX_X64: wordsOf('linux', 'x64'),
+    RUNTIME_LINUX_ARM64: wordsOf('linux', 'arm64'),
+  };
 }
 
 /** A title is an argument of the operator program, so it must not look like an option. */

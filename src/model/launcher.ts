@@ -26,7 +26,10 @@ node=\${SLIPWAY_NODE:-${absolute(facts.node, 'Node.js')}}
   printf '%s\\n' '${cli}: Node.js 20.19 or newer is needed, and there is none on PATH.' '  Install it, or name one: SLIPWAY_NODE=/path/to/node' >&2
   exit 3
 }
-exec "$node" ${folder}/${cli} "$@"
+program=${folder}/${cli}
+# An install that was cut off early has the program only where recovery finds it.
+[ -f "$program" ] || for program in ${folder}/.slipway/operators/*; do :; done
+exec "$node" "$program" "$@"
 `;
 }
 

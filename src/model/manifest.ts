@@ -33,6 +33,7 @@ import {
   parseText,
   parseType,
 } from './parse.ts';
+import { parseRuntimeNeed, type RuntimeNeed } from './runtime.ts';
 
 export const MANIFEST_TYPE = 'slipway/bundle@1';
 
@@ -54,6 +55,8 @@ export interface ManifestImage {
   readonly platforms: readonly string[];
   /** Compressed bytes of the largest platform. */
   readonly size: number;
+  /** Of these, the bytes that no image before it in the list has; absent where that is not known, or all of them. */
+  readonly added?: number;
 }
 
 export interface Manifest {
@@ -84,6 +87,8 @@ export interface Manifest {
   readonly backup: BackupPolicy;
   readonly upgrade: UpgradeRules;
   readonly validate: readonly Validation[];
+  /** The Node.js for hosts without a suitable one; absent where none was built. */
+  readonly runtime?: RuntimeNeed;
   /** True for a release that was made before Slipway: known by its files, and never installed from here. */
   readonly imported?: true;
   /** Images of an imported release that nothing fixes to a digest. */
@@ -131,6 +136,7 @@ export function parseManifest(text: string, where = 'bundle.json'): Manifest {
     backup: parseBackupPolicy(f.backup, at('backup')),
     upgrade: parseUpgradeRules(f.upgrade, at('upgrade')),
     validate: parseList(f.validate, at('validate'), parseValidation),
+    ...(f.runtime === undefined ? {} : { runtime: parseRuntimeNeed(f.runtime, at('runtime')) }),
     ...(f.imported === true ? { imported: true as const } : {}),
     ...(f.unpinned === undefined ? {} : { unpinned: parseList(f.unpinned, at('unpinned'), parseUnpinned) }),
   };
@@ -177,6 +183,7 @@ function parseManifestImage(value: unknown, where: string): ManifestImage {
     digest: parseDigest(f.digest, `${where}.digest`),
     platforms: parseTexts(f.platforms, `${where}.platforms`),
     size: parseCount(f.size, `${where}.size`),
+    added: parseOptional(f.added, `${where}.added`, parseCount),
   });
 }
 

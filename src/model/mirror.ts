@@ -68,9 +68,14 @@ export function findCollisions(product: Table, copies: readonly MirrorCopy[]): P
       const name = printImageRef(destination);
       const other = first.get(name) ?? copy;
       first.set(name, other);
-      return printImageRef(other.source) === printImageRef(copy.source) ? [] : [collision(product, name, [other, copy])];
+      return contentOf(other) === contentOf(copy) ? [] : [collision(product, name, [other, copy])];
     }),
   );
+}
+
+/** Of one image different platforms are different things. */
+function contentOf({ source, entry }: MirrorCopy): string {
+  return [printImageRef(source), ...[...(entry.platforms ?? [])].sort()].join(' ');
 }
 
 type Read = <T>(at: Path, code: ProblemCode, parse: () => T) => T | undefined;
@@ -156,6 +161,7 @@ function isRepeated({ name, path }: MirrorEntry, images: readonly ThirdPartyImag
 function findOverlaps(product: Table, entries: readonly MirrorEntry[]): ProblemText[] {
   return entries.flatMap((entry) => {
     const patterns = entry.rules.flatMap((rule) => (rule.kind === 'pattern' ? [rule.pattern] : []));
+    if (patterns.length === 0) return [];
     const written = entries
       .filter((other) => printImageRef(other.source) !== printImageRef(entry.source))
       .flatMap((other) => copiesOf(other, []).copies);

@@ -8,6 +8,7 @@ import type { Draft, HostAddress, Publication } from './host.ts';
 import type { ImageRef } from './image.ts';
 import type { Builder, ImageToBuild } from './image-build.ts';
 import type { ImageToCopy } from './image-copy.ts';
+import type { KeptRuntime } from './install.ts';
 import type { Reservation } from './reservation.ts';
 
 /** A file to be written: its content is found by digest among the plan's contents. Paths are relative to the plan's root. */
@@ -180,6 +181,8 @@ export interface StepArgs {
   };
   /** Puts these assets of the channel's latest release at the root of the host. */
   'put-files': { readonly host: HostAddress; readonly channel: string; readonly names: readonly string[] };
+  /** Shows runtimes of a published release below `runtimes/` of a folder, under names without a version. */
+  'show-runtimes': { readonly host: HostAddress; readonly tag: string; readonly assets: readonly AssetToPublish[] };
 
   /** The same annotated tag on each of these repositories, or on none of them. */
   'tag-repositories': { readonly tag: string; readonly repositories: readonly RepositoryToTag[] };
@@ -234,6 +237,12 @@ export interface StepArgs {
   };
   /** Does nothing on the way forward; on the way back it demands that what was well before is well again, with the same images. */
   'guard-health': { readonly project: ComposeProject; readonly probes: readonly Probe[]; readonly timeout: number };
+  /** Keeps the Node.js that runs this plan where installs share it; `user` is the install's folder. */
+  'keep-runtime': KeptRuntime & { readonly user: string };
+  /** The install uses that Node.js no more; it goes when no other install does. */
+  'drop-runtime': KeptRuntime & { readonly user: string };
+  /** The small command on PATH. Absolute. */
+  'put-launcher': { readonly path: string; readonly content: Digest };
   'remove-project': { readonly project: ComposeProject; readonly volumes: readonly string[] };
   'remove-images': { readonly local: readonly string[] };
   'remove-paths': { readonly paths: readonly string[] };

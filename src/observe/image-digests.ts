@@ -53,8 +53,8 @@ async function resolve(question: DigestQuestion, image: WantedImage): Promise<Re
   if (locked !== undefined && !image.own && question.fresh !== true) return fromLock(image, locked);
   try {
     if (locked !== undefined && (await isCurrent(question, image, locked))) return fromLock(image, locked);
-    const { digest, platforms, compressedSize: size } = await question.registry.resolveManifest(image.reference);
-    return { name: image.name, reference: image.reference, digest, platforms, size };
+    const { digest, platforms, compressedSize: size, parts } = await question.registry.resolveManifest(image.reference);
+    return { name: image.name, reference: image.reference, digest, platforms, size, parts };
   } catch (error) {
     if (error instanceof ToolError && error.code !== 'E_INTERRUPTED') return { image, error };
     throw error;

@@ -1,22 +1,27 @@
 // The machine under an install: engine, ports, disk, memory. Rule: asks, never changes; what cannot be known is undefined, not guessed.
 import { existsSync } from 'node:fs';
-import { statfs } from 'node:fs/promises';
+import { stat, statfs } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { totalmem } from 'node:os';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
+import type { Digest } from '../model/digest.ts';
 import { ToolError } from '../model/error.ts';
-import type { MachineFacts, PortFact } from '../model/facts.ts';
-import { parseFields, parseJson, parseOptional, parseText } from '../model/parse.ts';
+import type { DiskFact, MachineFacts, PortFact } from '../model/facts.ts';
+import { type Fields, parseFields, parseJson, parseOptional, parseText } from '../model/parse.ts';
 import type { World } from '../model/seams.ts';
 import { imageId, listContainers } from '../world/containers.ts';
 import { dockerEnvironment } from '../world/docker.ts';
+import { type DataPlaces, observeDataBytes } from './data-size.ts';
 
 export interface MachineWish {
   readonly root: string;
   readonly project: string;
   readonly ports: readonly { readonly port: number; readonly protocol: 'tcp' | 'udp' }[];
   /** Images by digest, of which those that are not here yet will need room. */
-  readonly images: readonly { readonly pinned: string; readonly size: number }[];
+  readonly images: readonly { readonly pinned: string; readonly digest: Digest }[];
+  /** The folder of backups, relative to the install or absolute. */
+  readonly backups: string;
+  readonly data: DataPlaces;
 }
 
 /** Looks at the machine. An engine that does not answer is a fact (`engineTrouble`), not an error. */
@@ -29,23 +34,28 @@ export async function observeMachine(world: World, wish: MachineWish): Promise<M
     compose,
     platform: engine.platform,
     memory: totalmem(),
-    freeForInstall: await freeBytes(wish.root),
-    freeForImages: engine.rootFolder === undefined ? undefined : await freeBytes(engine.rootFolder),
-    imageBytes: engine.trouble === undefined ? await missingBytes(world, wish) : 0,
+    disks: {
+      install: await observeDisk(wish.root),
+      backups: await observeDisk(resolve(wish.root, wish.backups)),
+      images: engine.imageFolder === undefined ? undefined : await observeDisk(engine.imageFolder),
+    },
+    missingImages: engine.trouble === undefined ? await missingImages(world, wish) : [],
+    dataBytes: engine.trouble === undefined ? await observeDataBytes(world, wish.root, wish.data) : undefined,
     ports: await Promise.all(wish.ports.map((port) => observePort(port.port, port.protocol))),
     projectContainers: containers,
   };
 }
 
-async function missingBytes(world: World, { root, images }: MachineWish): Promise<number> {
+async function missingImages(world: World, { root, images }: MachineWish): Promise<readonly Digest[]> {
   const ids = await Promise.all(images.map((image) => imageId({ world, root }, image.pinned)));
-  return images.reduce((sum, image, index) => (ids[index] === undefined ? sum + image.size : sum), 0);
+  return images.filter((_, index) => ids[index] === undefined).map(({ digest }) => digest);
 }
 
 interface EngineVersion {
   readonly version?: string;
   readonly platform?: string;
-  readonly rootFolder?: string;
+  /** Where images lie, when that is on this machine. */
+  readonly imageFolder?: string;
   readonly trouble?: string;
 }
 
@@ -59,7 +69,7 @@ async function observeEngineVersion(world: World): Promise<EngineVersion> {
     return {
       version: parseText(f.ServerVersion, 'ServerVersion'),
       platform: `${parseOptional(f.OSType, 'OSType', parseText) ?? 'linux'}/${architectureNames[architecture] ?? architecture}`,
-      rootFolder: parseOptional(f.DockerRootDir, 'DockerRootDir', parseText) ?? '/',
+      ...imageFolderOf(f, world),
     };
   } catch (error) {
     if (error instanceof ToolError) return { trouble: error.message };
@@ -68,7 +78,20 @@ async function observeEngineVersion(world: World): Promise<EngineVersion> {
 }
 
 /** The kernel's names and those that image platforms use. */
-const architectureNames: Readonly<Record<string, string>> = { x86_64: 'amd64', aarch64: 'arm64', armv7l: 'arm/v7' };
+const architectureNames: Readonly<Record<string, string>> = {
+  ...{ x86_64: 'amd64', i386: '386', i686: '386', aarch64: 'arm64' },
+  ...{ armv7l: 'arm/v7', armv6l: 'arm/v6' },
+};
+
+/** An engine on another host has its disks there; with containerd's store images are not below Docker's own folder. */
+function imageFolderOf(info: Fields, { env }: World): { readonly imageFolder?: string } {
+  if (env.DOCKER_HOST !== undefined && env.DOCKER_HOST !== '' && !env.DOCKER_HOST.startsWith('unix://')) return {};
+  const root = parseOptional(info.DockerRootDir, 'DockerRootDir', parseText) ?? '/';
+  const isContainerd = JSON.stringify(info.DriverStatus ?? '').includes('io.containerd.snapshotter');
+  return { imageFolder: isContainerd && existsSync(CONTAINERD) ? CONTAINERD : root };
+}
+
+const CONTAINERD = '/var/lib/containerd';
 
 async function versionOf(world: World, argv: readonly string[]): Promise<string | undefined> {
   try {
@@ -80,13 +103,13 @@ async function versionOf(world: World, argv: readonly string[]): Promise<string 
   }
 }
 
-/** Free bytes on the file system of a folder that may not exist yet. */
-export async function freeBytes(folder: string): Promise<number | undefined> {
+/** The file system of a folder that may not exist yet. */
+export async function observeDisk(folder: string): Promise<DiskFact | undefined> {
   let path = folder;
   while (!existsSync(path) && dirname(path) !== path) path = dirname(path);
   if (!existsSync(folder) && path === '/') return undefined;
-  const stats = await statfs(path);
-  return stats.bavail * stats.bsize;
+  const [{ bavail, bsize }, { dev }] = await Promise.all([statfs(path), stat(path)]);
+  return { path, device: String(dev), free: bavail * bsize };
 }
 
 /** A TCP port is free when it can be listened on; whoever asks again later may find it taken. UDP is not tried. */

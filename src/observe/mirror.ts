@@ -9,6 +9,7 @@ import { copiesOf, type MirrorCopy, type MirrorEntry } from '../model/mirror.ts'
 import { needsTagList } from '../model/mirror-tags.ts';
 import type { RegistrySource } from '../model/registry.ts';
 import type { World } from '../model/seams.ts';
+import { readLayout } from '../world/layout-files.ts';
 import { type Limit, limitTo } from '../world/limit.ts';
 import { registriesOf } from '../world/registries.ts';
 
@@ -60,6 +61,14 @@ export async function observeMirror(copies: readonly MirrorCopy[], world: World)
       return observed;
     }),
   );
+}
+
+/** Throws E_NOT_FOUND for a folder that is no OCI image layout, and E_FORMAT for one that cannot be read. */
+export async function observeLayout(folder: string): Promise<void> {
+  if ((await readLayout(folder)) !== undefined) return;
+  throw new ToolError('E_NOT_FOUND', `${folder} is no OCI image layout`, {
+    hint: 'Name a folder that images were exported to, with `images mirror --to oci:DIR`.',
+  });
 }
 
 interface Looking {
@@ -118,7 +127,7 @@ async function isWhole(destination: ImageRef, digest: Digest, { registry, limit 
     );
     return found.every((there) => there);
   } catch (error) {
-    if (isToolError(error, 'E_NOT_FOUND')) return false;
+    if (isToolError(error, 'E_NOT_FOUND') || isToolError(error, 'E_DIGEST')) return false;
     throw error;
   }
 }

@@ -1,6 +1,8 @@
 // Files that come with slipway itself. Rule: looked up here and nowhere else, beside the program or one folder up.
 import { dirname, join, resolve } from 'node:path';
 import { ToolError } from '../model/error.ts';
+import { MANIFEST_ASSET } from '../model/host.ts';
+import { parseRuntimeSet, type RuntimeSet } from '../model/runtime.ts';
 import type { World } from '../model/seams.ts';
 import type { OperatorProgram } from '../model/source-file.ts';
 import { readTextIfThere, statIfThere } from '../world/disk.ts';
@@ -20,6 +22,25 @@ export async function observeOperatorProgram(program: string, env: World['env'])
 /** The template of install.sh. */
 export async function readInstallerTemplate(program: string, env: World['env']): Promise<string> {
   return (await readTextIfThere(await findOwnFile('installer', program, env))) ?? '';
+}
+
+/** The folder with the Node.js for hosts without one, as `npm run build:runtime` makes it; $SLIPWAY_RUNTIMES names another one, and empty means none. */
+export function runtimesPlace(program: string, env: World['env']): string | undefined {
+  const given = env.SLIPWAY_RUNTIMES;
+  if (given === undefined) return join(dirname(program), 'runtimes');
+  return given === '' ? undefined : resolve(given);
+}
+
+/** What that folder holds; undefined when it was not built. */
+export async function observeRuntimes(program: string, env: World['env']): Promise<RuntimeSet | undefined> {
+  const place = runtimesPlace(program, env);
+  const path = place === undefined ? undefined : join(place, MANIFEST_ASSET);
+  const text = path === undefined ? undefined : await readTextIfThere(path);
+  if (path !== undefined && text !== undefined) return parseRuntimeSet(text, path);
+  if (!env.SLIPWAY_RUNTIMES) return undefined;
+  throw new ToolError('E_CONFIG', `${path} is missing`, {
+    hint: '$SLIPWAY_RUNTIMES must name a folder that `npm run build:runtime` made.',
+  });
 }
 
 async function findOwnFile(name: keyof typeof OWN_FILES, program: string, env: World['env']): Promise<string> {

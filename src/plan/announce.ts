@@ -7,6 +7,7 @@ import type { Manifest } from '../model/manifest.ts';
 import { momentOf } from '../model/parse.ts';
 import type { Signing, Step } from '../model/plan.ts';
 import type { Reservation } from '../model/reservation.ts';
+import type { RuntimeFacts } from './runtime-release.ts';
 
 export interface PublishWanted {
   readonly id: string;
@@ -74,6 +75,8 @@ export interface PublishFacts {
   readonly authority: HostState;
   /** The hosts that get the release, in order; the authority is the first of them or none. */
   readonly targets: readonly HostState[];
+  /** What the same hosts have of the Node.js that the release was packed with. */
+  readonly runtime?: RuntimeFacts;
 }
 
 /** The channel files, then what lies at the root of each host. */
@@ -161,6 +164,7 @@ export function additionOf(wanted: PublishWanted, facts: PublishFacts, assets: r
     status: 'live',
     reason: null,
     replaced: [],
+    ...(manifest.runtime === undefined ? {} : { node: manifest.runtime.needs }),
     ...(manifest.imported ? IMPORTED : {}),
   };
   return {
@@ -172,5 +176,6 @@ export function additionOf(wanted: PublishWanted, facts: PublishFacts, assets: r
     issued: at,
     expires: expires === null ? null : momentOf(new Date(Date.parse(at) + expires * 1000)),
     replaces: replacing(wanted, facts, facts.authority),
+    ...(manifest.runtime === undefined ? {} : { runtimes: manifest.runtime.files }),
   };
 }

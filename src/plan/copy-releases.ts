@@ -24,6 +24,8 @@ export interface CopyFacts {
   readonly product: string;
   /** Of all channels, each once, the oldest first. */
   readonly releases: readonly ReleaseToCopy[];
+  /** The Node.js versions for hosts without one that the channels name. */
+  readonly runtimes?: readonly ReleaseToCopy[];
   /** None when only some of their releases are copied. */
   readonly channels: readonly ChannelToCopy[];
   /** Key statements. */
@@ -74,6 +76,7 @@ interface DecidedChannel {
 export function planCopy(wanted: CopyWanted, facts: CopyFacts): Planned {
   const { from, to } = wanted;
   const missing = facts.releases.filter((release) => isMissing(release));
+  const runtimes = (facts.runtimes ?? []).filter((release) => isMissing(release));
   const decided = facts.channels.map((channel) => decideChannel(channel, wanted));
   const behind = decided.filter(({ write }) => write);
   const channels = behind.map(({ name, text }): Step => {
@@ -86,7 +89,7 @@ export function planCopy(wanted: CopyWanted, facts: CopyFacts): Planned {
     command: 'release copy',
     basedOn: basisOf(facts.channels),
     steps: [
-      ...missing.flatMap((release) => stepsFor(release, wanted, facts.product)),
+      ...[...runtimes, ...missing].flatMap((release) => stepsFor(release, wanted, facts.product)),
       ...statementSteps(facts, to),
       ...channels,
       ...rootSteps(decided, facts, to),

@@ -4,12 +4,15 @@ import { ToolError } from '../model/error.ts';
 import type { ComposeFact, EngineFacts, InstallFacts } from '../model/facts.ts';
 import type { Manifest } from '../model/manifest.ts';
 import type { ComposeProject, DataToCopy, FileToWrite } from '../model/plan.ts';
+import type { CommandWish } from './command.ts';
 import { backupPath, dataToCopy } from './data.ts';
 import { decideFiles, type FilesDecision } from './files.ts';
 import { imagesToPull } from './release-steps.ts';
 import { decideServices, type ServicesDecision } from './services.ts';
 
 export interface UpgradeWish {
+  /** The command's launcher and its Node.js, where they change. */
+  readonly launching?: CommandWish;
   /** `configure` is a hop to the same release with other answers: no backup, no migration, only what changes. */
   readonly command: 'upgrade' | 'configure';
   readonly id: string;

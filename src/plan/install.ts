@@ -3,6 +3,7 @@ import type { Digest } from '../model/digest.ts';
 import type { ComposeFact, ContainerFact, FileFact } from '../model/facts.ts';
 import type { Manifest } from '../model/manifest.ts';
 import type { ComposeProject, FileAfter, FileToWrite, Plan, Step } from '../model/plan.ts';
+import { type CommandWish, commandSteps } from './command.ts';
 import { decideFiles } from './files.ts';
 import {
   healthStep,
@@ -27,6 +28,7 @@ export interface InstallWish {
   readonly record: Digest;
   readonly features: readonly string[];
   readonly start: boolean;
+  readonly launching?: CommandWish;
 }
 
 export interface InstallSiteFacts {
@@ -48,6 +50,7 @@ export function planInstall(wish: InstallWish, facts: InstallSiteFacts): Plan {
   const record: FileToWrite = { path: '.slipway/install.json', content: wish.record, mode: 0o600 };
   const swapped: FileAfter[] = [...files.swapped, ...wish.extra, ...own];
   const steps: Step[] = [
+    ...(wish.launching === undefined ? [] : commandSteps(wish.launching)),
     ...(start ? [{ kind: 'pull-images', why: 'the images of the release, by digest', images: imagesToPull(target) } as const] : []),
     ...folderSteps(target),
     {

@@ -1,4 +1,5 @@
 // Decides what a release's folder holds. Rule: the manifest says it all but the archive's own hash; the step only writes what the manifest says.
+import { keep } from '../model/description.ts';
 import { type Digest, digestOf } from '../model/digest.ts';
 import { OPERATOR_ASSET, publicLocation } from '../model/host.ts';
 import type { ResolvedImage } from '../model/image.ts';
@@ -6,10 +7,12 @@ import { printTagged } from '../model/image.ts';
 import { MANIFEST_TYPE, type ManifestFile, type ManifestImage } from '../model/manifest.ts';
 import type { BundleEntry, Content, Planned, Signing, Step } from '../model/plan.ts';
 import type { BundleRules, Product } from '../model/product.ts';
+import { OPERATOR_NODE, type RuntimeSet } from '../model/runtime.ts';
 import { printUnsealed, type UnsealedManifest } from '../model/seal.ts';
 import type { OperatorProgram } from '../model/source-file.ts';
 import { VERSION_PLACE } from '../model/tag.ts';
 import type { BundleItem } from './bundle-items.ts';
+import { addedBytes } from './image-parts.ts';
 import type { ReleaseName } from './render-bundle.ts';
 
 export interface PackWanted extends ReleaseName {
@@ -29,6 +32,8 @@ export interface PackFacts {
   readonly operator: OperatorProgram;
   /** install.sh, rendered for this release. */
   readonly installer: string;
+  /** What hosts without a suitable Node.js fetch; install.sh names the same. */
+  readonly runtimes?: RuntimeSet | undefined;
   /** What lies in the release's folder: its unsealed manifest, `broken` when it is not whole, undefined when there is nothing. */
   readonly packed: string | 'broken' | undefined;
 }
@@ -65,7 +70,7 @@ export function assetNameOf(pattern: string, version: string): string {
 
 /** The manifest of the release. What is listed has an order of its own, so that the same product gives the same text. */
 export function manifestOf({ version, tag, channel }: ReleaseName, facts: PackFacts): UnsealedManifest {
-  const { product, commit, made, items, operator, images } = facts;
+  const { product, commit, made, items, operator, images, runtimes } = facts;
   const bundle = bundleOf(product);
   return {
     type: MANIFEST_TYPE,
@@ -86,7 +91,7 @@ export function manifestOf({ version, tag, channel }: ReleaseName, facts: PackFa
     folders: bundle.folders.map((path) => path.replace(/\/$/, '')),
     userOwned: bundle.userOwned,
     hostPaths: bundle.hostPaths,
-    images: images.map(manifestImage),
+    images: manifestImages(images),
     features: product.features,
     env: product.env,
     services: product.services,
@@ -94,6 +99,7 @@ export function manifestOf({ version, tag, channel }: ReleaseName, facts: PackFa
     backup: product.backup,
     upgrade: product.upgrade,
     validate: bundle.validate,
+    ...(runtimes === undefined ? {} : { runtime: { needs: OPERATOR_NODE, files: runtimes.files } }),
   };
 }
 
@@ -157,8 +163,11 @@ export function manifestFile(
   return { path, mode: executable ? '0755' : '0644', size, sha256, owner: isUsers ? 'user' : 'vendor' };
 }
 
-function manifestImage({ name, reference, digest, platforms, size }: ResolvedImage): ManifestImage {
-  return { name, reference: printTagged(reference), digest, platforms, size };
+function manifestImages(images: readonly ResolvedImage[]): ManifestImage[] {
+  const added = addedBytes(images);
+  return images.map(({ name, reference, digest, platforms, size }, index) =>
+    keep({ name, reference: printTagged(reference), digest, platforms, size, added: added[index] }),
+  );
 }
 
 function bundleOf({ bundle }: Product): BundleRules {

@@ -1,7 +1,9 @@
 // May this release run on this machine? Rule: all problems at once, each with a hint; `block` stops, `warn` is told, and nothing here looks at the world.
 import type { MachineFacts } from '../model/facts.ts';
 import type { Manifest } from '../model/manifest.ts';
+import { sizeToText } from '../model/units.ts';
 import { satisfies, versionOf } from '../model/version.ts';
+import { findRoom } from './room.ts';
 
 export interface PreflightFinding {
   readonly severity: 'block' | 'warn';
@@ -14,17 +16,19 @@ export interface PreflightWish {
   readonly manifest: Manifest;
   readonly root: string;
   readonly project: string;
-  /** Bytes of data that a backup will copy. */
-  readonly dataBytes: number;
 }
-
-/** An unpacked image takes about this many times its compressed size, measured over common images. */
-const UNPACKED = 3;
 
 /** Compares what a release needs with what the machine has. */
 export function preflight(wish: PreflightWish, machine: MachineFacts): PreflightFinding[] {
   if (machine.docker === undefined || machine.engineTrouble !== undefined) return [noEngine(machine)];
-  return [...versions(wish, machine), ...ownership(wish, machine), ...ports(machine), ...platforms(wish, machine), ...room(wish, machine)];
+  return [
+    ...versions(wish, machine),
+    ...ownership(wish, machine),
+    ...ports(machine),
+    ...platforms(wish, machine),
+    ...memory(wish, machine),
+    ...findRoom(wish.manifest, machine),
+  ];
 }
 
 function noEngine(machine: MachineFacts): PreflightFinding {
@@ -96,49 +100,28 @@ function ports(machine: MachineFacts): PreflightFinding[] {
     }));
 }
 
-function platforms(wish: PreflightWish, machine: MachineFacts): PreflightFinding[] {
-  const { platform } = machine;
+function platforms({ manifest }: PreflightWish, { platform }: MachineFacts): PreflightFinding[] {
   if (platform === undefined) return [];
-  return wish.manifest.images
-    .filter((image) => image.platforms.length > 0 && !image.platforms.some((each) => each === platform || each.startsWith(`${platform}/`)))
-    .map((image) => ({
+  return manifest.images
+    .filter((image) => image.platforms.length > 0 && !image.platforms.some((each) => runsOn(each, platform)))
+    .map(({ name, platforms }) => ({
       severity: 'block',
       code: 'no-platform',
-      message: `the image ${image.name} is not made for ${platform}`,
-      hint: `It exists for ${image.platforms.join(', ')}.`,
+      message: `the image ${name} is made for ${platforms.join(', ')}, and this machine is ${platform}`,
+      hint: `Ask the maintainer for ${name} on ${platform}, or install on a machine of another platform.`,
     }));
 }
 
-function room(wish: PreflightWish, machine: MachineFacts): PreflightFinding[] {
-  const found: PreflightFinding[] = [];
-  const { memory, disk = 0 } = wish.manifest.requires;
-  if (memory !== undefined && machine.memory < memory * 0.95) {
-    found.push({
-      severity: 'warn',
-      code: 'little-memory',
-      message: `${gigabytes(machine.memory)} of memory, ${gigabytes(memory)} are asked for`,
-      hint: 'It may run slowly, or be stopped by the system.',
-    });
-  }
-  const images = machine.imageBytes * UNPACKED;
-  if (machine.freeForImages !== undefined && machine.freeForImages < images + disk) {
-    found.push(tooFull('for images', machine.freeForImages, images + disk));
-  }
-  if (machine.freeForInstall !== undefined && machine.freeForInstall < wish.dataBytes * 2) {
-    found.push(tooFull('for the backup', machine.freeForInstall, wish.dataBytes * 2));
-  }
-  return found;
+/** An image that names a variant beside this machine's architecture runs too, and older ARM code on newer ARM (`linux/arm/v6` on v7). */
+function runsOn(image: string, machine: string): boolean {
+  if (image === machine || image.startsWith(`${machine}/`)) return true;
+  const [ours, theirs] = [machine, image].map((platform) => Number(/^linux\/arm\/v(\d)$/.exec(platform)?.[1] ?? Number.NaN));
+  return (theirs ?? Number.NaN) <= (ours ?? Number.NaN) || (image === 'linux/arm' && machine.startsWith('linux/arm/'));
 }
 
-function tooFull(what: string, free: number, needed: number): PreflightFinding {
-  return {
-    severity: 'block',
-    code: 'disk-full',
-    message: `${gigabytes(free)} of disk are free ${what}, ${gigabytes(needed)} are needed`,
-    hint: 'Free some space, then try again.',
-  };
-}
-
-function gigabytes(bytes: number): string {
-  return `${(bytes / 1e9).toFixed(1)} GB`;
+function memory({ manifest }: PreflightWish, machine: MachineFacts): PreflightFinding[] {
+  const wanted = manifest.requires.memory;
+  if (wanted === undefined || machine.memory >= wanted * 0.95) return [];
+  const message = `${sizeToText(machine.memory)} of memory, ${sizeToText(wanted)} are asked for`;
+  return [{ severity: 'warn', code: 'little-memory', message, hint: 'It may run slowly, or be stopped by the system.' }];
 }

@@ -10,6 +10,7 @@ import { publishedDiffers, reservedElsewhere } from '../model/published.ts';
 import { judgeReservation, RESERVATION_TYPE, type Reservation } from '../model/reservation.ts';
 import { isPrerelease, parseVersion } from '../model/version.ts';
 import { additionOf, announcing, type HostState, type PublishFacts, type PublishWanted } from './announce.ts';
+import { runtimeSteps } from './runtime-release.ts';
 
 /**
  * The plan; without steps when the hosts have it all. Throws E_PUBLISHED_DIFFERS, E_RESERVED_ELSEWHERE, and E_POLICY for a mirror that would be
@@ -19,13 +20,15 @@ export function planPublish(wanted: PublishWanted, facts: PublishFacts): Planned
   const assets = decidedAssets(wanted, facts);
   const draft: Draft = { tag: parseTag(facts.manifest.tag, 'tag'), name: wanted.draft, contents: contentsOf(assets) };
   const missing = facts.targets.filter((state) => state.host.type !== 'git' && lacksRelease(state, wanted, facts));
+  const runtime = runtimeOf(wanted, facts);
   const prepare = [
+    ...runtime.prepare,
     ...reserving(wanted, facts),
     ...missing.flatMap((state) => tagging(state, wanted, facts)),
     ...missing.flatMap((state) => drafting(state, { draft, from: facts.from, assets })),
   ];
   const publication = publicationOf(wanted, facts, assets);
-  const appear = wanted.draftOnly ? [] : appearing({ wanted, facts, missing, draft, publication });
+  const appear = wanted.draftOnly ? [] : [...runtime.appear, ...appearing({ wanted, facts, missing, draft, publication })];
   const plan = {
     schema: 1,
     id: wanted.id,
@@ -37,6 +40,12 @@ export function planPublish(wanted: PublishWanted, facts: PublishFacts): Planned
     notes: notesOf(wanted, facts),
   } as const;
   return { plan, contents: new Map() };
+}
+
+/** A draft is seen by nobody, so it needs no Node.js yet. */
+function runtimeOf({ draftOnly, reserver, at }: PublishWanted, { manifest, runtime }: PublishFacts): ReturnType<typeof runtimeSteps> {
+  if (runtime === undefined || draftOnly) return { prepare: [], appear: [] };
+  return runtimeSteps({ manifest, nonce: reserver.nonce, at }, runtime);
 }
 
 /** What the decisions rest on, to be compared under the lock. */

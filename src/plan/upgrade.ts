@@ -2,6 +2,7 @@
 import { hexOf } from '../model/digest.ts';
 import { pristineFolder } from '../model/layout.ts';
 import type { FileAfter, FileToWrite, Plan, RescueWish, Step } from '../model/plan.ts';
+import { commandSteps, formerRuntimeSteps } from './command.ts';
 import { type Course, setCourse, type UpgradeFacts, type UpgradeWish } from './course.ts';
 import { closeBackupStep } from './data.ts';
 import {
@@ -18,7 +19,9 @@ import {
 /** The plan of one hop. Throws E_CONFLICT, E_POLICY when the hop must not be taken at all. */
 export function planUpgrade(wish: UpgradeWish, facts: UpgradeFacts): Plan {
   const course = setCourse(wish, facts);
+  const { launching } = wish;
   const before = [
+    ...(launching === undefined ? [] : commandSteps(launching)),
     ...pull(course),
     ...stage(course),
     ...validate(course),
@@ -28,7 +31,11 @@ export function planUpgrade(wish: UpgradeWish, facts: UpgradeFacts): Plan {
     ...judge(course),
     ...record(course),
   ];
-  const after = [...openDoor(course), ...(wish.command === 'upgrade' ? prune(course) : [])];
+  const after = [
+    ...openDoor(course),
+    ...(wish.command === 'upgrade' ? prune(course) : []),
+    ...(launching === undefined ? [] : formerRuntimeSteps(launching)),
+  ];
   return {
     schema: 1,
     id: wish.id,

@@ -50,6 +50,7 @@ function listSubjects(step: Step): readonly string[] {
     case 'run-job':
     case 'validate-files':
       return [`${step.service}: ${step.command.join(' ')}`];
+    case 'show-runtimes':
     case 'upload-assets':
       return step.assets.map((asset) => asset.name);
     case 'publish-release':

@@ -182,17 +182,19 @@ async function putAsset(
   { tag, asset, path }: { readonly tag: string; readonly asset: ChannelAsset; readonly path: string },
 ): Promise<void> {
   const from = join(releasePath(root, tag), parseFileName(asset.name, 'asset'));
+  const to = join(root, parseRelativePath(path, 'path'));
   const part = join(root, `${DRAFT}${nonce()}`);
+  await makeFolder(dirname(to));
   try {
     const copied = await copyStreamed({ from, to: part, mode: 0o644, maxBytes: asset.size });
     if (copied.sha256 !== asset.sha256) {
       throw new ToolError('E_DIGEST', `${from} is not what was published`, { hint: 'This host is damaged: restore that file.' });
     }
-    await rename(part, join(root, parseRelativePath(path, 'path')));
+    await rename(part, to);
   } finally {
     await rm(part, { force: true });
   }
-  await syncFolder(root);
+  await syncFolder(dirname(to));
 }
 
 /** Drafts and temporary files in which nothing was written for a day. Renamed first, so that an owner who wakes up publishes nothing of it. */

@@ -8,7 +8,7 @@ export interface ExchangeRequest {
   readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly headers?: Readonly<Record<string, string>>;
   /** A stream needs a content-length header: chunked bodies are refused by forges. */
-  readonly body?: string | Uint8Array | Readable;
+  readonly body?: string | Uint8Array | Readable | AsyncIterable<Uint8Array>;
   readonly plainHttp?: boolean;
   readonly signal: AbortSignal;
 }
@@ -27,17 +27,18 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
 /** Sends a request and returns the last answer with its body unread. Throws what the transport throws. */
 export async function exchange(routes: Routes, request: ExchangeRequest): Promise<Exchange> {
-  const { request: send } = await import('./undici.ts');
   const { method, body, signal } = request;
   let url = parseAddress(request.url, request.plainHttp);
   let headers: Record<string, string> = { 'user-agent': 'slipway', 'accept-encoding': 'identity', ...lowerCase(request.headers) };
   for (let redirects = 0; ; redirects += 1) {
-    const answer = await send(url, {
-      dispatcher: await routes.route(url),
+    const route = await routes.route(url);
+    const answer = await route.request({
+      origin: url.origin,
+      path: `${url.pathname}${url.search}`,
       method,
       headers,
       signal,
-      body: body ?? null,
+      body: (body as Readable | undefined) ?? null, // undici's types do not name the iterables that it takes
       headersTimeout: IDLE,
       bodyTimeout: IDLE,
       reset: false, // undici closes the connection after every HEAD otherwise
@@ -61,6 +62,10 @@ export async function readBody(
   if (method !== 'HEAD' && Number(headers['content-length']) > maxBytes) {
     discard(body);
     throw tooLarge(url, maxBytes);
+  }
+  if (method === 'HEAD' || headers['content-length'] === '0') {
+    body.on('error', () => undefined).resume(); // nothing comes, and the connection is free for the next request
+    return Buffer.alloc(0);
   }
   const chunks: Buffer[] = [];
   let size = 0;

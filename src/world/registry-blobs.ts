@@ -1,8 +1,9 @@
 // Blobs of a registry (distribution-spec: Pulling Blobs, Pushing Blobs). Rule: a blob is complete and right under its digest, or it is not there.
+import { digestOf } from '../model/digest.ts';
 import { ToolError } from '../model/error.ts';
 import { type ImageRef, printImageRef } from '../model/image.ts';
-import type { Blob, BlobUpload } from '../model/registry.ts';
-import { checkedBytes } from './checked-stream.ts';
+import type { Blob, BlobReading, BlobUpload } from '../model/registry.ts';
+import { startCheck } from './checked-stream.ts';
 import type { HttpResponse, HttpWorld } from './http.ts';
 import { discard, type Exchange } from './http-exchange.ts';
 import { type Failure, failureOf, patiently, refusedStatus, retryDelay, slowDown, stopIfAsked } from './http-failure.ts';
@@ -34,10 +35,38 @@ export async function checkPush({ session, world }: RegistryClient, ref: ImageRe
   await session.ask(ref, { path: location.href, method: 'DELETE', push: true, maxBytes: SMALL }).catch(ifRefused); // some forbid even that
 }
 
+/** See `RegistryTarget.checksDigests`: bytes that no registry has, under a digest that is not theirs. */
+export async function checksDigests(client: RegistryClient, ref: ImageRef): Promise<boolean> {
+  const bytes = client.world.random(16);
+  const blob = { digest: digestOf(client.world.random(16)), size: bytes.length };
+  const begun = await beginUpload(client, ref, { blob, content: () => chunksOf(bytes) });
+  if ('transient' in begun || begun.location === undefined) return false;
+  const { location } = begun;
+  const answer = await client.session.send(ref, { location: withDigest(location, blob.digest), size: blob.size, body: chunksOf(bytes) });
+  if (location.origin === registryOrigin(ref.registry)) {
+    await client.session.ask(ref, { path: location.href, method: 'DELETE', push: true, maxBytes: SMALL }).catch(ifRefused);
+  }
+  return !('transient' in answer) && answer.status === 400 && !(await hasBlob(client, ref, blob));
+}
+
+async function* chunksOf(bytes: Buffer): AsyncGenerator<Buffer> {
+  yield bytes;
+}
+
 /** See `RegistrySource.readBlob`. */
-export async function* readBlob(client: RegistryClient, ref: ImageRef, blob: Blob): AsyncGenerator<Buffer> {
-  const refuse = (found: string): ToolError => wrongBlob(ref, blob, found);
-  yield* checkedBytes(transferredBytes(client, ref, blob), { ...blob, refuse });
+export async function* readBlob(
+  client: RegistryClient,
+  ref: ImageRef,
+  { blob, onBytes, unchecked = false }: { readonly blob: Blob } & BlobReading,
+): AsyncGenerator<Buffer> {
+  const check = startCheck({ ...blob, sizeOnly: unchecked, refuse: (found) => wrongBlob(ref, blob, found) });
+  for await (const chunk of transferredBytes(client, ref, blob)) {
+    onBytes?.(chunk.length);
+    const ready = check.take(chunk);
+    if (ready !== undefined) yield ready;
+  }
+  const last = check.end();
+  if (last !== undefined) yield last;
 }
 
 /** See `RegistryTarget.putBlob`. */
@@ -60,34 +89,24 @@ async function* transferredBytes(client: RegistryClient, ref: ImageRef, blob: Bl
   for (let tries = 1, farthest = 0; done < blob.size || tries === 1; tries += 1) {
     const begun = done;
     const answer = await patiently(world, () => openBlob(client, ref, { blob, from: begun }));
-    const broken: { failure?: Failure } = {};
-    for await (const chunk of untilBroken(answer, world, broken)) {
-      done += chunk.length;
-      yield chunk;
+    let broken: Failure | undefined;
+    try {
+      for await (const chunk of answer.body as AsyncIterable<Buffer>) {
+        done += chunk.length;
+        yield chunk;
+      }
+    } catch (error) {
+      broken = failureOf(error, answer.url.href, world);
+    } finally {
+      discard(answer.body);
     }
     if (done >= blob.size) return;
     if (done >= farthest + MEBIBYTE) [farthest, tries] = [done, 1];
-    const failure = broken.failure ?? { error: wrongBlob(ref, blob, `${done} bytes instead of ${blob.size}`), transient: true };
+    const failure = broken ?? { error: wrongBlob(ref, blob, `${done} bytes instead of ${blob.size}`), transient: true };
     const delay = retryDelay(world, failure, tries);
     if (delay === undefined) throw failure.error;
     await world.sleep(delay);
     stopIfAsked(world.stop);
-  }
-}
-
-async function* untilBroken(answer: Exchange, world: HttpWorld, broken: { failure?: Failure }): AsyncGenerator<Buffer> {
-  const chunks = (answer.body as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
-  try {
-    for (;;) {
-      const next = await chunks.next().catch((error: unknown) => {
-        broken.failure = failureOf(error, answer.url.href, world);
-        return { done: true, value: undefined } as const;
-      });
-      if (next.done) return;
-      yield next.value;
-    }
-  } finally {
-    discard(answer.body);
   }
 }
 
@@ -172,30 +191,18 @@ async function sendBlob(
   { blob, content, location, leastPart }: Sending,
 ): Promise<{ readonly outcome: 'sent' } | Failure | 'in smaller parts'> {
   const { session, limits } = client;
-  const failed: { reason?: unknown } = {};
-  const body = noting(content(), failed);
   const partSize = partSizeOf(limits, ref, blob.size, leastPart);
   const { answer, size } =
     partSize === undefined
       ? {
-          answer: await session.send(ref, { location: new URL(withDigest(location, blob.digest)), size: blob.size, body }),
+          answer: await session.send(ref, { location: withDigest(location, blob.digest), size: blob.size, body: content() }),
           size: blob.size,
         }
-      : await sendParts(session, ref, { blob, body, location, partSize, next: (each) => locationOf(each, ref) });
-  if (failed.reason !== undefined) throw failed.reason;
+      : await sendParts(session, ref, { blob, body: content(), location, partSize, next: (each) => locationOf(each, ref) });
   if (!('transient' in answer) && [200, 201, 204].includes(answer.status)) return { outcome: 'sent' };
   if (!('transient' in answer) && answer.status === 413 && lowerLimit(limits, ref.registry, size)) return 'in smaller parts';
   if (await hasBlob(client, ref, blob)) return { outcome: 'sent' }; // it arrived, and only the answer did not
   return 'transient' in answer ? answer : failedUpload(answer, ref, client.world);
-}
-
-async function* noting(chunks: AsyncIterable<Buffer>, failed: { reason?: unknown }): AsyncGenerator<Buffer> {
-  try {
-    yield* chunks;
-  } catch (error) {
-    failed.reason = error;
-    throw error;
-  }
 }
 
 /** 401: the login ended on the way; 400 and 404: the bytes or the upload were damaged or forgotten; each is worth another try. */

@@ -7,8 +7,8 @@ import { type Ask, reasonOf, refusedAnswer } from './registry-session.ts';
 
 const SMALL = 64 * 1024;
 
-/** See `RegistryTarget.putManifest`. */
-export async function putManifest(ask: Ask, ref: ImageRef, { bytes, digest, mediaType }: StoredManifest): Promise<void> {
+/** See `RegistryTarget.putManifest`; gives the subject under which the registry lists it, where it says so. */
+export async function putManifest(ask: Ask, ref: ImageRef, { bytes, digest, mediaType }: StoredManifest): Promise<string | undefined> {
   const path = `manifests/${ref.tag ?? digest}`;
   const headers = { 'content-type': mediaType };
   const answer = await ask(ref, { path, method: 'PUT', headers, body: bytes, push: true, maxBytes: SMALL });
@@ -24,7 +24,7 @@ export async function putManifest(ask: Ask, ref: ImageRef, { bytes, digest, medi
     );
   }
   const stored = answer.headers['docker-content-digest'];
-  if (stored === undefined || stored === digest) return;
+  if (stored === undefined || stored === digest) return answer.headers['oci-subject'];
   throw new ToolError('E_DIGEST', `${ref.registry} stored ${printImageRef(ref)} as ${stored.slice(0, 80)} instead of ${digest}`, {
     hint: 'This registry rewrites manifests: nothing that is pinned by digest can be kept there.',
   });

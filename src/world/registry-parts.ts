@@ -72,16 +72,18 @@ export async function sendParts(session: RegistrySession, ref: ImageRef, upload:
       if (keptBytes(answer) !== from) return { answer: lostBytes(ref, answer, from), size };
       location = next(answer);
     }
-    const target = new URL(withDigest(location, blob.digest));
-    return { answer: await session.send(ref, { location: target, size: 0, body: takePart(source, 0) }), size: 0 };
+    return {
+      answer: await session.send(ref, { location: withDigest(location, blob.digest), size: 0, body: takePart(source, 0) }),
+      size: 0,
+    };
   } finally {
     await source.chunks.return?.();
   }
 }
 
 /** The address that closes an upload; its query is left as the registry wrote it. */
-export function withDigest(location: URL, digest: string): string {
-  return `${location.href}${location.search === '' ? '?' : '&'}digest=${encodeURIComponent(digest)}`;
+export function withDigest(location: URL, digest: string): URL {
+  return new URL(`${location.href}${location.search === '' ? '?' : '&'}digest=${encodeURIComponent(digest)}`);
 }
 
 interface Source {

@@ -64,7 +64,7 @@ export function openRegistrySession(needs: RegistryNeeds): RegistrySession {
     ask: async (ref, request) => {
       const { path, body, maxBytes, push, from } = request;
       const url = new URL(path, `${registryOrigin(ref.registry)}/v2/${ref.repository}/`);
-      const access = { ref, ...(push ? { push } : {}), ...(from === undefined ? {} : { from }) };
+      const access = { ref, ...(push ? { push } : {}), ...(from === undefined || from === ref.repository ? {} : { from }) };
       const answer = await withLogin(session, { access, url }, (login) => {
         const headers = { ...(request.accept === undefined ? {} : { accept: request.accept }), ...request.headers, ...login };
         const most = Math.max(maxBytes, LARGEST_REFUSAL);

@@ -1,29 +1,19 @@
 // Image registries (OCI distribution-spec 1.1). Rule: a digest is computed from the bytes that came, never believed.
 import { type Digest, digestOf } from '../model/digest.ts';
 import { isToolError, ToolError } from '../model/error.ts';
-import { type ImageRef, pinImage, printImageRef } from '../model/image.ts';
-import {
-  compressedSize,
-  type Descriptor,
-  IMAGE_TYPES,
-  type ImageManifest,
-  INDEX_TYPES,
-  type IndexEntry,
-  parseConfigPlatform,
-  parseImageManifest,
-  parseManifestType,
-} from '../model/image-manifest.ts';
-import type { ManifestHead, Registry, ResolvedManifest, StoredManifest } from '../model/registry.ts';
-import { checkPush, hasBlob, putBlob, readBlob } from './registry-blobs.ts';
+import { type ImageRef, printImageRef } from '../model/image.ts';
+import { IMAGE_TYPES, INDEX_TYPES, parseManifestType } from '../model/image-manifest.ts';
+import type { ManifestHead, Registry, RegistrySource, StoredManifest } from '../model/registry.ts';
+import { resolveManifest } from './manifest-platforms.ts';
+import { listByApi, putReferrers } from './referrers.ts';
+import { checkPush, checksDigests, hasBlob, putBlob, readBlob } from './registry-blobs.ts';
 import { deleteManifest, putManifest } from './registry-manifests.ts';
 import { type Ask, openRegistrySession, type RegistryNeeds, refusedAnswer } from './registry-session.ts';
-import { listTags } from './registry-tags.ts';
+import { isNew, listTags } from './registry-tags.ts';
 
 const LARGEST_MANIFEST = 8 * 1024 * 1024;
 /** Manifests that are kept, for what has a digest never changes. */
 const MOST_KEPT = 5000;
-const LARGEST_CONFIG = 8 * 1024 * 1024;
-const DEEPEST_INDEX = 3;
 const ACCEPT = [...INDEX_TYPES, ...IMAGE_TYPES].join(', ');
 
 /** All registries, with the logins of `credentials`. */
@@ -32,6 +22,11 @@ export function openRegistry(needs: RegistryNeeds): Registry {
   const { ask } = session;
   const manifests = new Map<Digest, StoredManifest>();
   const client = { session, world: needs.world, limits: new Map() };
+  const list = listByApi(ask);
+  const reading: Pick<RegistrySource, 'readManifest' | 'readBlob'> = {
+    readManifest: (ref) => readManifest(ask, ref),
+    readBlob: (ref, blob, how) => readBlob(client, ref, { blob, ...how }),
+  };
   return {
     headManifest: (ref) => headManifest(ask, ref),
     readManifest: async (ref) => {
@@ -40,13 +35,23 @@ export function openRegistry(needs: RegistryNeeds): Registry {
       if (manifests.size < MOST_KEPT) manifests.set(found.digest, found);
       return found;
     },
-    resolveManifest: (ref) => resolveManifest(ask, ref),
+    resolveManifest: (ref) => resolveManifest(reading, ref),
     listTags: (ref) => listTags(ask, ref),
-    readBlob: (ref, blob) => readBlob(client, ref, blob),
+    listReferrers: list,
+    readBlob: reading.readBlob,
     checkPush: (ref) => checkPush(client, ref),
+    isNew: (ref) => isNew(ask, ref),
+    checksDigests: (ref) => checksDigests(client, ref),
     hasBlob: (ref, blob) => hasBlob(client, ref, blob),
     putBlob: (ref, upload) => putBlob(client, ref, upload),
-    putManifest: (ref, manifest) => putManifest(ask, ref, manifest),
+    putManifest: async (ref, manifest) => {
+      await putManifest(ask, ref, manifest);
+    },
+    putReferrer: putReferrers({
+      list,
+      readManifest: reading.readManifest,
+      putManifest: (ref, manifest) => putManifest(ask, ref, manifest),
+    }),
     deleteManifest: (ref, digest) => deleteManifest(ask, ref, digest),
   };
 }
@@ -76,53 +81,6 @@ async function readManifest(ask: Ask, ref: ImageRef): Promise<StoredManifest> {
   if (said?.startsWith('sha256:') && said !== digest) throw wrongDigest(ref, digest, said);
   const mediaType = parseManifestType(answer.body, answer.headers['content-type'] ?? '', printImageRef(ref));
   return { digest, mediaType, size: answer.body.length, bytes: answer.body };
-}
-
-async function resolveManifest(ask: Ask, ref: ImageRef): Promise<ResolvedManifest> {
-  const { bytes, ...head } = await readManifest(ask, ref);
-  const sizes = await measure(ask, ref, { manifest: parseImageManifest(bytes, head.mediaType, printImageRef(ref)), depth: 1 });
-  if (sizes.length === 0)
-    throw new ToolError('E_FORMAT', `${printImageRef(ref)} names no image for any platform`, { hint: 'Push it again.' });
-  const platforms = [...new Set(sizes.map(({ platform }) => platform))].sort();
-  return { ...head, platforms, compressedSize: Math.max(...sizes.map(({ size }) => size)) };
-}
-
-interface PlatformSize {
-  readonly platform: string;
-  readonly size: number;
-}
-
-interface Found {
-  readonly manifest: ImageManifest;
-  readonly depth: number;
-  /** What the index says; otherwise the image's configuration is asked. */
-  readonly platform?: string;
-}
-
-async function measure(ask: Ask, ref: ImageRef, { manifest, depth, platform }: Found): Promise<PlatformSize[]> {
-  if (manifest.kind === 'image') {
-    return [{ platform: platform ?? (await readPlatform(ask, ref, manifest.config)), size: compressedSize(manifest) }];
-  }
-  if (depth > DEEPEST_INDEX) throw new ToolError('E_FORMAT', `${printImageRef(ref)}: an index nested more than ${DEEPEST_INDEX} deep`);
-  const sizes = await Promise.all(manifest.entries.map((entry) => measureEntry(ask, ref, { entry, depth })));
-  return sizes.flat();
-}
-
-async function measureEntry(ask: Ask, ref: ImageRef, { entry, depth }: { entry: IndexEntry; depth: number }): Promise<PlatformSize[]> {
-  const child = await readManifest(ask, pinImage(ref, entry.digest));
-  if (child.size !== entry.size || child.mediaType !== entry.mediaType) {
-    throw new ToolError('E_DIGEST', `${printImageRef(ref)}: its index describes ${entry.digest} with another size or type`);
-  }
-  const manifest = parseImageManifest(child.bytes, child.mediaType, printImageRef(pinImage(ref, entry.digest)));
-  return measure(ask, ref, { manifest, depth: depth + 1, ...(entry.platform === undefined ? {} : { platform: entry.platform }) });
-}
-
-async function readPlatform(ask: Ask, ref: ImageRef, config: Descriptor): Promise<string> {
-  const answer = await ask(ref, { path: `blobs/${config.digest}`, method: 'GET', accept: '*/*', maxBytes: LARGEST_CONFIG });
-  if (answer.status !== 200) throw refusedAnswer(answer, ref);
-  const digest = digestOf(answer.body);
-  if (digest !== config.digest) throw wrongDigest(ref, digest, config.digest);
-  return parseConfigPlatform(answer.body, `${printImageRef(ref)}: configuration`);
 }
 
 function manifestPath(ref: ImageRef): string {

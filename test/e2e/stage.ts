@@ -28,7 +28,8 @@ export interface RunOptions {
 export function run(argv: readonly string[], options: RunOptions = {}): Promise<Ran> {
   return new Promise((resolveRan) => {
     const [program = '', ...rest] = argv;
-    const env = { ...process.env, NODE_EXTRA_CA_CERTS: undefined, ...options.env };
+    // Nothing is written outside the test's own folder, and no release brings a Node.js, unless a test asks for it.
+    const env = { ...process.env, NODE_EXTRA_CA_CERTS: undefined, SLIPWAY_BIN: '', SLIPWAY_RUNTIMES: '', ...options.env };
     const child = execFile(program, rest, { cwd: options.cwd, env, maxBuffer: 256 * 1024 * 1024 }, (error, stdout, stderr) => {
       const code = error === null ? 0 : typeof error.code === 'number' ? error.code : 128;
       resolveRan({ code, stdout, stderr, result: lastJson(stdout) });
@@ -59,14 +60,14 @@ export interface Stage {
   readonly close: () => Promise<void>;
 }
 
-/** A fresh stage: a key pair, an empty folder host and a web server that shows it. */
-export async function openStage(): Promise<Stage> {
+/** A fresh stage: a key pair, an empty folder host and a web server that shows it. `more` is for packing and publishing. */
+export async function openStage(more: Readonly<Record<string, string>> = {}): Promise<Stage> {
   const folder = await mkdtemp(join(tmpdir(), 'slipway-e2e-'));
   const releases = join(folder, 'releases');
   const server = await showFolder(releases);
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const keys = await makeKeys(folder);
-  const env = { SLIPWAY_SECRET_KEY: keys.secret };
+  const env = { SLIPWAY_SECRET_KEY: keys.secret, ...more };
   const source: Stage['source'] = async (version, release, edit) => {
     const tree = join(folder, `source-${version}`);
     await must(['sh', join(REPOSITORY, 'scripts/reference-product.sh'), String(release), tree]);

@@ -91,6 +91,8 @@ async function runDocker(argv: readonly string[], call: Call): Promise<RunResult
       return runCompose(rest, call);
     case 'info':
       return said(JSON.stringify({ ServerVersion: '28.0.0', OSType: 'linux', Architecture: 'x86_64', DockerRootDir: '/' }));
+    case 'system':
+      return showDiskUse(rest, call);
     case 'ps':
       return listContainers(rest, call);
     case 'inspect':
@@ -118,6 +120,25 @@ async function runDocker(argv: readonly string[], call: Call): Promise<RunResult
     default:
       throw new Error(`fake engine: unknown command ${argv.join(' ')}`);
   }
+}
+
+/** `docker system df`: sizes as people read them. */
+function showDiskUse(words: readonly string[], { state }: Call): RunResult {
+  const { flags, rest } = splitArguments(words, ['--format'], ['--verbose']);
+  if (rest[0] !== 'df' || !flags.has('--verbose') || flags.get('--format')?.[0] !== '{{json .Volumes}}')
+    throw new Error(`fake engine: unknown command docker system ${words.join(' ')}`);
+  const rows = [...state.volumes.values()].map(({ name, tree }) => ({
+    Name: name,
+    Size: humanSize(packTree(tree, name).length),
+    Links: '0',
+  }));
+  return said(JSON.stringify(rows));
+}
+
+/** Four digits that count, as the engine's command line writes sizes. */
+function humanSize(bytes: number): string {
+  const power = bytes < 1000 ? 0 : Math.floor(Math.log10(bytes) / 3);
+  return `${Number((bytes / 1000 ** power).toPrecision(4))}${['B', 'kB', 'MB', 'GB'][power]}`;
 }
 
 function listContainers(words: readonly string[], { state }: Call): RunResult {

@@ -30,6 +30,18 @@ describe('install.sh cut short', () => {
     expect(lengths.length).toBeGreaterThan(1000);
   });
 
+  it('within a name at the start of a line starts no program that happens to be called so', () => {
+    const script = installerText();
+    const cuts = [...script.matchAll(/^[a-z_0-9]+(?=\()/gm)].flatMap(({ index, 0: name }) =>
+      Array.from(name, (_, more) => index + more + 1),
+    );
+    const said = cuts.map((length) => spawnSync('dash', { input: script.slice(0, length), encoding: 'utf8', env: stage.environment() }));
+    expect(
+      said.map(({ stderr }) => stderr).filter((text) => !/^dash: \d+: ([a-z_0-9]+: not found|Syntax error: .*)\n$/.test(text)),
+    ).toEqual([]);
+    expect(cuts.length).toBeGreaterThan(200);
+  });
+
   it.each(SHELLS.map((shell) => [named(shell), shell] as const))('in its last line runs nothing in %s, and whole it runs', (_, shell) => {
     if (!isThere(shell[0] ?? '')) return;
     const script = Buffer.from(installerText());

@@ -16,13 +16,25 @@ const FACTS: InstallerFacts = {
   locations: ['https://git.acme.example/acme', '/srv/releases'],
   key: null,
 };
-const TEMPLATE = '@PRODUCT@ @TITLE@ @CLI@ @VERSION@ @CHANNEL@ @TAG@ @OPERATOR_SIZE@ @OPERATOR_SHA256@ @PUBLIC_KEY@ @KEY_ID@ @LOCATIONS@';
+const TEMPLATE =
+  '@PRODUCT@ @TITLE@ @CLI@ @VERSION@ @CHANNEL@ @TAG@ @OPERATOR_SIZE@ @OPERATOR_SHA256@ @PUBLIC_KEY@ @KEY_ID@ @LOCATIONS@ ' +
+  '@RUNTIME_NODE@ @RUNTIME_TAG@ @RUNTIME_LINUX_X64@ @RUNTIME_LINUX_ARM64@';
 
 describe('renderInstaller', () => {
   it('puts every value in as one quoted word', () => {
     const words = "'acme' 'Acme Platform' 'acmectl' '2.4.0' 'stable' 'bundle-v2.4.0' '12'";
     const digest = `'${digestOf('').slice('sha256:'.length)}'`;
-    expect(renderInstaller(TEMPLATE, FACTS)).toBe(`${words} ${digest} '' '' 'https://git.acme.example/acme' '/srv/releases'`);
+    expect(renderInstaller(TEMPLATE, FACTS)).toBe(`${words} ${digest} '' '' 'https://git.acme.example/acme' '/srv/releases' '' '' '' ''`);
+  });
+
+  it('describes the Node.js for each kind of machine in one word', () => {
+    const file = { name: 'runtime-linux-arm64.gz', size: 40, sha256: digestOf('a') };
+    const program = { size: 100, sha256: digestOf('b') };
+    const runtime = { node: '24.21.0', os: 'linux', arch: 'arm64', ...file, tag: 'runtime-node-24.21.0', program };
+    const hex = (text: string): string => digestOf(text).slice('sha256:'.length);
+    const words = `'24.21.0' 'runtime-node-24.21.0' '' 'runtime-linux-arm64.gz 40 ${hex('a')} 100 ${hex('b')}'`;
+    expect(renderInstaller(TEMPLATE, { ...FACTS, runtimes: [runtime] })).toContain(words);
+    expect(() => renderInstaller(TEMPLATE, { ...FACTS, runtimes: [{ ...runtime, name: '../x y' }] })).toThrow('not a plain file name');
   });
 
   it('does not look for names inside values', () => {

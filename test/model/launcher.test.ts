@@ -21,6 +21,16 @@ describe('the launcher', () => {
     }
   });
 
+  it('starts what was kept for recovery when an install was cut off before its program had its place', async ({ onTestFinished }) => {
+    const root = await mkdtemp(join(tmpdir(), 'launcher-'));
+    onTestFinished(() => rm(root, { recursive: true }));
+    await mkdir(join(root, '.slipway/operators'), { recursive: true });
+    await writeFile(join(root, '.slipway/operators', 'a'.repeat(64)), 'console.log(process.argv[1]);');
+    const text = renderLauncher({ cli: 'acmectl', folder: root, node: process.execPath });
+    const result = spawnSync('sh', ['-c', text, 'acmectl', 'recover'], { encoding: 'utf8' });
+    expect(result).toMatchObject({ status: 0, stdout: `${join(root, '.slipway/operators', 'a'.repeat(64))}\n` });
+  });
+
   it('says what is missing when there is no Node.js', () => {
     const text = renderLauncher({ cli: 'acmectl', folder: '/opt/acme', node: '/no/node' });
     const result = spawnSync('/bin/sh', ['-c', text], { encoding: 'utf8', env: { PATH: '/nowhere' } });

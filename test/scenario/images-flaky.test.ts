@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { type Chance, chanceOf } from '../fakes/chance.ts';
 import { type LineEnd, runLine } from '../fakes/command-line.ts';
 import { type FakeRegistry, type FakeRegistryOptions, startFakeRegistry } from '../fakes/registry.ts';
 import { auditRegistry } from '../fakes/registry-audit.ts';
@@ -22,17 +23,6 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'slipway-flaky-'));
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
-
-/** From 0 to `most` - 1; the same for the same seed. */
-type Chance = (most: number) => number;
-
-function chanceOf(seed: number): Chance {
-  let state = seed;
-  return (most) => {
-    state = (state * 1_103_515_245 + 12_345) % 2 ** 31;
-    return Math.floor((state / 2 ** 31) * most);
-  };
-}
 
 interface Stage {
   readonly source: FakeRegistry;

@@ -108,6 +108,16 @@ describe.skipIf(!hasDockerRegistry())('a blob on its way to a registry', () => {
     expect(await open().hasBlob(ref, blob)).toBe(false);
   });
 
+  test('is checked by a registry that refuses other bytes under its digest, which leaves nothing there', async () => {
+    expect(await open().checksDigests(ref)).toBe(true);
+    expect(await open().isNew(ref)).toBe(true);
+  });
+
+  test('is not thought to be checked by a registry that takes anything', async () => {
+    proxy.spoil(BLOB_PUT, { kind: 'answer', status: 201 });
+    expect(await open().checksDigests(ref)).toBe(false);
+  });
+
   test('is mounted from a repository of the same registry without being sent', async () => {
     await put({ ...ref, repository: `${ref.repository}/base` });
     const before = proxy.sent();

@@ -150,6 +150,19 @@ const putFiles: Handler<'put-files'> = {
   },
 };
 
+const showRuntimes: Handler<'show-runtimes'> = {
+  done: async ({ host, assets }, { world }) => {
+    for (const { name, size, sha256 } of assets) {
+      const there = await openView(host, world).read(`runtimes/${name}`, size).catch(ifTooLarge);
+      if (there === undefined || digestOf(there) !== sha256) return false;
+    }
+    return true;
+  },
+  run: async ({ host, tag, assets }, site) => {
+    for (const asset of assets) await hostOf(host, site).putAsset(tag, asset, `runtimes/${asset.name}`);
+  },
+};
+
 /** The handlers of publishing. */
 export const releaseSteps = {
   'reserve-tag': reserveTag,
@@ -162,6 +175,7 @@ export const releaseSteps = {
   'put-texts': putTexts,
   'mirror-channel': mirrorChannel,
   'put-files': putFiles,
+  'show-runtimes': showRuntimes,
 } satisfies Pick<
   Handlers,
   | 'reserve-tag'
@@ -174,6 +188,7 @@ export const releaseSteps = {
   | 'put-texts'
   | 'mirror-channel'
   | 'put-files'
+  | 'show-runtimes'
 >;
 
 function hostOf(address: HostAddress, site: Site): ReleaseHost {

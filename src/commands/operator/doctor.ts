@@ -4,7 +4,7 @@ import { observeInstall } from '../../observe/install.ts';
 import { localEdits } from '../../plan/files.ts';
 import { type Command, type CommandResult, type Context, type FlagTable, isSet, refusePositionals } from '../command.ts';
 import { FOLDER_FLAG, findInstall } from './folder.ts';
-import { findUnfit } from './preflight.ts';
+import { backupPlaces, findUnfit } from './preflight.ts';
 import { secretTroubles } from './record.ts';
 
 const FLAGS = {
@@ -19,7 +19,7 @@ async function run(context: Context): Promise<CommandResult> {
   const root = findInstall(context);
   const install = await observeInstall(root);
   const { manifest, record } = install;
-  const findings = [...(await findUnfit(context, { manifest, root, project: record.project, ports: [], dataBytes: 0 }))];
+  const findings = [...(await findUnfit(context, { manifest, root, project: record.project, ports: [], backup: backupPlaces(install) }))];
   if (!isSet(context.flags, 'preflight')) {
     const lost = secretTroubles(record, envValues(install.env));
     for (const name of lost)

@@ -18,13 +18,15 @@ export interface HandOver {
   readonly release: ChannelRelease;
   /** The command line for the new program. */
   readonly argv: readonly string[];
+  /** The Node.js to run it with, when it is not this one. */
+  readonly node?: string | undefined;
   /** The nonce of our lock, for the new program to take over. */
   readonly nonce?: string;
 }
 
-/** Runs the release's own operator when it is another program than this one, and gives its result; undefined when this is the one. */
+/** Runs the release's own operator when it is another program than this one or needs another Node.js, and gives its result; undefined when this is the one. */
 export async function handOver(context: Context, wish: HandOver): Promise<CommandResult | undefined> {
-  if ((await observeSelf(context.file)) === wish.release.operator) return undefined;
+  if (wish.node === undefined && (await observeSelf(context.file)) === wish.release.operator) return undefined;
   const path = await keepOperator(wish);
   return runOperator(context, path, wish);
 }
@@ -52,8 +54,8 @@ async function keepOperator({ root, source, release }: HandOver): Promise<string
   return path;
 }
 
-async function runOperator(context: Context, path: string, wish: Pick<HandOver, 'argv' | 'nonce'>): Promise<CommandResult> {
+async function runOperator(context: Context, path: string, wish: Pick<HandOver, 'argv' | 'nonce' | 'node'>): Promise<CommandResult> {
   const env = { ...context.world.env, SLIPWAY_HANDED_OVER: '1', ...(wish.nonce === undefined ? {} : { SLIPWAY_LOCK_NONCE: wish.nonce }) };
-  const exit = await runForeground([process.execPath, path, ...wish.argv], env);
+  const exit = await runForeground([wish.node ?? process.execPath, path, ...wish.argv], env);
   return { fields: {}, text: '', exit, handedOver: true };
 }

@@ -24,7 +24,8 @@ import { backupsFolder } from '../../plan/data.ts';
 import { planUpgrade } from '../../plan/upgrade.ts';
 import { type Context, isSet } from '../command.ts';
 import { answersFor, generateSecrets, givenNames } from './answers.ts';
-import { refuseUnfit, refuseUnset } from './preflight.ts';
+import { prepareLaunching } from './launching.ts';
+import { backupPlaces, refuseUnfit, refuseUnset } from './preflight.ts';
 import { nextRecord, refuseOtherSecrets } from './record.ts';
 import { releaseContents, releaseExtras } from './release-files.ts';
 
@@ -54,7 +55,7 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
   const { manifest } = bundle;
   const install = await observeInstall(root, pathsOf(manifest));
   const start = !isSet(context.flags, 'no-start');
-  if (start) await refuseUnfit(context, { manifest, root, project: record.project, ports: [], dataBytes: 0 });
+  if (start) await refuseUnfit(context, { manifest, root, project: record.project, ports: [], backup: backupPlaces(before) });
   const env = await mergeSettings(context, install, bundle);
   const values = envValues(env.file);
   refuseOtherSecrets(record, values);
@@ -67,6 +68,7 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
   const engine = present ?? { containers: [], volumes: Object.values(record.volumes), config: next };
   const operation = `upgrade-${world.random(8).toString('hex')}`;
   const at = momentOf(world.now());
+  const launching = await prepareLaunching(context, { root, manifest, fetched, record });
   const recordText = printInstall(
     nextRecord(
       record,
@@ -78,6 +80,7 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
         features: env.features,
         values,
         operation: { id: operation, command: 'upgrade', from: record.version, to: manifest.version, outcome: 'upgraded', at },
+        launching: launching.fields,
       },
       world,
     ),
@@ -99,6 +102,7 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
     record: digestOf(recordText),
     features: env.features,
     start,
+    launching: launching.wish,
   };
   const plan = planUpgrade(wish, {
     install,
@@ -113,6 +117,7 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
     ...keptContents(install),
     ...releaseContents(cache, manifest),
     ...extras.contents,
+    ...launching.contents,
     [wish.environment, { text: envText(env.file) }],
     [wish.record, { text: recordText }],
   ]);

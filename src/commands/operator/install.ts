@@ -37,6 +37,7 @@ import {
 import { ANSWER_FLAGS, answersFor, generateSecrets, openSecrets } from './answers.ts';
 import { defaultFolder, FOLDER_FLAG } from './folder.ts';
 import { handOver } from './hand-over.ts';
+import { changeRuntime, prepareLaunching } from './launching.ts';
 import { portsOf, refuseUnfit, refuseUnset } from './preflight.ts';
 import { newRecord } from './record.ts';
 import { releaseContents, releaseExtras } from './release-files.ts';
@@ -93,11 +94,13 @@ async function run(context: Context): Promise<CommandResult> {
   const fetched = await observeChannel(world, { locations, product, channel, trust, acceptExpired: isSet(flags, 'accept-expired') });
   const release = chooseRelease(fetched, textFlag(flags, 'release-version'));
   const scratch = await makeScratch();
+  const node = await changeRuntime(context, { fetched, release, cache: scratch });
   const handed = await handOver(context, {
     root: join(scratch, 'hand-over'),
     source: fetched.source,
     release,
     argv: process.argv.slice(2),
+    node,
   });
   if (handed !== undefined) return handed;
   const onBytes = (done: number, total: number): void => world.report({ type: 'progress', text: 'bundle', done, total, unit: 'bytes' });
@@ -110,10 +113,10 @@ async function installRelease(site: Site): Promise<CommandResult> {
   const { context, root, bundle, start, project, release } = site;
   const { world } = context;
   const { manifest } = bundle;
-  if (start) await refuseUnfit(context, { manifest, root, project, ports: [], dataBytes: 0 });
+  if (start) await refuseUnfit(context, { manifest, root, project, ports: [] });
   const env = await makeEnvironment(site);
   const values = envValues(env.file);
-  if (start) await refuseUnfit(context, { manifest, root, project, ports: portsOf(manifest, values, env.features), dataBytes: 0 });
+  if (start) await refuseUnfit(context, { manifest, root, project, ports: portsOf(manifest, values, env.features) });
   const compose = await observeProject(root, project, env.file);
   const next = await observeCandidate(world, root, { project: compose, texts: await composeTexts(site, env.file) });
   refuseUnset(next.unset);
@@ -122,6 +125,7 @@ async function installRelease(site: Site): Promise<CommandResult> {
   const at = momentOf(world.now());
   const id = `install-${world.random(8).toString('hex')}`;
   const operation = { id, command: 'install', from: null, to: manifest.version, outcome: 'installed', at };
+  const launching = await prepareLaunching(context, { root, manifest, fetched: site.fetched, record: undefined });
   const recordText = printInstall(
     newRecord(
       {
@@ -137,6 +141,7 @@ async function installRelease(site: Site): Promise<CommandResult> {
         values,
         at,
         operation,
+        launching: launching.fields,
       },
       world,
     ),
@@ -153,11 +158,13 @@ async function installRelease(site: Site): Promise<CommandResult> {
     record: digestOf(recordText),
     features: env.features,
     start,
+    launching: launching.wish,
   };
   const plan = planInstall(wish, { root, rootExists: env.rootExists, project: compose, found, containers, next });
   const contents = new Map<Digest, Content>([
     ...releaseContents(site.cache, manifest),
     ...extras.contents,
+    ...launching.contents,
     [wish.environment, { text: envText(env.file) }],
     [wish.record, { text: recordText }],
   ]);
@@ -175,7 +182,7 @@ async function installRelease(site: Site): Promise<CommandResult> {
   throwUnlessDone(carried);
   return {
     fields: { product: manifest.product, version: manifest.version, folder: root, outcome: 'installed' },
-    text: welcome(manifest, root, start),
+    text: welcome(manifest, { root, start, command: launching.fields.launcher ?? join(root, manifest.cli) }),
   };
 }
 
@@ -266,8 +273,15 @@ async function installedAlready(context: Context, root: string, record: InstallR
   });
 }
 
-function welcome(manifest: Manifest, root: string, start: boolean): string {
-  const next = start ? `${join(root, manifest.cli)} status` : `docker compose up -d (in ${root})`;
+interface Welcomed {
+  readonly root: string;
+  readonly start: boolean;
+  /** How the command is called. */
+  readonly command: string;
+}
+
+function welcome(manifest: Manifest, { root, start, command }: Welcomed): string {
+  const next = start ? `${command} status` : `docker compose up -d (in ${root})`;
   return `${manifest.title} ${manifest.version} is installed at ${root}\nNext: ${next}\nKeep a copy of ${join(root, '.env')} elsewhere: without its secrets the data cannot be read.\n`;
 }
 

@@ -1,10 +1,14 @@
 // Preflight before anything is asked or changed. Rule: what blocks is told all at once; warnings are told and the work goes on.
 
+import { envValues } from '../../model/env-file.ts';
 import { ToolError } from '../../model/error.ts';
+import type { InstallFacts } from '../../model/facts.ts';
 import { isActive } from '../../model/feature.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import { fillPlaceholders } from '../../model/placeholder.ts';
+import type { DataPlaces } from '../../observe/data-size.ts';
 import { observeMachine } from '../../observe/machine.ts';
+import { backupsFolder } from '../../plan/data.ts';
 import { type PreflightFinding, preflight } from '../../plan/preflight.ts';
 import type { Context } from '../command.ts';
 
@@ -13,7 +17,14 @@ export interface FitWish {
   readonly root: string;
   readonly project: string;
   readonly ports: readonly { readonly port: number; readonly protocol: 'tcp' | 'udp' }[];
-  readonly dataBytes: number;
+  /** The data that will be backed up, and where to; none before there is an install. */
+  readonly backup?: BackupPlaces;
+}
+
+export interface BackupPlaces {
+  readonly data: DataPlaces;
+  /** Relative to the install, or absolute. */
+  readonly folder: string;
 }
 
 /** Throws E_PREFLIGHT, or E_PROJECT_ELSEWHERE, naming everything that stands in the way. */
@@ -34,10 +45,19 @@ export async function refuseUnfit(context: Context, wish: FitWish): Promise<void
 
 /** All findings, for `doctor`. */
 export async function findUnfit(context: Context, wish: FitWish): Promise<readonly PreflightFinding[]> {
-  const { manifest, root, project, ports, dataBytes } = wish;
-  const images = manifest.images.map((image) => ({ pinned: `${image.reference}@${image.digest}`, size: image.size }));
-  const machine = await observeMachine(context.world, { root, project, ports, images });
-  return preflight({ manifest, root, project, dataBytes }, machine);
+  const { manifest, root, project, ports, backup } = wish;
+  const images = manifest.images.map(({ reference, digest }) => ({ pinned: `${reference}@${digest}`, digest }));
+  const { data = { paths: [], volumes: [] }, folder: backups = '.' } = backup ?? {};
+  const machine = await observeMachine(context.world, { root, project, ports, images, data, backups });
+  return preflight({ manifest, root, project }, machine);
+}
+
+/** What an upgrade of this install copies before it changes anything. */
+export function backupPlaces({ manifest, record, env }: InstallFacts): BackupPlaces {
+  const items = Object.entries(manifest.data).filter(([, { ephemeral, onUpgrade }]) => ephemeral !== true && onUpgrade !== 'skip');
+  const paths = items.flatMap(([, { path }]) => path ?? []);
+  const volumes = items.flatMap(([name, { path }]) => (path === undefined ? (record.volumes[name] ?? []) : []));
+  return { data: { paths, volumes }, folder: backupsFolder(manifest, envValues(env)) };
 }
 
 /** The ports that a release needs on this machine, with these answers and features. */

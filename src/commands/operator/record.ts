@@ -8,6 +8,7 @@ import type { Manifest } from '../../model/manifest.ts';
 import type { World } from '../../model/seams.ts';
 import { matchesFingerprint, takeFingerprint } from '../../model/secret.ts';
 import type { Trust } from '../../model/trust.ts';
+import type { Launching } from './launching.ts';
 
 export interface NewRecord {
   readonly manifest: Manifest;
@@ -22,6 +23,7 @@ export interface NewRecord {
   readonly values: ReadonlyMap<string, string>;
   readonly at: string;
   readonly operation: OperationRecord;
+  readonly launching?: Launching['fields'];
 }
 
 /** The record of a first install. */
@@ -43,18 +45,20 @@ export function newRecord(wish: NewRecord, world: World): InstallRecord {
     secrets: fingerprints(manifest, wish.values, {}, world),
     held: [],
     installed: at,
+    ...wish.launching,
     operations: [operation],
   };
 }
 
 export interface NextRecord
-  extends Pick<NewRecord, 'manifest' | 'manifestDigest' | 'trust' | 'config' | 'features' | 'values' | 'operation'> {}
+  extends Pick<NewRecord, 'manifest' | 'manifestDigest' | 'trust' | 'config' | 'features' | 'values' | 'operation' | 'launching'> {}
 
 /** The record after an upgrade or a change of answers. */
 export function nextRecord(before: InstallRecord, wish: NextRecord, world: World): InstallRecord {
   const { manifest, manifestDigest, trust, config, features, values, operation } = wish;
+  const { runtime: _, ...kept } = before; // an upgrade says anew which Node.js it runs on
   const changed = {
-    ...before,
+    ...(wish.launching === undefined ? before : { ...kept, ...wish.launching }),
     version: manifest.version,
     manifest: manifestDigest,
     trust,

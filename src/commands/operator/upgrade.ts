@@ -4,7 +4,7 @@ import type { Applied } from '../../apply/apply.ts';
 import { type Lock, takeLock } from '../../apply/lock.ts';
 import type { ChannelRelease } from '../../model/channel.ts';
 import { ToolError } from '../../model/error.ts';
-import { lockPath } from '../../model/layout.ts';
+import { cacheFolder, lockPath } from '../../model/layout.ts';
 import { parseVersion } from '../../model/version.ts';
 import type { FetchedChannel } from '../../observe/channel.ts';
 import { observeInstall } from '../../observe/install.ts';
@@ -27,6 +27,7 @@ import { FOLDER_FLAG, findInstall } from './folder.ts';
 import { handOver } from './hand-over.ts';
 import { holdVersion } from './hold.ts';
 import { type Hop, prepareHop } from './hop.ts';
+import { changeRuntime } from './launching.ts';
 
 const FLAGS = {
   ...FOLDER_FLAG,
@@ -77,11 +78,13 @@ async function upgradeUnderLock(context: Context, root: string, lock: Lock | und
   const to = textFlag(flags, 'to');
   const release = chooseUpgrade(fetched, parseVersion(record.version), { held: record.held, ...(to === undefined ? {} : { to }) });
   if (release === undefined) return upToDate(record.version);
+  const node = await changeRuntime(context, { fetched, release, cache: cacheFolder(root) });
   const handed = await handOver(context, {
     root,
     source: fetched.source,
     release,
     argv: process.argv.slice(2),
+    node,
     ...(lock === undefined ? {} : { nonce: lock.record.nonce }),
   });
   if (handed !== undefined) return handed;

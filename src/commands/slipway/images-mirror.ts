@@ -1,25 +1,29 @@
 // images mirror: third-party images into the product's registry and further places. Rule: what is there is not sent again; one that fails stops no other, and the exit code tells.
+import { resolve } from 'node:path';
 import type { ErrorCode } from '../../model/error.ts';
 import { ToolError } from '../../model/error.ts';
 import type { Event } from '../../model/event.ts';
 import { type ImageRef, printImageRef } from '../../model/image.ts';
 import type { CopiedImage, CopyOutcome } from '../../model/image-copy.ts';
 import { findCollisions, type MirrorEntry, planMirrorNames } from '../../model/mirror.ts';
+import { type MirrorPlace, type MirrorPlaces, moveEntries, parseMirrorPlace } from '../../model/mirror-places.ts';
 import { didYouMean } from '../../model/near.ts';
 import { problemAt } from '../../model/problem.ts';
-import { type ObservedCopy, observeCopies, observeMirror } from '../../observe/mirror.ts';
+import { type ObservedCopy, observeCopies, observeLayout, observeMirror } from '../../observe/mirror.ts';
 import { observeSelf } from '../../observe/self.ts';
 import { planMirror } from '../../plan/mirror.ts';
 import { mirrorToText } from '../../show/images.ts';
 import { planToJson, planToText } from '../../show/plan.ts';
 import { carryOut, isPlanOnly } from '../carry-out.ts';
-import { type CommandResult, type Context, type FlagTable, isSet, textFlags } from '../command.ts';
+import { type CommandResult, type Context, type FlagTable, isSet, textFlag, textFlags } from '../command.ts';
 import { endEarlier } from './earlier.ts';
 import { problemsError } from './inspect.ts';
 import type { ProductFile } from './product-file.ts';
 
 export const MIRROR_FLAGS = {
   only: { type: 'string', value: 'GROUP', multiple: true, help: 'mirror: these groups alone, or single images by name' },
+  from: { type: 'string', value: 'oci:DIR', help: 'mirror: read the images from this folder instead of upstream' },
+  to: { type: 'string', value: 'PLACE', help: 'mirror: put them here instead: oci:DIR, a folder, or a registry such as quay.io/acme' },
 } as const satisfies FlagTable;
 
 /** One image at all its destinations, as the result tells it. */
@@ -36,7 +40,8 @@ interface MirrorRow {
 /** Copies what is missing. Throws E_STEP_FAILED, with all rows in its details, when an image could not be copied. */
 export async function mirrorImages(context: Context, file: ProductFile): Promise<CommandResult> {
   await endEarlier(file.root, context, 'images mirror');
-  const entries = chooseEntries(context, file);
+  const places = await choosePlaces(context);
+  const entries = chooseEntries(context, file, places);
   const { copies, failed } = await observeCopies(entries, context.world);
   const collisions = findCollisions(file.product, copies);
   if (collisions.length > 0)
@@ -82,18 +87,35 @@ export async function mirrorImages(context: Context, file: ProductFile): Promise
   });
 }
 
+/** What --from and --to say; throws E_NOT_FOUND for a folder that holds no images. */
+async function choosePlaces({ flags }: Context): Promise<MirrorPlaces> {
+  const place = (flag: string): MirrorPlace | undefined => {
+    const text = textFlag(flags, flag);
+    return text === undefined ? undefined : parseMirrorPlace(text, `--${flag}`, (folder) => resolve(folder));
+  };
+  const [from, to] = [place('from'), place('to')];
+  const destination = to === undefined ? {} : { to };
+  if (from === undefined) return destination;
+  if (from.kind !== 'folder') {
+    throw new ToolError('E_USAGE', '--from takes a folder, oci:DIR', { hint: 'Without it the images come from upstream.' });
+  }
+  await observeLayout(from.folder);
+  return { from, ...destination };
+}
+
 /** The entries of the table that were asked for. Throws E_CONFIG for a table with mistakes, and E_USAGE for a group that is not there. */
-function chooseEntries(context: Context, { product }: ProductFile): readonly MirrorEntry[] {
-  const { entries, problems } = planMirrorNames(product);
+function chooseEntries(context: Context, { product }: ProductFile, places: MirrorPlaces): readonly MirrorEntry[] {
+  const { entries: named, problems } = planMirrorNames(product);
   if (problems.length > 0)
     throw problemsError(
       problems.map((text) => problemAt(product.source, text)),
       context,
     );
+  const entries = moveEntries(named, places);
   const homeless = entries.find(({ destinations }) => destinations.length === 0);
   if (homeless !== undefined) {
     throw new ToolError('E_CONFIG', `${printImageRef(homeless.source)} has no destination`, {
-      hint: 'Set images.registry, or name places with `to`.',
+      hint: 'Set images.registry, name places with `to`, or give --to.',
     });
   }
   const only = textFlags(context.flags, 'only');

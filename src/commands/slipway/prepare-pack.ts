@@ -10,8 +10,9 @@ import { momentOf } from '../../model/parse.ts';
 import type { Planned, Signing } from '../../model/plan.ts';
 import { type Problem, problemAt, sortProblems } from '../../model/problem.ts';
 import type { Product } from '../../model/product.ts';
+import type { RuntimeSet } from '../../model/runtime.ts';
 import type { OperatorProgram } from '../../model/source-file.ts';
-import { observeOperatorProgram, readInstallerTemplate } from '../../observe/own-files.ts';
+import { observeOperatorProgram, observeRuntimes, readInstallerTemplate } from '../../observe/own-files.ts';
 import { observeUnsealed } from '../../observe/packed.ts';
 import { observeProductImages } from '../../observe/product-images.ts';
 import { checkSecretKey, type PackedRequest } from '../../observe/published.ts';
@@ -66,7 +67,8 @@ export async function preparePack(context: Context, folders: Folders): Promise<P
   const { items, problems } = assess(inspection, { release, operator, resolved: images });
   const pinned = [...problems, ...checkPlatforms(product, table, images)];
   if (hasErrors(pinned)) throw problemsError(sortProblems(pinned), context);
-  const installer = await installerOf(inspection, { release, operator, signing }, context);
+  const runtimes = await observeRuntimes(context.file, context.world.env);
+  const installer = await installerOf(inspection, { release, operator, signing, runtimes }, context);
   const place = placeOf(root, folders);
   const request = {
     folder: join(resolve(root, place), release.tag),
@@ -76,7 +78,7 @@ export async function preparePack(context: Context, folders: Folders): Promise<P
   };
   const packed = await observeUnsealed(request);
   const wanted = { id: context.world.random(8).toString('hex'), ...release, out: place, signing };
-  const planned = planPack(wanted, { product, commit: checkout.commit, made, items, images, operator, installer, packed });
+  const planned = planPack(wanted, { product, commit: checkout.commit, made, items, images, operator, installer, runtimes, packed });
   const warnings = signing.publicKey === null ? [...offline, unsigned(product)] : offline;
   return { root, release, planned, warnings: sortProblems(warnings), request };
 }
@@ -123,7 +125,7 @@ async function refuseOtherState({ root, checkout, worktree }: Inspection, { tag 
 
 async function installerOf(
   { root, product }: Inspection,
-  { release, operator, signing }: Making & { readonly signing: Signing },
+  { release, operator, signing, runtimes }: Making & { readonly signing: Signing; readonly runtimes: RuntimeSet | undefined },
   { file, world }: Context,
 ): Promise<string> {
   const { title, cli } = product;
@@ -134,7 +136,16 @@ async function installerOf(
   const key = signing.publicKey === null ? null : parsePublicKey(signing.publicKey, 'release.publicKey');
   const program = { operator: operator.sha256, operatorSize: operator.size };
   const template = await readInstallerTemplate(file, world.env);
-  return renderInstaller(template, { product: product.product, title, cli, ...release, ...program, locations, key });
+  return renderInstaller(template, {
+    product: product.product,
+    title,
+    cli,
+    ...release,
+    ...program,
+    locations,
+    key,
+    runtimes: runtimes?.files ?? [],
+  });
 }
 
 /** Below the root as a relative path, so that plans of the same product read the same. */

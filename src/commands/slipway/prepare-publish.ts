@@ -9,10 +9,13 @@ import { channelsIncluding, mainChannelOf } from '../../model/tag.ts';
 import { parseVersion } from '../../model/version.ts';
 import { observeIdentity } from '../../observe/identity.ts';
 import { observeNotes } from '../../observe/notes.ts';
+import { runtimesPlace } from '../../observe/own-files.ts';
 import { type HostFacts, isDrafted, observeHost, type PackedRelease } from '../../observe/published.ts';
+import { findRuntimes, measureBuilt } from '../../observe/runtimes.ts';
 import type { PublishWanted } from '../../plan/announce.ts';
 import { notesOf } from '../../plan/notes.ts';
 import { planPublish } from '../../plan/publish.ts';
+import type { RuntimeFacts } from '../../plan/runtime-release.ts';
 import { isPlanOnly } from '../carry-out.ts';
 import { type Context, isSet } from '../command.ts';
 import { hasErrors, problemsError } from './inspect.ts';
@@ -50,7 +53,8 @@ export async function planFor(context: Context, publishing: Publishing): Promise
     replace: publishing.replace,
   };
   const named = (wished: HostAddress): HostFacts => facts.find(({ host }) => host.name === wished.name) as HostFacts; // one for each was asked
-  const states = { authority: named(hosts.authority), targets: hosts.targets.map(named) };
+  const runtime = await observeRuntimesOf(context, publishing);
+  const states = { authority: named(hosts.authority), targets: hosts.targets.map(named), runtime };
   return planPublish(wanted, { ...packed, ...states, from: relative(file.root, packed.folder) });
 }
 
@@ -90,8 +94,23 @@ async function observeHosts(context: Context, publishing: Publishing): Promise<r
   return facts;
 }
 
+/** What the hosts have of the Node.js that the release was packed with. */
+async function observeRuntimesOf({ file: program, world, flags }: Context, { file, hosts, packed }: Publishing): Promise<RuntimeFacts> {
+  const { runtime, commit } = packed.manifest;
+  if (runtime === undefined || isSet(flags, 'draft')) return { from: undefined, built: [], states: [] };
+  const place = runtimesPlace(program, world.env);
+  const built = await measureBuilt(place);
+  const asked = hosts.targets.map((host) => findRuntimes({ host, files: runtime.files, commit, built }, world));
+  const states = (await Promise.all(asked)).filter((state) => state !== undefined);
+  refuseProblems(
+    states.flatMap(({ host, problems }) => problems.map((problem) => ({ ...problem, host: host.name }))),
+    { world },
+  );
+  return { from: place === undefined ? undefined : relative(file.root, place), built, states };
+}
+
 /** Warnings are said; errors stop, all at once. */
-export function refuseProblems(problems: readonly (HostProblem & { readonly host: string })[], { world }: Context): void {
+export function refuseProblems(problems: readonly (HostProblem & { readonly host: string })[], { world }: Pick<Context, 'world'>): void {
   for (const { severity, host, message, hint } of problems) {
     if (severity === 'warning') world.report({ type: 'warning', text: `${host}: ${message}`, hint });
   }

@@ -27,6 +27,7 @@ import { type CommandResult, type Context, isSet, textFlag, textFlags } from '..
 import { endEarlier } from './earlier.ts';
 import { refuseProblems } from './prepare-publish.ts';
 import { hostNamed, type ProductFile, readProductFile } from './product-file.ts';
+import { runtimesToCopy } from './runtime-copy.ts';
 
 interface Copying extends CopySource {
   readonly file: ProductFile;
@@ -107,6 +108,8 @@ async function observeCopy(context: Context, copying: Copying, channels: readonl
   const wishes = releases.map(({ tag, assets }) => ({ tag, assets, commit: manifests.get(tag)?.commit ?? null, replace: false }));
   const targets = await observeCopyTargets(to, wishes, world);
   refuseProblems(problemsOf(targets, to), context);
+  const commit = [...manifests.values()].at(-1)?.commit ?? null;
+  const runtimes = await runtimesToCopy({ from: copying.from, to, channels: wholeOf(copying, channels), commit }, world);
   const main = mainChannelOf(file.product.release.channels);
   const latest = channels.find(({ channel }) => channel.channel === main)?.channel.latest ?? null;
   const whole: CopyFacts['channels'][number][] = [];
@@ -118,6 +121,7 @@ async function observeCopy(context: Context, copying: Copying, channels: readonl
     releases: releases.map((release, index) =>
       describeRelease(release, { manifest: manifests.get(release.tag), target: targets[index], latest }),
     ),
+    runtimes,
     channels: whole,
     texts: statements,
     there: await observeTexts(to, statements, world),
