@@ -1,8 +1,9 @@
 // Copies images between registries. Rule: a layer goes to each registry once and is mounted from there; children before their index, the tag last; one image that
 // fails stops no other.
+import type { Digest } from '../model/digest.ts';
 import { isToolError, ToolError } from '../model/error.ts';
 import { type ImageRef, pinImage, printImageRef } from '../model/image.ts';
-import { bytesToSend, type CopiedImage, type ImageToCopy, type ManifestToCopy } from '../model/image-copy.ts';
+import { type AttachedToCopy, blobsOf, bytesToSend, type CopiedImage, type ImageToCopy, type ManifestToCopy } from '../model/image-copy.ts';
 import type { Blob, Registry } from '../model/registry.ts';
 import { type Limit, limitTo } from '../world/limit.ts';
 
@@ -72,9 +73,10 @@ function nameOf(place: ImageRef): string {
 
 function jobsOf(images: readonly ImageToCopy[]): ReadonlyMap<string, Job> {
   const jobs = new Map<string, Job>();
-  for (const { source, destinations, manifests } of images) {
+  for (const image of images) {
+    const { source, destinations } = image;
     for (const destination of destinations) {
-      for (const blob of manifests.flatMap(({ blobs }) => blobs)) {
+      for (const blob of blobsOf(image)) {
         const key = keyOf(destination, blob);
         const job: Job = jobs.get(key) ?? { blob, source, targets: [], ready: new Map(), sent: 0 };
         if (!job.targets.some(({ repository }) => repository === destination.repository)) job.targets.push(repositoryOf(destination));
@@ -160,31 +162,68 @@ function tell(copied: CopiedImage, { onImage }: Work): CopiedImage {
   return copied;
 }
 
-/** Layers, then manifests from the leaves to the root, then the tag, then a look at what it names. Gives the bytes that this image's layers took. */
-async function putImage({ image, destination }: OneCopy, work: Work): Promise<number> {
-  const { registry, questions, jobs } = work;
-  let bytes = 0;
+/** Layers, then manifests from the leaves to the root, what belongs to them, then the tag, then a look at what it names. Gives the bytes that it took. */
+async function putImage(copy: OneCopy, work: Work): Promise<number> {
+  const { image, destination } = copy;
+  const { registry, questions } = work;
   const root = image.manifests.at(-1);
-  for (const manifest of image.manifests) {
-    await Promise.all(manifest.blobs.map((blob) => jobs.get(keyOf(destination, blob))?.ready.get(destination.repository)));
-    bytes += takeSent(manifest, destination, jobs);
-    const to = manifest === root ? destination : repositoryOf(destination);
-    const put = (): Promise<void> => questions(async () => registry.putManifest(to, await manifestOf(image, manifest, registry)));
-    await put().catch(async (error: unknown) => {
-      if (!missesBlobs(error) || manifest.blobs.length === 0) throw error;
-      await Promise.all(manifest.blobs.map((blob) => sendAnyway(blob, destination, work)));
-      bytes += takeSent(manifest, destination, jobs);
-      await put();
-    });
-  }
+  let bytes = 0;
+  for (const manifest of image.manifests.slice(0, -1)) bytes += await putManifest(copy, { manifest }, work);
+  if (root !== undefined && image.attached !== undefined) bytes += await putManifest(copy, { manifest: root }, work); // some take nothing for what is not there
+  for (const attached of image.attached ?? []) bytes += await putAttached(copy, attached, work);
   if (root === undefined) return bytes;
+  let refused: unknown;
+  bytes += await putManifest(copy, { manifest: root, to: destination }, work).catch((error: unknown) => {
+    if (!isToolError(error, 'E_CONFLICT')) throw error;
+    refused = error; // a tag that is written once may be this image already
+    return 0;
+  });
   const stored = await questions(() =>
     registry.headManifest(destination.tag === undefined ? pinImage(destination, root.digest) : destination),
   );
   if (stored?.digest === root.digest) return bytes;
+  if (refused !== undefined) throw refused;
   throw new ToolError('E_DIGEST', `${printImageRef(destination)} is ${stored?.digest ?? 'gone'} after it was written as ${root.digest}`, {
     hint: 'Somebody else writes there too, or the registry changes what it stores. Run the same command again.',
   });
+}
+
+/** With its children; at its tag, or in the list of what it refers to. */
+async function putAttached(copy: OneCopy, { manifests, place }: AttachedToCopy, work: Work): Promise<number> {
+  const last = manifests.at(-1);
+  const to = 'tag' in place ? { ...repositoryOf(copy.destination), tag: place.tag } : repositoryOf(copy.destination);
+  const subject = 'tag' in place ? undefined : place.subject;
+  let bytes = 0;
+  for (const manifest of manifests) bytes += await putManifest(copy, manifest === last ? { manifest, to, subject } : { manifest }, work);
+  return bytes;
+}
+
+interface OneManifest {
+  readonly manifest: ManifestToCopy;
+  /** Under its digest alone where absent. */
+  readonly to?: ImageRef;
+  readonly subject?: Digest | undefined;
+}
+
+/** One manifest after its layers. Gives the bytes that those took. */
+async function putManifest(copy: OneCopy, { manifest, to, subject }: OneManifest, work: Work): Promise<number> {
+  const { image, destination } = copy;
+  const { registry, questions, jobs } = work;
+  const place = to ?? repositoryOf(destination);
+  await Promise.all(manifest.blobs.map((blob) => jobs.get(keyOf(destination, blob))?.ready.get(destination.repository)));
+  let bytes = takeSent(manifest, destination, jobs);
+  const put = (): Promise<void> =>
+    questions(async () => {
+      const stored = await manifestOf(image, manifest, registry);
+      return subject === undefined ? registry.putManifest(place, stored) : registry.putReferrer(place, stored, subject);
+    });
+  await put().catch(async (error: unknown) => {
+    if (!missesBlobs(error) || manifest.blobs.length === 0) throw error;
+    await Promise.all(manifest.blobs.map((blob) => sendAnyway(blob, destination, work)));
+    bytes += takeSent(manifest, destination, jobs);
+    await put();
+  });
+  return bytes;
 }
 
 /** A registry may say that it has a layer, and miss it when the manifest comes. */

@@ -1,17 +1,33 @@
 // What a mirror has to copy: each source as it is today, and what its destinations have. Rule: questions go by HEAD, which counts on no pull limit; one that
 // cannot be answered stops no other.
 import { type Digest, digestOf } from '../model/digest.ts';
-import { isToolError, ToolError } from '../model/error.ts';
-import { type ImageRef, pinImage, printImageRef } from '../model/image.ts';
-import type { ImageToCopy, ManifestToCopy } from '../model/image-copy.ts';
-import { INDEX_TYPES, parseManifestParts, selectPlatforms } from '../model/image-manifest.ts';
+import { ToolError } from '../model/error.ts';
+import { type ImageRef, printImageRef } from '../model/image.ts';
+import type { ImageToCopy } from '../model/image-copy.ts';
+import { selectPlatforms } from '../model/image-manifest.ts';
 import { copiesOf, type MirrorCopy, type MirrorEntry } from '../model/mirror.ts';
 import { needsTagList } from '../model/mirror-tags.ts';
-import type { RegistrySource } from '../model/registry.ts';
 import type { World } from '../model/seams.ts';
 import { readLayout } from '../world/layout-files.ts';
-import { type Limit, limitTo } from '../world/limit.ts';
+import { limitTo } from '../world/limit.ts';
 import { registriesOf } from '../world/registries.ts';
+import {
+  type Attached,
+  hasAttachedTags,
+  type LookingBeside,
+  observeAttached,
+  observeAttachedThere,
+  readAttached,
+  type Subject,
+} from './attached.ts';
+import { isIndex, isWhole, type Root, readDigests, readTree } from './image-tree.ts';
+
+export interface MirrorLook {
+  /** Ask for every layer of what is there, and for what belongs to every part of it. */
+  readonly deep: boolean;
+  /** Signatures, attestations and what else belongs to an image come along. */
+  readonly signatures: boolean;
+}
 
 /** Of one image: what is to be copied where, what is there, or why nobody knows. */
 export interface ObservedCopy {
@@ -19,13 +35,16 @@ export interface ObservedCopy {
   readonly digest: Digest | null;
   /** Where it is as it should be. */
   readonly present: readonly ImageRef[];
-  /** Undefined when it is everywhere, or could not be looked at. */
-  readonly image: ImageToCopy | undefined;
+  /** Empty when it is everywhere, or could not be looked at. */
+  readonly images: readonly ImageToCopy[];
+  /** How many signatures, attestations and lists belong to it. */
+  readonly attached: number;
+  /** What a person must know of it. */
+  readonly notes: readonly string[];
   readonly error: ToolError | null;
 }
 
 const AT_ONCE = 32;
-const DEEPEST_INDEX = 4;
 
 /** The copies that the entries stand for today; patterns are matched with the tags that their registries list. */
 export async function observeCopies(
@@ -50,8 +69,8 @@ export async function observeCopies(
 }
 
 /** Looks at sources and destinations of all copies, in their order. */
-export async function observeMirror(copies: readonly MirrorCopy[], world: World): Promise<readonly ObservedCopy[]> {
-  const looking = { registry: registriesOf(world), limit: limitTo(AT_ONCE) };
+export async function observeMirror(copies: readonly MirrorCopy[], look: MirrorLook, world: World): Promise<readonly ObservedCopy[]> {
+  const looking = { registry: registriesOf(world), limit: limitTo(AT_ONCE), tags: new Map(), ...look };
   let done = 0;
   return Promise.all(
     copies.map(async (copy) => {
@@ -71,99 +90,96 @@ export async function observeLayout(folder: string): Promise<void> {
   });
 }
 
-interface Looking {
-  readonly registry: RegistrySource;
-  readonly limit: Limit;
-}
+type Work = LookingBeside & MirrorLook;
 
-async function observeCopy(copy: MirrorCopy, looking: Looking): Promise<ObservedCopy> {
+async function observeCopy(copy: MirrorCopy, work: Work): Promise<ObservedCopy> {
   try {
-    const root = await rootOf(copy, looking);
-    const there = await Promise.all(copy.destinations.map((destination) => isWhole(destination, root.digest, looking)));
+    if (work.signatures) hasAttachedTags(copy.source, work).catch(() => undefined); // asked meanwhile
+    const root = await rootOf(copy, work);
+    const there = await Promise.all(copy.destinations.map((destination) => isWhole(destination, root.digest, work)));
     const present = copy.destinations.filter((_, index) => there[index]);
     const missing = copy.destinations.filter((_, index) => !there[index]);
-    const about = { copy, digest: root.digest, present, error: null };
-    if (missing.length === 0) return { ...about, image: undefined };
-    const manifests = await readTree(copy.source, root, looking);
-    return { ...about, image: { name: copy.entry.name, source: copy.source, destinations: missing, manifests } };
+    const attached = work.signatures ? await observeAttached(copy.source, await subjectsOf(copy, { root, missing }, work), work) : [];
+    const notes = work.signatures && root.original !== undefined ? await notesOnSmaller(copy.source, root.original, work) : [];
+    const found = await imagesToCopy({ copy, root, missing, attached }, work);
+    return {
+      copy,
+      digest: root.digest,
+      present,
+      images: found.images,
+      attached: attached.length,
+      notes: [...notes, ...found.notes],
+      error: null,
+    };
   } catch (error) {
-    if (error instanceof ToolError && error.code !== 'E_INTERRUPTED') return { copy, digest: null, present: [], image: undefined, error };
-    throw error;
+    if (!(error instanceof ToolError) || error.code === 'E_INTERRUPTED') throw error;
+    return { copy, digest: null, present: [], images: [], attached: 0, notes: [], error };
   }
 }
 
-interface Root {
-  readonly digest: Digest;
-  /** The text of an index that was made smaller. */
-  readonly text?: string;
+interface CopyRoot extends Root {
+  /** What the source has under the name, when that is an index that was made smaller. */
+  readonly original?: Digest;
 }
 
 /** What the source is today; with a choice of platforms, what is left of it. */
-async function rootOf({ source, entry }: MirrorCopy, { registry, limit }: Looking): Promise<Root> {
+async function rootOf({ source, entry }: MirrorCopy, { registry, limit }: Work): Promise<CopyRoot> {
   if (entry.platforms === undefined) {
     const digest = source.digest ?? (await limit(() => registry.headManifest(source)))?.digest;
     if (digest !== undefined) return { digest };
     throw new ToolError('E_NOT_FOUND', `${printImageRef(source)} does not exist`, { hint: 'Check the spelling of repository and tag.' });
   }
-  const { bytes, digest, mediaType } = await limit(() => registry.readManifest(source));
-  const isIndex = (INDEX_TYPES as readonly string[]).includes(mediaType);
-  const text = isIndex ? selectPlatforms(bytes, entry.platforms, printImageRef(source)) : undefined;
-  return text === undefined ? { digest } : { digest: digestOf(text), text };
+  const manifest = await limit(() => registry.readManifest(source));
+  const { bytes, digest } = manifest;
+  const text = isIndex(manifest) ? selectPlatforms(bytes, entry.platforms, printImageRef(source)) : undefined;
+  return text === undefined ? { digest } : { digest: digestOf(text), text, original: digest };
 }
 
-/** True when the destination has the image, and an index its children: what was interrupted or cleaned away is copied again. */
-async function isWhole(destination: ImageRef, digest: Digest, { registry, limit }: Looking): Promise<boolean> {
-  const head = await limit(() => registry.headManifest(destination.tag === undefined ? pinImage(destination, digest) : destination));
-  if (head?.digest !== digest) return false;
-  if (!(INDEX_TYPES as readonly string[]).includes(head.mediaType)) return true;
-  try {
-    const pinned = pinImage(destination, digest);
-    const { bytes } = await limit(() => registry.readManifest(pinned));
-    const { children } = parseManifestParts(bytes, printImageRef(pinned));
-    const found = await Promise.all(
-      children.map((child) =>
-        isWhole({ registry: destination.registry, repository: destination.repository }, child.digest, { registry, limit }),
-      ),
-    );
-    return found.every((there) => there);
-  } catch (error) {
-    if (isToolError(error, 'E_NOT_FOUND') || isToolError(error, 'E_DIGEST')) return false;
-    throw error;
-  }
+interface Looked {
+  readonly root: CopyRoot;
+  readonly missing: readonly ImageRef[];
 }
 
-/** All manifests below the root, children first, each once. */
-async function readTree(source: ImageRef, root: Root, looking: Looking): Promise<readonly ManifestToCopy[]> {
-  const found = new Map<Digest, ManifestToCopy>();
-  await visit(pinImage(source, root.digest), { found, looking, depth: 0, ...(root.text === undefined ? {} : { text: root.text }) });
-  return [...found.values()];
+/** Whose lists are asked for: of an image that is everywhere its own, otherwise those of all its parts; tags are known of all. */
+async function subjectsOf({ source }: MirrorCopy, { root, missing }: Looked, work: Work): Promise<readonly Subject[]> {
+  const thorough = work.deep || missing.length > 0;
+  const digests = thorough || (await hasAttachedTags(source, work)) ? await readDigests(source, root, work) : [root.digest];
+  const known = digests.filter((digest) => root.original === undefined || digest !== root.digest); // nobody has seen one that was made smaller
+  return known.map((digest) => ({ digest, listed: thorough || digest === root.digest }));
 }
 
-interface Visit {
-  readonly found: Map<Digest, ManifestToCopy>;
-  readonly looking: Looking;
-  readonly depth: number;
-  readonly text?: string;
+interface Wanted extends Looked {
+  readonly copy: MirrorCopy;
+  readonly attached: readonly Attached[];
 }
 
-async function visit(ref: ImageRef, { found, looking, depth, text }: Visit): Promise<void> {
-  const where = printImageRef(ref);
-  if (depth > DEEPEST_INDEX) throw new ToolError('E_FORMAT', `${where}: an index nested more than ${DEEPEST_INDEX} deep`);
-  const { registry, limit } = looking;
-  const stored =
-    text === undefined
-      ? await limit(() => registry.readManifest(ref))
-      : { digest: digestOf(text), bytes: Buffer.from(text), size: Buffer.byteLength(text), mediaType: typeOf(text) };
-  const { children, blobs } = parseManifestParts(stored.bytes, where);
-  await Promise.all(children.map(({ digest }) => limit(() => registry.readManifest(pinImage(ref, digest))))); // at once; the walk below finds them kept
-  for (const { digest } of children) if (!found.has(digest)) await visit(pinImage(ref, digest), { found, looking, depth: depth + 1 });
-  const unique = new Map(blobs.map(({ digest, size }) => [digest, { digest, size }]));
-  const { digest, mediaType, size } = stored;
-  found.set(digest, { digest, mediaType, size, blobs: [...unique.values()], ...(text === undefined ? {} : { text }) });
+/** The image for all destinations that lack it; with what belongs to it, one for each that lacks any of that. */
+async function imagesToCopy(
+  { copy, root, missing, attached }: Wanted,
+  work: Work,
+): Promise<{ readonly images: readonly ImageToCopy[]; readonly notes: readonly string[] }> {
+  const { source, entry, destinations } = copy;
+  const named = { name: entry.name, source };
+  const manifests = missing.length === 0 ? [] : await readTree(source, root, work);
+  if (attached.length === 0) return { images: missing.length === 0 ? [] : [{ ...named, destinations: missing, manifests }], notes: [] };
+  const found = await Promise.all(
+    destinations.map(async (destination) => {
+      const there = await observeAttachedThere(attached, { source, destination }, work);
+      const lacks = await readAttached(there.missing, source, work);
+      const image = { ...named, destinations: [destination], manifests: missing.includes(destination) ? manifests : [], attached: lacks };
+      const notes = there.kept.map((tag) => `${printImageRef({ ...destination, tag })} has signatures of its own and is left as it is.`);
+      return { images: image.manifests.length + lacks.length === 0 ? [] : [image], notes };
+    }),
+  );
+  return { images: found.flatMap(({ images }) => images), notes: found.flatMap(({ notes }) => notes) };
 }
 
-function typeOf(text: string): string {
-  return String((JSON.parse(text) as { mediaType?: unknown }).mediaType ?? INDEX_TYPES[0]);
+async function notesOnSmaller(source: ImageRef, original: Digest, work: Work): Promise<string[]> {
+  const lost = await observeAttached(source, [{ digest: original, listed: true }], work);
+  if (lost.length === 0) return [];
+  return [
+    `${printImageRef(source)} is signed as a whole; with fewer platforms that signature does not fit any more, and only those of its platforms come along.`,
+  ];
 }
 
 function noMatch({ source }: MirrorEntry, text: string): ToolError {

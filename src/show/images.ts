@@ -60,7 +60,7 @@ export interface MirroredImage {
 }
 
 /** The report of `images mirror`: what was copied and what failed; the rest is counted. */
-export function mirrorToText(images: readonly MirroredImage[]): string {
+export function mirrorToText(images: readonly MirroredImage[], notes: readonly string[] = []): string {
   const told = images.filter(({ outcome }) => outcome !== 'present');
   const present = images.length - told.length;
   const rows = told.map(({ source, destinations, outcome, bytes, error }) => [
@@ -70,7 +70,8 @@ export function mirrorToText(images: readonly MirroredImage[]): string {
     error ?? (bytes === 0 ? 'its layers were there' : sizeToText(bytes)),
   ]);
   const quiet = present === 0 ? '' : `${told.length === 0 ? 'nothing to copy: ' : ''}${present} images are there already\n`;
-  return `${rows.length === 0 ? '' : columnsToText(rows)}${quiet}`;
+  const lines = notes.map((note) => `note: ${note}\n`).join('');
+  return `${rows.length === 0 ? '' : columnsToText(rows)}${quiet}${lines}`;
 }
 
 /** The lines of `images outdated`: what is newer, what moved and what failed; the rest is counted. */

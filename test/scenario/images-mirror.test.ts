@@ -94,7 +94,8 @@ describe.skipIf(!hasDockerRegistry())('images mirror', () => {
     expect(Object.values(thirdPartyOf(set)).map(({ length }) => length)).toEqual([5, 16, 8, 7]);
     await expectComplete();
     const sent = proxy.sent();
-    expect(end.result.bytesCopied).toBe(set.uniqueBytes);
+    const beside = Number(end.result.bytesCopied) - set.uniqueBytes; // a signature and a list of contents
+    expect([beside > 0, beside < 1024]).toEqual([true, true]);
     expect(sent / set.uniqueBytes).toBeLessThan(1.1); // manifests are small beside it
   });
 

@@ -12,7 +12,7 @@ import { openLayouts } from '../../src/world/layout.ts';
 import { openRegistry } from '../../src/world/registry.ts';
 import { hasDockerRegistry, startDockerRegistry } from '../fakes/docker-registry.ts';
 import { testHttpWorld } from '../fakes/http-world.ts';
-import { startFakeRegistry } from '../fakes/registry.ts';
+import { type FakeRegistryOptions, startFakeRegistry } from '../fakes/registry.ts';
 import { startRegistryProxy } from '../fakes/registry-proxy.ts';
 import { NOTHING } from '../fakes/registry-reader.ts';
 import { type ContractPlace, describeRegistryContract } from './registry-contract.ts';
@@ -29,8 +29,8 @@ const namesAt = (registry: string): { readonly ref: ImageRef; readonly other: Im
   other: { registry, repository: 'acme/other' },
 });
 
-describeRegistryContract('the fake registry', async (): Promise<ContractPlace> => {
-  const fake = await startFakeRegistry();
+const fake = (options: FakeRegistryOptions) => async (): Promise<ContractPlace> => {
+  const fake = await startFakeRegistry(options);
   const store = ({ repository }: ImageRef, digest: string, bytes: Buffer): void => {
     fake.repositories.get(repository)?.blobs.set(digest, bytes);
   };
@@ -41,7 +41,11 @@ describeRegistryContract('the fake registry', async (): Promise<ContractPlace> =
     mend: async (ref, bytes) => store(ref, digestOf(bytes), bytes),
     close: fake.close,
   };
-});
+};
+
+describeRegistryContract('the fake registry', fake({}));
+describeRegistryContract('the fake registry with lists of referrers', fake({ referrers: 'api' }));
+describeRegistryContract('the fake registry with lists of referrers that it does not speak of', fake({ referrers: 'quiet' }));
 
 if (REAL)
   describeRegistryContract('docker-registry', async (): Promise<ContractPlace> => {

@@ -4,6 +4,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Digest, digestOf } from '../../src/model/digest.ts';
 import { type ImageRef, pinImage } from '../../src/model/image.ts';
+import { parseReferrers } from '../../src/model/referrer.ts';
 import type { Blob, Registry, StoredManifest } from '../../src/model/registry.ts';
 import { failure } from '../failure.ts';
 
@@ -183,6 +184,38 @@ export function describeRegistryContract(name: string, start: () => Promise<Cont
       const resolved = await place.open().resolveManifest({ ...place.ref, tag: 'multi' });
       expect(resolved).toMatchObject({ digest: index.digest, platforms: ['linux/amd64', 'linux/arm64'] });
       expect((await place.open().readManifest(pinImage(place.ref, arm.digest))).bytes.equals(arm.bytes)).toBe(true);
+    });
+
+    test('what refers to a manifest is listed once, by the place itself or in the index at the fallback tag', async () => {
+      const subject = await push('amd64', 'signed');
+      const config = blobOf(Buffer.from('{}'));
+      await place.open().putBlob(place.ref, { blob: config, content: () => chunksOf(config.bytes) });
+      const referrers = ['a', 'b', 'c'].map((kind) =>
+        manifestOf({
+          mediaType: `${OCI}.manifest.v1+json`,
+          artifactType: `application/vnd.example.${kind}`,
+          config: { mediaType: 'application/vnd.oci.empty.v1+json', digest: config.digest, size: 2 },
+          layers: [],
+          subject: { mediaType: subject.mediaType, digest: subject.digest, size: subject.size },
+          annotations: { kind },
+        }),
+      );
+      const registry = place.open();
+      await Promise.all(referrers.map((manifest) => registry.putReferrer(place.ref, manifest, subject.digest)));
+      await place.open().putReferrer(place.ref, referrers[0] as StoredManifest, subject.digest);
+      const listed = await place.open().listReferrers(pinImage(place.ref, subject.digest));
+      const tag = `sha256-${subject.digest.slice('sha256:'.length)}`;
+      const where = `${place.ref.repository}:${tag}`;
+      const found = listed ?? parseReferrers((await place.open().readManifest({ ...place.ref, tag })).bytes, where);
+      expect(found.map(({ digest }) => digest).sort()).toEqual(referrers.map(({ digest }) => digest).sort());
+      if (listed === undefined) {
+        const { manifests } = JSON.parse((await place.open().readManifest({ ...place.ref, tag })).bytes.toString()) as {
+          manifests: object[];
+        };
+        expect(manifests).toContainEqual(
+          expect.objectContaining({ artifactType: 'application/vnd.example.a', annotations: { kind: 'a' } }),
+        );
+      }
     });
 
     test('one image gives the platform of its configuration', async () => {

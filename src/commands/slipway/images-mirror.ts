@@ -4,7 +4,7 @@ import type { ErrorCode } from '../../model/error.ts';
 import { ToolError } from '../../model/error.ts';
 import type { Event } from '../../model/event.ts';
 import { type ImageRef, printImageRef } from '../../model/image.ts';
-import type { CopiedImage, CopyOutcome } from '../../model/image-copy.ts';
+import type { CopiedImage, CopyOutcome, ImageToCopy } from '../../model/image-copy.ts';
 import { findCollisions, type MirrorEntry, planMirrorNames } from '../../model/mirror.ts';
 import { type MirrorPlace, type MirrorPlaces, moveEntries, parseMirrorPlace } from '../../model/mirror-places.ts';
 import { didYouMean } from '../../model/near.ts';
@@ -24,6 +24,8 @@ export const MIRROR_FLAGS = {
   only: { type: 'string', value: 'GROUP', multiple: true, help: 'mirror: these groups alone, or single images by name' },
   from: { type: 'string', value: 'oci:DIR', help: 'mirror: read the images from this folder instead of upstream' },
   to: { type: 'string', value: 'PLACE', help: 'mirror: put them here instead: oci:DIR, a folder, or a registry such as quay.io/acme' },
+  deep: { type: 'boolean', help: 'mirror: ask for every layer of what is there, too, and send again what was lost' },
+  'without-signatures': { type: 'boolean', help: 'mirror: leave signatures, attestations and what else belongs to the images behind' },
 } as const satisfies FlagTable;
 
 /** One image at all its destinations, as the result tells it. */
@@ -34,6 +36,8 @@ interface MirrorRow {
   readonly digest: string | null;
   readonly outcome: CopyOutcome;
   readonly bytes: number;
+  /** Signatures, attestations and what else belongs to it upstream. */
+  readonly attached: number;
   readonly error: string | null;
 }
 
@@ -49,41 +53,42 @@ export async function mirrorImages(context: Context, file: ProductFile): Promise
       collisions.map((text) => problemAt(file.product.source, text)),
       context,
     );
-  const observed = await observeMirror(copies, context.world);
-  const missing = observed.flatMap(({ image }) => image ?? []);
-  const present = observed.filter(({ image, error }) => image === undefined && error === null).length;
+  const look = { deep: isSet(context.flags, 'deep'), signatures: !isSet(context.flags, 'without-signatures') };
+  const observed = await observeMirror(copies, look, context.world);
+  const missing = observed.flatMap(({ images }) => images);
+  const present = observed.filter(({ images, error }) => images.length === 0 && error === null).length;
+  const notes = [...new Set(observed.flatMap((each) => each.notes))];
   const id = context.world.random(16).toString('hex');
-  const planned = planMirror({ id, command: 'images mirror', images: missing, present });
+  const planned = planMirror({ id, command: 'images mirror', images: missing, present, notes });
   const done: CopiedImage[] = [];
   const collecting = { ...context, world: { ...context.world, report: collect(done, context) } };
   const unknown = [...failed.map(([entry, error]) => unknownRow(entry, error))];
   if (isPlanOnly(context)) {
     const rows = [...observed.map((each) => rowOf(each, [])), ...unknown];
     const text = `${mirrorToText(rows)}${planToText(planned.plan)}`;
-    return { fields: { images: rows, bytesCopied: 0, plan: planToJson(planned.plan) }, text, ...exitOf(context, missing.length) };
+    return { fields: { images: rows, bytesCopied: 0, notes, plan: planToJson(planned.plan) }, text, ...exitOf(context, missing.length) };
   }
   const carried = await carryOut(planned, collecting, { root: file.root, operator: await observeSelf(context.file) });
-  const images = observed.filter(({ image }) => image !== undefined);
   const rows = [
     ...observed.map((each) =>
       rowOf(
         each,
-        done.filter(({ index }) => images[index] === each),
+        done.filter(({ index }) => each.images.includes(missing[index] as ImageToCopy)),
       ),
     ),
     ...unknown,
   ];
   const bytesCopied = done.reduce((sum, { bytes }) => sum + bytes, 0);
   const lost = rows.filter(({ outcome }) => outcome === 'failed');
-  if (lost.length === 0) return { fields: { images: rows, bytesCopied }, text: mirrorToText(rows) };
-  context.world.terminal.err(mirrorToText(rows));
+  if (lost.length === 0) return { fields: { images: rows, bytesCopied, notes }, text: mirrorToText(rows, notes) };
+  context.world.terminal.err(mirrorToText(rows, notes));
   const cause = 'cause' in carried ? carried.cause : undefined;
   if (cause instanceof ToolError && cause.code === 'E_INTERRUPTED') throw cause;
   const first = observed.find(({ error }) => error !== null)?.error ?? failed[0]?.[1];
   const code: ErrorCode = first?.code ?? 'E_STEP_FAILED';
   throw new ToolError(code, `${lost.length} of ${rows.length} images could not be mirrored; the first: ${lost[0]?.error ?? ''}`, {
     hint: 'The others are complete. Run the same command again: it copies only what is missing.',
-    details: { images: rows, bytesCopied },
+    details: { images: rows, bytesCopied, notes },
   });
 }
 
@@ -134,21 +139,30 @@ function collect(done: CopiedImage[], { world }: Context): (event: Event) => voi
   };
 }
 
-function rowOf({ copy, digest, image, error }: ObservedCopy, done: readonly CopiedImage[]): MirrorRow {
+function rowOf({ copy, digest, images, attached, error }: ObservedCopy, done: readonly CopiedImage[]): MirrorRow {
   const name = copy.entry.name;
-  const row = { name, source: printImageRef(copy.source), destinations: copy.destinations.map(printRef), digest };
+  const row = { name, source: printImageRef(copy.source), destinations: copy.destinations.map(printRef), digest, attached };
   if (error !== null) return { ...row, outcome: 'failed', bytes: 0, error: reasonOf(error) };
-  if (image === undefined) return { ...row, outcome: 'present', bytes: 0, error: null };
+  if (images.length === 0) return { ...row, outcome: 'present', bytes: 0, error: null };
   const lost = done.find(({ outcome }) => outcome === 'failed');
   const bytes = done.reduce((sum, each) => sum + each.bytes, 0);
-  const cutOff = done.length < image.destinations.length ? 'not reached' : null;
+  const cutOff = done.length < images.flatMap(({ destinations }) => destinations).length ? 'not reached' : null;
   const reason = lost?.error ?? cutOff;
   return { ...row, outcome: reason === null ? 'copied' : 'failed', bytes, error: reason };
 }
 
 function unknownRow({ name, source, destinations }: MirrorEntry, error: ToolError): MirrorRow {
   const places = destinations.map(printRef);
-  return { name, source: printImageRef(source), destinations: places, digest: null, outcome: 'failed', bytes: 0, error: reasonOf(error) };
+  return {
+    name,
+    source: printImageRef(source),
+    destinations: places,
+    digest: null,
+    outcome: 'failed',
+    bytes: 0,
+    attached: 0,
+    error: reasonOf(error),
+  };
 }
 
 /** What is wrong and what to do, for a row of the report. */
