@@ -20,14 +20,14 @@ export interface AliasWanted {
   readonly source: ImageRef;
   readonly digest: Digest;
   readonly targets: readonly AliasTarget[];
-  /** What is to be copied into other repositories, where something is missing there. */
-  readonly copy: ImageToCopy | undefined;
+  /** What is to be copied into other repositories: the image, and what belongs to it. */
+  readonly copies: readonly ImageToCopy[];
   /** True for a tag that stands for a released version. */
   readonly isVersion: (tag: string) => boolean;
 }
 
 /** The plan; without steps when every name is that image already. Throws E_PUBLISHED_DIFFERS before the first write. */
-export function planAlias({ id, name, source, digest, targets, copy, isVersion }: AliasWanted): Planned {
+export function planAlias({ id, name, source, digest, targets, copies, isVersion }: AliasWanted): Planned {
   for (const { image, there } of targets) {
     const { tag = '' } = image;
     if (there !== undefined && there !== digest && (looksLikeVersion(tag) || isVersion(tag))) throw released(image, there, digest);
@@ -40,9 +40,15 @@ export function planAlias({ id, name, source, digest, targets, copy, isVersion }
     ...(tags.length === 0
       ? []
       : [{ kind: 'tag-images', why: `${name} gets ${tags.join(' ')}`, images: [{ name, image: pinned, tags }] } as const]),
-    ...(copy === undefined
+    ...(copies.length === 0
       ? []
-      : [{ kind: 'copy-images', why: `${name} goes to ${copy.destinations.map(printImageRef).join(' ')}`, images: [copy] } as const]),
+      : [
+          {
+            kind: 'copy-images',
+            why: `${name} goes to ${copies.flatMap(({ destinations }) => destinations.map(printImageRef)).join(' ')}`,
+            images: copies,
+          } as const,
+        ]),
   ];
   const notes = missing.flatMap(({ image, there }) =>
     there === undefined ? [] : [`${printImageRef(image)} is ${there.slice(0, 19)} until now.`],

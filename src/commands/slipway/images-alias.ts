@@ -31,11 +31,20 @@ export async function aliasImage(context: Context, { product, root }: ProductFil
   if (digest === undefined)
     throw new ToolError('E_NOT_FOUND', `${printImageRef(source)} does not exist`, { hint: 'Push it first, or correct its tag.' });
   const elsewhere = images.filter((image, index) => !isBeside(image, source) && there[index] !== digest);
-  const [observed] = elsewhere.length === 0 ? [] : await observeMirror([copyOf(name, pinImage(source, digest), elsewhere)], world);
+  const look = { deep: false, signatures: true };
+  const [observed] = elsewhere.length === 0 ? [] : await observeMirror([copyOf(name, pinImage(source, digest), elsewhere)], look, world);
   if (observed?.error) throw observed.error;
   const isVersion = (tag: string): boolean => versionOfTag(product.images.own[name]?.tag ?? '', tag) !== undefined;
   const targets = images.map((image, index) => ({ image, there: there[index] }));
-  const planned = planAlias({ id: world.random(16).toString('hex'), name, source, digest, targets, copy: observed?.image, isVersion });
+  const planned = planAlias({
+    id: world.random(16).toString('hex'),
+    name,
+    source,
+    digest,
+    targets,
+    copies: observed?.images ?? [],
+    isVersion,
+  });
   const carried = await carryOut(planned, context, { root, operator: await observeSelf(context.file) });
   const rows = targets.map((target) => ({
     reference: printImageRef(target.image),
