@@ -1,6 +1,6 @@
 // configure: other answers, other features. Rule: shows what changes, and restarts only what must.
 import { setCompose } from '../../model/env-render.ts';
-import { profilesOf } from '../../model/feature.ts';
+import { allProfiles, profilesOf } from '../../model/feature.ts';
 import { documentOf, MAIN_ENV, sameSettings, settingsValues } from '../../model/settings.ts';
 import { mergeSettings } from '../../model/settings-merge.ts';
 import { observeInstall } from '../../observe/install.ts';
@@ -64,11 +64,10 @@ async function run(context: Context): Promise<CommandResult> {
     features: answers.features,
     version: manifest.version,
   });
-  const known = profilesOf(manifest.features, Object.keys(manifest.features));
   const main = setCompose(documentOf(merged.settings, MAIN_ENV), {
     project: record.project,
     profiles: profilesOf(manifest.features, answers.features),
-    known,
+    known: allProfiles(manifest.features),
   });
   const settings = new Map([...merged.settings, [MAIN_ENV, main] as const]);
   if (sameSettings(settings, install.settings)) return { fields: { changed: [], outcome: 'unchanged' }, text: 'nothing to change\n' };

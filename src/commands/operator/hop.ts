@@ -6,7 +6,7 @@ import { secretsToGenerate } from '../../model/env-merge.ts';
 import { setCompose } from '../../model/env-render.ts';
 import { ToolError } from '../../model/error.ts';
 import type { InstallFacts } from '../../model/facts.ts';
-import { profilesOf } from '../../model/feature.ts';
+import { allProfiles, carriedFeatures, profilesOf } from '../../model/feature.ts';
 import { fingerprintInstall } from '../../model/fingerprint.ts';
 import { printInstall } from '../../model/install.ts';
 import { cacheFolder } from '../../model/layout.ts';
@@ -183,10 +183,7 @@ async function decideSettings(context: Context, install: InstallFacts, bundle: F
     throw new ToolError('E_ANSWER', `${merged.missing.join(', ')}: this release needs a value`, {
       hint: 'Give it with --set NAME=VALUE, or write it into .env.',
     });
-  const known = profilesOf({ ...install.manifest.features, ...manifest.features }, [
-    ...Object.keys(install.manifest.features),
-    ...Object.keys(manifest.features),
-  ]);
+  const known = [...allProfiles(install.manifest.features), ...allProfiles(manifest.features)];
   const profiles = profilesOf(manifest.features, answers.features);
   const main = setCompose(documentOf(merged.settings, MAIN_ENV), { project: install.record.project, profiles, known });
   return { settings: new Map([...merged.settings, [MAIN_ENV, main] as const]), features: answers.features, generated };
@@ -203,11 +200,9 @@ function renamedValues(today: ReadonlyMap<string, string>, manifest: Manifest): 
 
 /** What is set already counts as given, so that nobody is asked for it again; a feature that is new is on when it is on by default. */
 function todaysAnswers(install: InstallFacts, manifest: Manifest): Map<string, string> {
-  const features = Object.entries(manifest.features).filter(([name, feature]) =>
-    install.manifest.features[name] === undefined ? feature.default : install.record.features.includes(name),
-  );
+  const features = carriedFeatures(install.manifest.features, manifest.features, install.record.features);
   const values = [...settingsValues(install.settings, install.manifest.env)].filter(([name]) => manifest.env[name] !== undefined);
-  return new Map([...values, ['FEATURES', features.map(([name]) => name).join(',')]]);
+  return new Map([...values, ['FEATURES', features.join(',')]]);
 }
 
 /** Compose files of the release; a compose file that the person changed, and the release did not, stays theirs. */

@@ -4,7 +4,7 @@ import type { ChannelRelease } from '../../model/channel.ts';
 import { type Digest, digestOf } from '../../model/digest.ts';
 import { setCompose } from '../../model/env-render.ts';
 import { ToolError } from '../../model/error.ts';
-import { profilesOf } from '../../model/feature.ts';
+import { allProfiles, profilesOf } from '../../model/feature.ts';
 import { fingerprintSite } from '../../model/fingerprint.ts';
 import { type InstallRecord, printInstall } from '../../model/install.ts';
 import { type Manifest, parseProductName } from '../../model/manifest.ts';
@@ -237,7 +237,7 @@ async function makeEnvironment(site: Site): Promise<Environment> {
   const main = setCompose(documentOf(settings, MAIN_ENV), {
     project,
     profiles: profilesOf(manifest.features, answers.features),
-    known: profilesOf(manifest.features, Object.keys(manifest.features)),
+    known: allProfiles(manifest.features),
   });
   return {
     settings: new Map([...settings, [MAIN_ENV, main] as const]),
