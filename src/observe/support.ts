@@ -45,6 +45,17 @@ export async function observeJournals(root: string): Promise<Map<string, string>
   return found;
 }
 
+/** Everything that looks like a setting in files that look like env files, where nobody can say what they are: better too much than too little. */
+export async function observeRawSettings(root: string): Promise<Map<string, ReadonlyMap<string, string>>> {
+  const found = new Map<string, ReadonlyMap<string, string>>();
+  for (const name of (await listNames(root)).filter((each) => /^\.env|\.env$/.test(each))) {
+    const text = (await readTextIfThere(join(root, name))) ?? '';
+    const rows = [...text.matchAll(/^\s*(?:export\s+)?([A-Za-z_]\w*)[^\S\n]*=[^\S\n]*(.*)$/gm)];
+    found.set(name, new Map(rows.map(([, key = '', value = '']) => [key, value.trim().replace(/^(["'])(.*)\1$/, '$2')])));
+  }
+  return found;
+}
+
 /** A YAML file of the install as plain values; undefined when it is not there or no YAML. */
 export async function observeTree(root: string, path: string): Promise<unknown> {
   const text = await readTextIfThere(join(root, path));

@@ -5,6 +5,7 @@ import { ToolError } from '../../model/error.ts';
 import type { EngineFacts, InstallFacts } from '../../model/facts.ts';
 import { lockPath } from '../../model/layout.ts';
 import { momentOf } from '../../model/parse.ts';
+import { settingsValues } from '../../model/settings.ts';
 import { observeEngine, observeVolumes } from '../../observe/engine.ts';
 import { observeInstall, observeInstallAsIs } from '../../observe/install.ts';
 import { observeBackups } from '../../observe/kept.ts';
@@ -30,7 +31,7 @@ export async function examine(context: Context, root: string, machineOnly = fals
   const found = diagnose({
     ...{ install, cli: manifest.cli, composeTrouble, volumes },
     ...{ containers: engine?.containers, config: engine?.config },
-    lostSecrets: secretTroubles(record, envValues(env)),
+    lostSecrets: secretTroubles(record, settingsValues(install.settings, manifest.env)),
     ...(await observeStanding(root, record)),
     atWork: holder === undefined ? undefined : `${holder.command} (process ${holder.pid}, since ${holder.since})`,
     backups: kept.map(({ at }) => at),
@@ -59,10 +60,10 @@ async function readInstall(root: string): Promise<{ install: InstallFacts | unde
 
 /** What preflight says of the installed release here. Its images are here, or were pulled once, so that only what is missing is asked for. */
 async function findMisfits(context: Context, install: InstallFacts): Promise<readonly PreflightFinding[]> {
-  const { manifest, record, root, env } = install;
+  const { manifest, record, root, settings } = install;
   return findUnfit(context, {
     ...{ manifest, root, project: record.project, hosts: record.hosts },
-    ports: portsOf(manifest, envValues(env), record.features),
+    ports: portsOf(manifest, settingsValues(settings, manifest.env), record.features),
     backup: backupPlaces(install),
   });
 }

@@ -1,15 +1,16 @@
 // support-bundle: one file for whoever helps. Rule: what cannot be read is said in it, and no secret leaves, not even from a broken install.
 import { resolve } from 'node:path';
 import { writeSupport } from '../../apply/write-support.ts';
-import { type EnvFile, envValues, parseEnvFile } from '../../model/env-file.ts';
+import { envValues } from '../../model/env-file.ts';
 import { ToolError } from '../../model/error.ts';
 import type { ContainerFact, InstallFacts } from '../../model/facts.ts';
 import { prettyJson } from '../../model/json.ts';
 import { momentOf } from '../../model/parse.ts';
+import { MAIN_ENV } from '../../model/settings.ts';
 import { sizeToText } from '../../model/units.ts';
 import { observeContainers } from '../../observe/engine.ts';
-import { observeInstallAsIs, readEnvironment, readRecord, readText } from '../../observe/install.ts';
-import { observeJournals, observeLog, observeSystem, observeTree } from '../../observe/support.ts';
+import { observeInstallAsIs, readRecord, readText } from '../../observe/install.ts';
+import { observeJournals, observeLog, observeRawSettings, observeSystem, observeTree } from '../../observe/support.ts';
 import { assembleSupport, pathsInTree, secretsInTree, secretsOf, settingsToText } from '../../plan/support.ts';
 import { type Command, type CommandResult, type Context, type FlagTable, refusePositionals, textFlag } from '../command.ts';
 import { examine } from './examine.ts';
@@ -69,8 +70,7 @@ async function gather(context: Context, root: string, lines: number): Promise<Ga
   };
   const install = await attempt('install', () => observeInstallAsIs(root));
   const record = await attempt('install.json', () => readRecord(root));
-  const env = install?.env ?? (await attempt('.env', () => readSettings(root)));
-  const values = env === undefined ? new Map<string, string>() : envValues(env);
+  const settings = install === undefined ? ((await attempt('env files', () => observeRawSettings(root))) ?? new Map()) : valuesOf(install);
   const declared = install?.manifest.env ?? {}; // without a manifest every value is a secret
   const trees = await Promise.all(['docker-compose.yml', 'docker-compose.override.yml'].map((path) => observeTree(root, path)));
   const containers = (record && (await attempt('containers', () => observeContainers(world, root, record.project)))) ?? [];
@@ -81,7 +81,7 @@ async function gather(context: Context, root: string, lines: number): Promise<Ga
   const findings = await attempt('doctor', () => examine(context, root));
   if (findings !== undefined) texts.set('doctor.json', prettyJson(findings));
   if (record !== undefined) texts.set('install.json', prettyJson({ ...record, secrets: Object.keys(record.secrets) }));
-  texts.set('env.txt', settingsToText(values, declared));
+  for (const [path, values] of settings) texts.set(path === '.env' ? 'env.txt' : `env/${path}.txt`, settingsToText(values, declared));
   const compose = await readText(`${root}/docker-compose.yml`);
   if (compose !== undefined) texts.set('docker-compose.yml', compose);
   if (trees[1] !== undefined) texts.set('override-names.txt', `${pathsInTree(trees[1]).join('\n')}\n`);
@@ -95,13 +95,17 @@ async function gather(context: Context, root: string, lines: number): Promise<Ga
   return {
     texts,
     install,
-    secrets: [...secretsOf(values, declared), ...trees.flatMap((tree) => secretsInTree(tree))],
+    secrets: [...[...settings.values()].flatMap((values) => secretsOf(values, declared)), ...trees.flatMap((tree) => secretsInTree(tree))],
     product: record?.product ?? 'install',
   };
 }
 
-async function readSettings(root: string): Promise<EnvFile> {
-  return parseEnvFile((await readEnvironment(root)).text ?? '', `${root}/.env`);
+type Values = ReadonlyMap<string, string>;
+
+/** The values of each env file, by its path; those of services' own files see the values of `.env`. */
+function valuesOf({ settings, env }: InstallFacts): ReadonlyMap<string, Values> {
+  const around = Object.fromEntries(envValues(env));
+  return new Map([...settings].map(([path, file]) => [path, path === MAIN_ENV ? envValues(file) : envValues(file, around)]));
 }
 
 function logName({ name }: ContainerFact): string {
