@@ -187,7 +187,7 @@ describe('what is only told', () => {
 
   test('a proxy that the shell has and the engine has not is a warning that does not show its password', async () => {
     await stage.publish('1.0.0');
-    const env = { PATH: process.env.PATH, HOME: stage.place, SLIPWAY_BIN: stage.bin, HTTPS_PROXY: 'http://me:hidden@127.0.0.1:9' };
+    const env = { ...stage.env, HTTPS_PROXY: 'http://me:hidden@127.0.0.1:9' };
     const { events } = await stage.install({}, { env });
     expect(JSON.stringify(events)).toContain('uses a proxy (HTTPS_PROXY)');
     expect(JSON.stringify(events)).not.toContain('hidden');
@@ -197,7 +197,7 @@ describe('what is only told', () => {
 
   test('an engine on another machine is refused, for the files are here', async () => {
     await stage.publish('1.0.0');
-    const env = { PATH: process.env.PATH, HOME: stage.place, SLIPWAY_BIN: '', DOCKER_HOST: 'ssh://me@other.example' };
+    const env = { ...stage.env, DOCKER_HOST: 'ssh://me@other.example' };
     expect(await failure(stage.install({}, { env }))).toMatchObject({
       code: 'E_PREFLIGHT',
       message: expect.stringContaining('ssh://other.example'),
