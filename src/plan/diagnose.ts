@@ -127,11 +127,12 @@ function container(each: ContainerFact, { install, cli }: Examined, config: Comp
       `${logs} \`${cli} start\` starts it.`,
     );
   if (health === 'unhealthy') return warn('unhealthy', `${service} is unhealthy`, logs);
-  if (each.configHash !== config.hashes[service])
+  // Compose's config hash is no measure here: `up --no-deps` labels another one than `config --hash` tells of the same service.
+  if (each.image !== config.services[service].image)
     return warn(
-      'other-settings',
-      `${service} runs with other settings than the files say`,
-      `\`${cli} stop\`, then \`${cli} start\` takes the present ones.`,
+      'other-image',
+      `${service} runs another image than the files say`,
+      `\`${cli} stop\`, then \`${cli} start\` takes the present one.`,
     );
   return [];
 }

@@ -50,8 +50,8 @@ describe('doctor', () => {
           hint: expect.stringContaining('acmectl logs db'),
         }),
         expect.objectContaining({
-          code: 'other-settings',
-          message: expect.stringContaining('api runs with other settings'),
+          code: 'other-image',
+          message: expect.stringContaining('api runs another image'),
           severity: 'warn',
         }),
         expect.objectContaining({ code: 'image-override', severity: 'info' }),
