@@ -6,6 +6,7 @@ import { setCompose } from '../../model/env-render.ts';
 import { allProfiles, profilesOf } from '../../model/feature.ts';
 import { fingerprintInstall } from '../../model/fingerprint.ts';
 import { printInstall } from '../../model/install.ts';
+import type { Manifest } from '../../model/manifest.ts';
 import { momentOf } from '../../model/parse.ts';
 import type { Content } from '../../model/plan.ts';
 import { observeCandidate, observeContainers, observeEngine } from '../../observe/engine.ts';
@@ -13,6 +14,7 @@ import { observeInstall } from '../../observe/install.ts';
 import { observeSelf } from '../../observe/self.ts';
 import type { UpgradeWish } from '../../plan/course.ts';
 import { planUpgrade } from '../../plan/upgrade.ts';
+import { type ChangedAnswer, changesToText } from '../../show/answers.ts';
 import { planToJson, planToText } from '../../show/plan.ts';
 import { carryOut, refuseOpenJournal, throwUnlessDone } from '../carry-out.ts';
 import { CHANGING_FLAGS, type Command, type CommandResult, type Context, type FlagTable, isSet, refusePositionals } from '../command.ts';
@@ -47,6 +49,7 @@ async function run(context: Context): Promise<CommandResult> {
   const today = envValues(install.env);
   const answers = await answersFor(context, {
     manifest,
+    features: record.features,
     ...todaysChoice(declared(today, manifest.env), record.features, (await givenNames(context)).size > 0),
   });
   const generated = generateSecrets(manifest.env, openSecrets(manifest, new Map([...today, ...answers.values])), world);
@@ -104,6 +107,7 @@ async function run(context: Context): Promise<CommandResult> {
     [wish.environment, { text: envText(env) }],
     [wish.record, { text: recordText }],
   ]);
+  const changes = changesOf(manifest, { today, changed, features: [record.features, answers.features] });
   const recheck = async (): Promise<Digest> =>
     fingerprintInstall(await observeInstall(root), start ? await observeContainers(world, root, record.project) : []);
   const carried = await carryOut({ plan, contents }, context, {
@@ -111,14 +115,33 @@ async function run(context: Context): Promise<CommandResult> {
     recheck,
     operator: await observeSelf(context.file),
     program: context.file,
+    preface: changesToText(changes),
   });
-  if (carried.outcome === 'planned') return { fields: { plan: planToJson(plan) }, text: planToText(plan) };
+  if (carried.outcome === 'planned')
+    return { fields: { plan: planToJson(plan), changes }, text: `${changesToText(changes)}${planToText(plan)}` };
   throwUnlessDone(carried);
   const names = [...changed.keys()];
   return {
-    fields: { changed: names, features: answers.features, outcome: 'configured' },
+    fields: { changed: names, changes, features: answers.features, outcome: 'configured' },
     text: `configured: ${[...names, `features ${answers.features.join(', ') || 'none'}`].join('; ')}\n`,
   };
+}
+
+interface Changing {
+  readonly today: ReadonlyMap<string, string>;
+  readonly changed: ReadonlyMap<string, string>;
+  /** Before and after. */
+  readonly features: readonly [readonly string[], readonly string[]];
+}
+
+function changesOf({ env }: Manifest, { today, changed, features: [before, after] }: Changing): ChangedAnswer[] {
+  const lists = [before.join(', '), after.join(', ')] as const;
+  const chosen = lists[0] === lists[1] ? [] : [{ name: 'features', from: lists[0], to: lists[1] }];
+  const values = [...changed].map(([name, to]): ChangedAnswer => {
+    const isHidden = env[name]?.secret !== undefined || env[name]?.sensitive === true;
+    return isHidden ? { name } : { name, from: today.get(name) ?? null, to };
+  });
+  return [...chosen, ...values];
 }
 
 /** Only what the product declares: the person's own variables are no answers. */
