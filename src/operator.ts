@@ -30,6 +30,7 @@ const entries: readonly CommandEntry[] = [
     summary: 'change answers and features',
     load: async () => (await import('./commands/operator/configure.ts')).configure,
   },
+  { name: 'rotate', summary: 'give a secret a new value', load: async () => (await import('./commands/operator/rotate.ts')).rotate },
   {
     name: 'trust',
     summary: 'whose signature is believed',
@@ -43,6 +44,16 @@ const entries: readonly CommandEntry[] = [
     name: 'history',
     summary: 'what was done here, and how it ended',
     load: async () => (await import('./commands/operator/history.ts')).history,
+  },
+  {
+    name: 'uninstall',
+    summary: 'take the product off this machine; data stays unless told',
+    load: async () => (await import('./commands/operator/uninstall.ts')).uninstall,
+  },
+  {
+    name: 'relocate',
+    summary: 'take up an install whose folder was moved',
+    load: async () => (await import('./commands/operator/relocate.ts')).relocate,
   },
   {
     name: 'doctor',

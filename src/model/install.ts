@@ -57,12 +57,16 @@ export interface InstallRecord {
   readonly volumes: Readonly<Record<string, string>>;
   readonly features: readonly string[];
   readonly secrets: Readonly<Record<string, SecretPrint>>;
+  /** Derived secrets: fingerprints of what they were made from. */
+  readonly derived?: Readonly<Record<string, SecretPrint>>;
   /** Versions that failed here; only `--to` takes them again. */
   readonly held: readonly string[];
   readonly installed: string;
   /** The small command on PATH; absolute. */
   readonly launcher?: string;
   readonly runtime?: KeptRuntime;
+  /** When it was uninstalled; data, settings and secrets are kept for a later install. */
+  readonly uninstalled?: string;
   readonly operations: readonly OperationRecord[];
 }
 
@@ -85,10 +89,12 @@ export function parseInstall(text: string, where: string): InstallRecord {
     volumes: parseMap(f.volumes, at('volumes'), parseText),
     features: parseList(f.features, at('features'), parseText),
     secrets: parseMap(f.secrets, at('secrets'), parseSecretPrint),
+    ...(f.derived === undefined ? {} : { derived: parseMap(f.derived, at('derived'), parseSecretPrint) }),
     held: parseList(f.held ?? [], at('held'), parseText),
     installed: parseText(f.installed, at('installed')),
     ...(f.launcher === undefined ? {} : { launcher: parseText(f.launcher, at('launcher')) }),
     ...(f.runtime === undefined ? {} : { runtime: parseKeptRuntime(f.runtime, at('runtime')) }),
+    ...(f.uninstalled === undefined ? {} : { uninstalled: parseText(f.uninstalled, at('uninstalled')) }),
     operations: parseList(f.operations ?? [], at('operations'), parseOperation),
   };
 }

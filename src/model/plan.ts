@@ -29,7 +29,7 @@ export interface FileAfter {
 export interface ComposeProject {
   readonly name: string;
   readonly folder: string;
-  /** Relative to the folder. */
+  /** Relative to the folder; `-` is what the call reads from its input. */
   readonly files: readonly string[];
   /** The `.env` to read, relative to the folder; by default the folder's own. */
   readonly environment?: string;
@@ -226,6 +226,15 @@ export interface StepArgs {
     readonly timeout: number | null;
     readonly restoredBy?: number;
   };
+  /** A service is told a secret's new value, which is in the env file with this content; `home` still holds the former one. */
+  'rotate-secret': {
+    readonly project: ComposeProject;
+    readonly service: string;
+    readonly command: readonly string[];
+    readonly name: string;
+    readonly home: string;
+    readonly content: Digest;
+  };
   'check-health': {
     readonly project: ComposeProject;
     readonly services: readonly string[];
@@ -243,6 +252,10 @@ export interface StepArgs {
   'drop-runtime': KeptRuntime & { readonly user: string };
   /** The small command on PATH. Absolute. */
   'put-launcher': { readonly path: string; readonly content: Digest };
+  /** Takes the small command away when it still starts this install. Absolute. */
+  'remove-launcher': { readonly path: string };
+  /** Removes those of these folders that hold nothing. Relative to the root, or absolute; the innermost first. */
+  'clear-folders': { readonly folders: readonly string[] };
   'remove-project': { readonly project: ComposeProject; readonly volumes: readonly string[] };
   'remove-images': { readonly local: readonly string[] };
   'remove-paths': { readonly paths: readonly string[] };
@@ -266,6 +279,8 @@ export interface Plan {
   readonly commitAfter: number;
   /** What was not there before this plan, and goes when it was undone: our `.slipway` folder, or the whole root. */
   readonly fresh?: 'state' | 'root';
+  /** When it is carried out our `.slipway` folder goes too, and the root when nothing else is in it. */
+  readonly leaves?: 'nothing';
   readonly notes: readonly string[];
 }
 

@@ -1,27 +1,37 @@
 // An install folder, read. Rule: nothing is changed here, and what the folder says is parsed before it is believed.
 import { join, resolve } from 'node:path';
 import { digestOf } from '../model/digest.ts';
-import { type EnvFile, envValue, parseEnvFile } from '../model/env-file.ts';
+import { type EnvFile, envValue } from '../model/env-file.ts';
 import { ToolError } from '../model/error.ts';
 import type { FileFact, InstallFacts } from '../model/facts.ts';
 import { type InstallRecord, parseInstall } from '../model/install.ts';
 import { lockPath, pristineFolder, recordPath } from '../model/layout.ts';
 import { type Manifest, parseManifest } from '../model/manifest.ts';
 import type { ComposeProject } from '../model/plan.ts';
+import { documentOf, homesOf, MAIN_ENV } from '../model/settings.ts';
 import { factOfFile, readTextIfThere, statIfThere } from '../world/disk.ts';
 import { readLock, readOpenOperation } from '../world/state.ts';
+import { observeSettings } from './settings.ts';
 
 /**
  * Reads the install at `root`: its record, the manifest of its release, its `.env` and the files of that release and of `also`.
- * Throws E_NO_INSTALL where there is none, E_FORMAT or E_DIGEST for a damaged one.
+ * Throws E_NO_INSTALL where there is none (any more), E_POLICY for one that was moved, E_FORMAT or E_DIGEST for a damaged one.
  */
 export async function observeInstall(root: string, also: readonly string[] = []): Promise<InstallFacts> {
-  const text = await readTextIfThere(recordPath(root));
-  if (text === undefined) {
+  const record = await readRecord(root);
+  if (record !== undefined) {
+    refuseMoved(root, record.folder);
+    refuseUninstalled(root, record);
+  }
+  return observeInstallAsIs(root, also);
+}
+
+/** The same for one that may have been moved or uninstalled. */
+export async function observeInstallAsIs(root: string, also: readonly string[] = []): Promise<InstallFacts> {
+  const record = await readRecord(root);
+  if (record === undefined) {
     throw new ToolError('E_NO_INSTALL', `${root} is not an install`, { hint: 'Name the folder with --dir, or install first.' });
   }
-  const record = parseInstall(text, recordPath(root));
-  refuseMoved(root, record.folder);
   const manifestPath = join(root, pristineFolder(record.version), 'bundle.json');
   const manifestText = (await readTextIfThere(manifestPath)) ?? '';
   if (digestOf(manifestText) !== record.manifest) {
@@ -30,7 +40,8 @@ export async function observeInstall(root: string, also: readonly string[] = [])
     });
   }
   const manifest = parseManifest(manifestText, manifestPath);
-  const env = parseEnvFile((await readTextIfThere(join(root, '.env'))) ?? '', join(root, '.env'));
+  const settings = await observeSettings(root, homesOf(manifest.env));
+  const env = documentOf(settings, MAIN_ENV);
   const paths = new Set([...pathsOf(manifest), ...also]);
   return {
     root,
@@ -39,6 +50,7 @@ export async function observeInstall(root: string, also: readonly string[] = [])
     manifestText,
     project: await observeProject(root, record.project, env),
     env,
+    settings,
     files: await observeFiles(root, [...paths]),
     openOperation: await readOpenOperation(root),
     lock: await readLock(lockPath(root)),
@@ -56,9 +68,9 @@ export async function readText(path: string): Promise<string | undefined> {
   return readTextIfThere(path);
 }
 
-/** The `.env` that lies in a folder, and whether the folder is there at all. */
-export async function readEnvironment(root: string): Promise<{ readonly text: string | undefined; readonly rootExists: boolean }> {
-  return { text: await readTextIfThere(join(root, '.env')), rootExists: (await statIfThere(root)) !== undefined };
+/** True when something lies at this path. */
+export async function isThere(path: string): Promise<boolean> {
+  return (await statIfThere(path)) !== undefined;
 }
 
 /** The compose files as a call by hand in this folder would use them: a person's COMPOSE_FILE, else the file and its override. */
@@ -82,15 +94,32 @@ export async function observeFiles(root: string, paths: readonly string[]): Prom
   return found;
 }
 
-/** All paths a release puts into the install, its manifest and signature included. */
+/** All paths a release puts into the install, its manifest, signature and env files included. */
 export function pathsOf(manifest: Manifest): string[] {
-  return [...manifest.files.map((file) => file.path), 'bundle.json', 'bundle.json.minisig', '.env', 'docker-compose.override.yml'];
+  return [
+    ...manifest.files.map((file) => file.path),
+    'bundle.json',
+    'bundle.json.minisig',
+    ...homesOf(manifest.env),
+    'docker-compose.override.yml',
+  ];
 }
 
-/** Volumes and secrets belong to one folder: a copy that ran beside its original would share them. */
-function refuseMoved(root: string, recorded: string): void {
+/** Throws E_POLICY for a folder that was moved or copied. Volumes and secrets belong to one folder: a copy that ran beside its original would share them. */
+export function refuseMoved(root: string, recorded: string): void {
   if (resolve(root) === resolve(recorded)) return;
   throw new ToolError('E_POLICY', `this install was made at ${recorded}, but is at ${resolve(root)} now: moved, or a copy?`, {
-    hint: `Move it back to ${recorded}. A copy must not be started beside its original: they would share volumes.`,
+    hint: `If it was moved: \`relocate\`, or move it back to ${recorded}. A copy must not be started beside its original: they would share volumes.`,
   });
+}
+
+function refuseUninstalled(root: string, { uninstalled, product, version }: InstallRecord): void {
+  if (uninstalled === undefined) return;
+  throw new ToolError(
+    'E_NO_INSTALL',
+    `${product} ${version} was uninstalled from ${root} at ${uninstalled}; its data and settings are kept`,
+    {
+      hint: 'Install it into this folder again to take them up, or remove them too: `uninstall --purge-data`.',
+    },
+  );
 }

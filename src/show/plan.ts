@@ -47,6 +47,7 @@ function listSubjects(step: Step): readonly string[] {
     case 'guard-data':
     case 'restore-data':
       return step.items.map((item) => item.name);
+    case 'rotate-secret':
     case 'run-job':
     case 'validate-files':
       return [`${step.service}: ${step.command.join(' ')}`];
@@ -57,6 +58,10 @@ function listSubjects(step: Step): readonly string[] {
       return step.publication.assets.map((asset) => asset.name);
     case 'remove-paths':
       return step.paths;
+    case 'remove-project':
+      return step.volumes;
+    case 'remove-launcher':
+      return [step.path];
     case 'remove-images':
       return step.local;
     default:
