@@ -150,7 +150,7 @@ describe.skipIf(!HAS_TMUX)('the wizard at a terminal', () => {
 
     const shown = still(first.coloured()).replaceAll(taken, 'TAKEN');
     first.close();
-    picture('wizard', cut(shown, 'Features', 'Plan: '));
+    picture('wizard', cut(shown, 'Enter takes', 'Enter goes on'));
     picture('plan', cut(shown, 'Plan: ', 'Go on?'));
     picture('progress', cut(shown, 'Go on?', '[ended'));
 
