@@ -1,8 +1,8 @@
 // What is odd about an answer on this machine, told while a person is still answering. Rule: a warning, never a refusal; preflight decides.
 import type { Manifest } from '../../model/manifest.ts';
 import { placeholdersIn } from '../../model/placeholder.ts';
-import { observePort } from '../../observe/machine.ts';
 import { isResolved } from '../../observe/name.ts';
+import { observePort } from '../../observe/ports.ts';
 
 /** Checks ports that this release opens and host names; what is as it is `today` is not looked at. */
 export function noticeOf({ env, requires }: Manifest, today: ReadonlyMap<string, string>) {
