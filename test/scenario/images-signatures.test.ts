@@ -325,6 +325,22 @@ describe('--deep', () => {
     expect(rowOf(await mirror(from, to, { deep: true })).outcome).toBe('present');
   });
 
+  test.skipIf(!hasDockerRegistry())('docker-registry: a layer whose file is gone is found and sent again, and nothing else', async () => {
+    const [from, to] = [await API(), await real()];
+    const image = await push(from);
+    await mirror(from, to);
+    const manifest = await fetch(`http://${to.host}/v2/${app()}/manifests/${image.amd64.digest}`, {
+      headers: { accept: '*/*, application/vnd.oci.image.manifest.v1+json' },
+    });
+    const { layers } = (await manifest.json()) as { layers: { digest: string; size: number }[] };
+    const lost = layers[1];
+    await rm(docker.blobFile(lost?.digest ?? ''));
+    expect(rowOf(await mirror(from, to)).outcome).toBe('present');
+    expect(rowOf(await mirror(from, to, { deep: true }))).toMatchObject({ outcome: 'copied', bytes: lost?.size });
+    await expectSigned(image, to);
+    expect(await digestAt(to.host, app(), image.amd64.digest)).toBe(image.amd64.digest);
+  });
+
   test('finds a signature that lost its content, and one of a platform that is listed by the registry alone', async () => {
     const [from, to] = [await fake({ referrers: 'api' }), await fake({ referrers: 'api' })];
     const image = await push(from);
