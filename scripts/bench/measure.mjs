@@ -3,6 +3,35 @@ import { spawn } from 'node:child_process';
 import { performance } from 'node:perf_hooks';
 
 /**
+ * The ratios of `ours` to each of `theirs`, by what they are called; all are done once a round, each round in another order. Limits
+ * are by the same names, or one for all.
+ */
+export async function ratiosOf({ what, limit, rounds, ours, theirs }) {
+  const works = [['ours', ours], ...Object.entries(theirs)];
+  const ratios = Object.fromEntries(Object.keys(theirs).map((name) => [name, []]));
+  for (let round = 0; round <= rounds; round += 1) {
+    const seconds = {};
+    for (let turn = 0; turn < works.length; turn += 1) {
+      const [name, work] = works[(turn + round) % works.length];
+      progress(`${what}, ${name}: round ${round} of ${rounds}`);
+      seconds[name] = await work();
+    }
+    if (round > 0) for (const name of Object.keys(theirs)) ratios[name].push(seconds.ours / seconds[name]);
+  }
+  return Object.entries(ratios).map(([against, all]) => {
+    all.sort((a, b) => a - b);
+    return {
+      what,
+      against,
+      limit: limit[against] ?? limit,
+      rounds,
+      value: medianOf(all),
+      spread: [quantileOf(all, 0.25), quantileOf(all, 0.75)],
+    };
+  });
+}
+
+/**
  * The ratio of `ours` to `theirs`, both functions that do the work once and give the seconds that it took. The first round is not counted:
  * it warms the caches. The order changes with every round.
  */

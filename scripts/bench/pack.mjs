@@ -1,7 +1,8 @@
 // Packing whole trees, against tar and gzip of the same tree. Rule: the real `slipway pack` in a real git repository, whatever else it does besides compressing.
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { progress, ratioOf, run, secondsOf } from './measure.mjs';
+import { memoryRow, withUsage } from './usage.mjs';
 
 const slipway = resolve(import.meta.dirname, '../../dist/slipway.mjs');
 const MEBIBYTE = 1024 ** 2;
@@ -16,7 +17,7 @@ export async function packRows(stage) {
     rows.push(await packRow({ what: 'pack of 300 files / 9 MB', product: small, program, rounds: 7 }));
   }
   rows.push(await packRow({ what: 'pack of 1000 files / 1 GB', product: large, program: 'gzip', rounds: 1, limit: 0.8 }));
-  rows.push(memoryRow(large));
+  rows.push(memoryRow('peak memory of that pack', large.memory, 250));
   rmSync(large.root, { recursive: true });
   return rows;
 }
@@ -30,13 +31,7 @@ function packRow({ what, product, program, rounds, limit }) {
 /** Seconds of one pack; what was packed before is gone, so that nothing is found done. */
 async function pack({ root, memory }) {
   rmSync(join(root, 'dist'), { recursive: true, force: true });
-  const env = { ...process.env, NODE_OPTIONS: `--import ${join(import.meta.dirname, 'peak-memory.mjs')}`, PEAK_MEMORY_FILE: memory };
-  return secondsOf([process.execPath, slipway, 'pack', '--snapshot', '--yes'], { cwd: root, env });
-}
-
-function memoryRow({ memory }) {
-  const peaks = readFileSync(memory, 'utf8').trim().split('\n').map(Number);
-  return { what: 'peak memory of that pack', against: '', value: Math.ceil(Math.max(...peaks) / 1024), unit: 'MB', limit: 250 };
+  return secondsOf([process.execPath, slipway, 'pack', '--snapshot', '--yes'], { cwd: root, env: withUsage(memory) });
 }
 
 /** A product without images of its own: one locked image, so that no registry is asked. */

@@ -1,12 +1,13 @@
 // Publishing 20 files of 50 MB: to a fake forge against curl, to a real registry against oras. Rule: both sides send the same files to the same server, and each round gets a new release.
 import { spawn } from 'node:child_process';
 import { randomFillSync } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readdirSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { build } from 'esbuild';
 import { progress, ratioOf, run, secondsOf } from './measure.mjs';
 import { startRegistry } from './registry.mjs';
+import { memoryRow, withUsage } from './usage.mjs';
 
 const FILES = 20;
 const BYTES = 50 * 1024 ** 2;
@@ -22,7 +23,7 @@ export async function publishRows(stage) {
   makeFiles(folder);
   const bench = { stage, program, folder, memory: join(stage, 'publish-memory') };
   const rows = [await forgeRow(bench), await registryRow(bench)];
-  rows.push(memoryRow(bench));
+  rows.push(memoryRow('peak memory of these publishes', bench.memory, 250));
   rmSync(folder, { recursive: true });
   return rows;
 }
@@ -57,13 +58,7 @@ async function registryRow(bench) {
 function publish({ program, folder, memory }, { address, commit }) {
   release += 1;
   const task = { folder, address, commit, tag: `v1.0.${release}` };
-  const env = {
-    PATH: process.env.PATH,
-    GITHUB_TOKEN: 'good-token',
-    PUBLISH_TASK: JSON.stringify(task),
-    NODE_OPTIONS: `--import ${join(import.meta.dirname, 'peak-memory.mjs')}`,
-    PEAK_MEMORY_FILE: memory,
-  };
+  const env = withUsage(memory, { PATH: process.env.PATH, GITHUB_TOKEN: 'good-token', PUBLISH_TASK: JSON.stringify(task) });
   return secondsOf([process.execPath, program], { env });
 }
 
@@ -97,11 +92,6 @@ function pushByOras({ folder }, host) {
   release += 1;
   const words = ['push', '--plain-http', '--disable-path-validation', `${host}/bench/theirs-${release}:v1`];
   return secondsOf(['oras', ...words, ...readdirSync(folder)], { cwd: folder });
-}
-
-function memoryRow({ memory }) {
-  const peaks = readFileSync(memory, 'utf8').trim().split('\n').map(Number);
-  return { what: 'peak memory of these publishes', against: '', value: Math.ceil(Math.max(...peaks) / 1024), unit: 'MB', limit: 250 };
 }
 
 async function firstLine(stream) {
