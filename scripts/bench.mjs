@@ -5,13 +5,15 @@ import { join } from 'node:path';
 import { mirrorRows } from './bench/mirror.mjs';
 import { packRows } from './bench/pack.mjs';
 import { publishRows } from './bench/publish.mjs';
+import { runtimeRows } from './bench/runtime.mjs';
 import { startRows } from './bench/start.mjs';
 import { upgradeRows } from './bench/upgrade.mjs';
 
-/** `node scripts/bench.mjs [start] [pack] [publish] [mirror] [upgrade] [--no-engine]`: without a name, all. */
+/** `node scripts/bench.mjs [start] [runtime] [pack] [publish] [mirror] [upgrade] [--no-engine]`: without a name, all. */
 const named = process.argv.slice(2).filter((word) => !word.startsWith('-'));
 const parts = {
   start: startRows,
+  runtime: runtimeRows,
   pack: packRows,
   publish: publishRows,
   mirror: mirrorRows,

@@ -45,6 +45,16 @@ const entries: readonly CommandEntry[] = [
     load: async () => (await import('./commands/operator/history.ts')).history,
   },
   {
+    name: 'uninstall',
+    summary: 'take the product off this machine; data stays unless told',
+    load: async () => (await import('./commands/operator/uninstall.ts')).uninstall,
+  },
+  {
+    name: 'relocate',
+    summary: 'take up an install whose folder was moved',
+    load: async () => (await import('./commands/operator/relocate.ts')).relocate,
+  },
+  {
     name: 'doctor',
     summary: 'is this machine fit, and the install sound',
     load: async () => (await import('./commands/operator/doctor.ts')).doctor,

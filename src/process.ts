@@ -8,7 +8,7 @@ import { realWorld } from './world/world.ts';
 
 /** The world of this process. Signals are handled from here on. */
 export function openProcess(json: boolean): World {
-  const terminal = processTerminal(process.env);
+  const terminal = processTerminal(process.argv.includes('--plain') ? { ...process.env, SLIPWAY_PLAIN: '1' } : process.env);
   const stop = new AbortController();
   setMaxListeners(0, stop.signal); // every request of a mirror waits for it
   let applying = false;

@@ -52,6 +52,7 @@ main() {
         ;;
       -y | --yes) wanted_yes=yes ;;
       --plan | --no-start) set -- "$@" "$word" ;;
+      --recover) wanted_verb=recover ;;
       --version | --channel | --dir | --answers | --set) expecting=$word ;;
       --set=*)
         check_value --set "${word#*=}"
@@ -81,6 +82,7 @@ usage() {
     '  --yes             do not ask for confirmation (SLIPWAY_YES=1)' \
     '  --plan            only show what would be done' \
     '  --no-start        install everything, start nothing' \
+    '  --recover         end an operation that was cut off in the folder, instead of installing' \
     '' \
     'Environment:' \
     '  SLIPWAY_RELEASES  take releases from here: an https address or a folder' \
@@ -94,7 +96,7 @@ usage() {
 }
 
 take_environment() {
-  wanted_version='' wanted_channel='' wanted_dir='' wanted_answers='' wanted_yes='' workspace='' runtime_folder=''
+  wanted_version='' wanted_channel='' wanted_dir='' wanted_answers='' wanted_yes='' wanted_verb=install workspace='' runtime_folder=''
   if [ -n "${SLIPWAY_VERSION:-}" ]; then take --version "$SLIPWAY_VERSION"; fi
   if [ -n "${SLIPWAY_CHANNEL:-}" ]; then take --channel "$SLIPWAY_CHANNEL"; fi
   if [ -n "${SLIPWAY_DIR:-}" ]; then take --dir "$SLIPWAY_DIR"; fi
@@ -471,6 +473,10 @@ hex_of() { # FILE
 }
 
 hand_over() { # further options for the operator
+  if [ "$wanted_verb" = recover ]; then
+    if is_root; then own_folder=/opt/$built_product; else own_folder=${HOME:-}/$built_product; fi
+    start_operator recover --dir "${wanted_dir:-$own_folder}" "$@"
+  fi
   if [ -n "$wanted_yes" ]; then set -- --yes "$@"; fi
   if [ -n "$wanted_answers" ]; then set -- --answers "$wanted_answers" "$@"; fi
   if [ -n "$wanted_dir" ]; then set -- --dir "$wanted_dir" "$@"; fi
@@ -481,6 +487,10 @@ hand_over() { # further options for the operator
   if [ -n "$wanted_version" ]; then set -- --release-version "$wanted_version" "$@"; fi
   set -- install --releases "$location" --product "$built_product" --channel "${wanted_channel:-$built_channel}" \
     --cli "$built_cli" --title "$built_title" "$@"
+  start_operator "$@"
+}
+
+start_operator() { # its words; does not come back
   if is_root; then bin_folder=/usr/local/bin; else bin_folder=${HOME:+$HOME/.local/bin}; fi
   export SLIPWAY_BIN="${SLIPWAY_BIN-$bin_folder}"
   umask "$umask_before"

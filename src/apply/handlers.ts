@@ -9,6 +9,7 @@ import { fileSteps } from './steps/files.ts';
 import { healthSteps } from './steps/health.ts';
 import { imageSteps } from './steps/images.ts';
 import { releaseSteps } from './steps/release.ts';
+import { removalSteps } from './steps/removal.ts';
 import { runtimeSteps } from './steps/runtime.ts';
 import { serviceSteps } from './steps/services.ts';
 import { tagSteps } from './steps/tag.ts';
@@ -26,4 +27,5 @@ export const handlers: Handlers = {
   ...dataSteps,
   ...healthSteps,
   ...runtimeSteps,
+  ...removalSteps,
 };

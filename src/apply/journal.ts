@@ -69,7 +69,7 @@ export async function refuseOpenOperation(root: string): Promise<void> {
 
 function openOperation(root: string, head: JournalHead): ToolError {
   return new ToolError('E_OPEN_OPERATION', `an earlier ${head.command} (${head.id}) was cut off`, {
-    hint: `Run \`recover\`, or node ${join(operatorsFolder(root), hexOf(head.operator))} recover --dir ${root}: it ends at exactly the old or exactly the new state.`,
+    hint: `Run \`recover\`, or node ${join(operatorsFolder(root), hexOf(head.operator))} recover --dir ${root}: it ends at exactly the old or exactly the new state. Without Node.js: install.sh --recover --dir ${root}.`,
     details: { operation: head.operation, command: head.command, since: head.at },
   });
 }

@@ -27,12 +27,12 @@ export async function clearUnbegun(root: string): Promise<void> {
   await removeIfEmpty(state);
 }
 
-/** True when a plan that ended in this way leaves nothing of ours behind: a fresh install that was undone. */
+/** True when a plan that ended in this way leaves nothing of ours behind: a fresh install that was undone, or an uninstall that takes everything. */
 export function leavesNothing(plan: Plan, how: JournalEnd): boolean {
-  return how === 'undone' && plan.fresh !== undefined;
+  return how === 'undone' ? plan.fresh !== undefined : how === 'done' && plan.leaves === 'nothing';
 }
 
-/** Removes what belonged to an ended plan alone. Of a fresh install that was undone that is all we made, the journal last: it says what is left to do. */
+/** Removes what belonged to an ended plan alone. When nothing is to be left that is all we made, the journal last: it says what is left to do. */
 export async function clearWork(root: string, plan: Plan, how: JournalEnd): Promise<void> {
   await rm(workFolder(root, plan.id), { recursive: true, force: true });
   if (!leavesNothing(plan, how)) return;
@@ -41,18 +41,20 @@ export async function clearWork(root: string, plan: Plan, how: JournalEnd): Prom
   for (const name of await readdir(state)) if (name !== journal) await rm(join(state, name), { recursive: true, force: true });
   await rm(join(state, journal), { force: true });
   await removeIfEmpty(state);
-  if (plan.fresh === 'root') await removeIfEmpty(root);
+  if (how === 'done' || plan.fresh === 'root') await removeIfEmpty(root);
 }
 
-/** Removes a folder that holds nothing; any other stays. */
+/** Removes a folder that holds nothing; any other stays, and so does one that is a mount, or in a folder that is not ours to change. */
 export async function removeIfEmpty(folder: string): Promise<void> {
   try {
     await rmdir(folder);
   } catch (error) {
     const code = systemCode(error);
-    if (code !== 'ENOTEMPTY' && code !== 'ENOENT' && code !== 'EEXIST') throw error;
+    if (!STAYS.includes(code ?? '')) throw error;
   }
 }
+
+const STAYS: readonly string[] = ['ENOTEMPTY', 'ENOENT', 'EEXIST', 'ENOTDIR', 'EBUSY', 'EACCES', 'EPERM'];
 
 async function placeContent(content: Content, path: string): Promise<void> {
   if ('text' in content) return writeDurably(path, content.text, 0o600);

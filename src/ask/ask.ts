@@ -1,25 +1,12 @@
 // Where answers come from: flag > environment > file > person > default. Rule: everything that is wrong or missing is one error, and nothing is
 // asked without a terminal.
 import { checkAnswer, FEATURES_NAME } from '../model/answer.ts';
-import type { Feature, Variable } from '../model/description.ts';
 import { ToolError } from '../model/error.ts';
-import { defaultFeatures, isActive } from '../model/feature.ts';
+import { completeFeatures, defaultFeatures, isActive } from '../model/feature.ts';
 import { defaultValue } from '../model/placeholder.ts';
-import type { Terminal } from '../model/seams.ts';
-import { type AnswerSources, gatherGiven } from './given.ts';
-import { askPerson } from './prompt.ts';
-import { questionsFor } from './questions.ts';
-
-export interface AskInput {
-  readonly env: Readonly<Record<string, Variable>>;
-  readonly features: Readonly<Record<string, Feature>>;
-  readonly sources: AnswerSources;
-  readonly terminal: Pick<Terminal, 'interactive' | 'ask' | 'err'>;
-  /** Today's values, where a person is asked again; they come before the product's defaults. */
-  readonly defaults?: ReadonlyMap<string, string>;
-  /** Today's features, likewise. */
-  readonly defaultFeatures?: readonly string[];
-}
+import { gatherGiven } from './given.ts';
+import type { AskInput } from './sheet.ts';
+import { runWizard } from './wizard.ts';
 
 export interface Answers {
   /** Every variable that has a value: given, asked or by default. Secrets only when they were given. */
@@ -28,19 +15,22 @@ export interface Answers {
   readonly features: readonly string[];
   /** The names that a person was asked about, in order. */
   readonly asked: readonly string[];
+  /** The names that were given beforehand; FEATURES among them when features were. */
+  readonly given: readonly string[];
 }
 
 /** Collects all answers. Throws E_ANSWER, once, for everything that is unknown, does not fit, or is missing where nobody can be asked. */
 export async function collectAnswers(input: AskInput): Promise<Answers> {
   const given = gatherGiven(input.sources, input);
-  const start: Answers = {
-    values: given.values,
-    features: given.features ?? input.defaultFeatures ?? defaultFeatures(input.features),
-    asked: [],
-  };
+  const chosen = given.features ?? input.defaultFeatures ?? defaultFeatures(input.features);
+  const start = { values: given.values, ...completeFeatures(input.features, chosen, input.defaultFeatures) };
+  for (const { name, neededBy } of start.added) input.terminal.err(`${neededBy} needs ${name}, so ${name} is switched on too\n`);
   const names = new Set([...given.values.keys(), ...(given.features === undefined ? [] : [FEATURES_NAME])]);
   const ask = input.terminal.interactive && given.problems.length === 0;
-  const { values, features, asked } = ask ? await askOpenQuestions(input, start, names) : start;
+  const fallback = (name: string, values: ReadonlyMap<string, string>): string | undefined => fallbackOf(name, input, values);
+  const { values, features, asked } = ask
+    ? await runWizard({ input, start, given: names, fallbackOf: fallback })
+    : { ...start, asked: [] as readonly string[] };
   const complete = withDefaults(input, values);
   const later = input.terminal.interactive && !ask; // what is missing will be asked when the rest is right
   refuse({
@@ -48,32 +38,7 @@ export async function collectAnswers(input: AskInput): Promise<Answers> {
     missing: later ? [] : missingNames(input.env, complete, features),
     env: input.env,
   });
-  return { values: complete, features: Object.keys(input.features).filter((name) => features.includes(name)), asked };
-}
-
-/** Asks what was not given; a question that depends on a feature waits for that feature's answer. */
-async function askOpenQuestions(input: AskInput, start: Answers, given: ReadonlySet<string>): Promise<Answers> {
-  const values = new Map(start.values);
-  const features = new Set(start.features);
-  const asked: string[] = [];
-  let group = '';
-  for (const question of questionsFor({ env: input.env, features: input.features, given })) {
-    if (!isActive(question.when, [...features])) continue;
-    if (question.group !== group) input.terminal.err(`\n${question.group.replace(/\p{Cc}+/gu, ' ')}\n`);
-    group = question.group;
-    asked.push(question.key);
-    if (question.kind === 'feature') {
-      const fallback = String(features.has(question.key));
-      const answer = await askPerson({ question, variable: { type: 'boolean', required: true }, fallback, terminal: input.terminal });
-      if (answer === 'true') features.add(question.key);
-      else features.delete(question.key);
-    } else {
-      const fallback = fallbackOf(question.key, input, values);
-      const variable = input.env[question.key] ?? {};
-      values.set(question.key, await askPerson({ question, variable, fallback, terminal: input.terminal }));
-    }
-  }
-  return { values, features: [...features], asked };
+  return { values: complete, features, asked, given: [...names] };
 }
 
 /** Today's value, unless it is what the default made of today's answers: then the default follows the new ones. */

@@ -2,6 +2,7 @@
 import { checkAnswer, FEATURES_NAME, normaliseAnswer } from '../model/answer.ts';
 import type { Feature, Variable } from '../model/description.ts';
 import { type EnvFile, envValues } from '../model/env-file.ts';
+import { choosable } from '../model/feature.ts';
 import { didYouMean } from '../model/near.ts';
 
 export interface AnswerSources {
@@ -37,14 +38,18 @@ export function gatherGiven({ flags, environment, file }: AnswerSources, { env, 
   return {
     values: new Map(known.map(([name, value]) => [name, normaliseAnswer(env[name] ?? {}, value)])),
     features: chosen === undefined ? undefined : listOf(chosen),
-    problems: [...problems, ...listOf(chosen ?? '').flatMap((name) => featureProblem(name, features))],
+    problems: [
+      ...problems,
+      ...listOf(chosen ?? '').flatMap((name) => featureProblem(name, features)),
+      ...twiceChosen(listOf(chosen ?? '')),
+    ],
   };
 }
 
-/** A file may be a copy of `.env.example` with empty lines left, or of an install's `.env` with Compose's own settings. */
+/** A file may be a copy of `.env.example` with empty lines left, or of an install's `.env` with Compose's own settings. No features are a choice. */
 function fromFile(file: EnvFile | undefined): [string, string][] {
   const values = file === undefined ? [] : [...envValues(file)];
-  return values.filter(([name, value]) => value !== '' && !name.startsWith('COMPOSE_'));
+  return values.filter(([name, value]) => (value !== '' || name === FEATURES_NAME) && !name.startsWith('COMPOSE_'));
 }
 
 function fromEnvironment(environment: AnswerSources['environment']): [string, string][] {
@@ -60,8 +65,15 @@ function valueProblem(name: string, value: string, env: Product['env']): string[
 }
 
 function featureProblem(name: string, features: Product['features']): string[] {
-  if (Object.hasOwn(features, name)) return [];
-  return [`${name} is not a feature of this product. ${didYouMean(name, Object.keys(features), 'Features')}`];
+  const all = Object.keys(features).flatMap((each) => choosable(features, each));
+  if (all.includes(name)) return [];
+  return [`${name} is not a feature of this product. ${didYouMean(name, all, 'Features')}`];
+}
+
+function twiceChosen(chosen: readonly string[]): string[] {
+  const names = chosen.filter((item) => item.includes('=')).map((item) => item.replace(/=.*/, ''));
+  const twice = new Set(names.filter((name, index) => names.indexOf(name) !== index));
+  return [...twice].map((name) => `${name} is chosen twice.`);
 }
 
 function listOf(text: string): string[] {

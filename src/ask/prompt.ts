@@ -2,7 +2,13 @@
 import { booleanOf, checkAnswer, normaliseAnswer } from '../model/answer.ts';
 import type { Variable } from '../model/description.ts';
 import type { Terminal } from '../model/seams.ts';
+import { expectationOf } from '../model/variable-value.ts';
 import type { Question } from './questions.ts';
+
+/** What goes back to the question before this one; the Escape key is the same. */
+export const BACK = '<';
+/** What asks for an explanation. */
+export const EXPLAIN = '?';
 
 export interface Prompt {
   readonly question: Question;
@@ -13,15 +19,24 @@ export interface Prompt {
   readonly terminal: Pick<Terminal, 'ask' | 'err'>;
 }
 
-/** Asks one question. The answer comes back normalised; it is empty only where nothing is required. */
-export async function askPerson({ question, variable, fallback, terminal }: Prompt): Promise<string> {
-  if (question.help !== undefined) terminal.err(`  ${printable(question.help)}\n`);
+/** Asks one question. The answer comes back normalised, empty only where nothing is required; undefined when the person wants to go back. */
+export async function askPerson(prompt: Prompt): Promise<string | undefined> {
+  const { question, variable, fallback, terminal } = prompt;
+  const shown = shownFallback(question, fallback);
+  const misfit = (line: string): string | undefined => (line === BACK || line === EXPLAIN ? undefined : misfitOfReply(prompt, line));
+  const parts = {
+    text: printable(hintOfHidden(question, fallback)),
+    misfit,
+    ...(shown === undefined ? {} : { fallback: shown }),
+    ...(question.choices === undefined ? {} : { choices: question.choices }),
+  };
   for (;;) {
-    const line = await terminal.ask(promptText(question, fallback), { hidden: question.hidden });
-    const reply = line.trim() === '' ? (fallback ?? '') : line;
-    const problem = checkAnswer(question.key, variable, reply);
-    if (problem === undefined) return normaliseAnswer(variable, reply);
-    terminal.err(`  ${problem}.\n`);
+    const line = await terminal.ask(promptText(question, fallback), { hidden: question.hidden, parts });
+    if (line === BACK) return undefined;
+    const problem = misfit(line);
+    if (line === EXPLAIN) terminal.err(explanation(question, variable));
+    else if (problem === undefined) return normaliseAnswer(variable, replyOf(line, fallback));
+    else terminal.err(`  ${problem}.\n`);
   }
 }
 
@@ -36,6 +51,37 @@ export function promptText({ text, type, choices, hidden }: Question, fallback: 
   return printable(`${asked}${from} [${fallback}]${end}`);
 }
 
-function printable(text: string): string {
+/** An answer as a person reads it: yes and no, and nothing of what must not be shown. */
+export function shownAnswer({ type, hidden }: Question, value: string): string {
+  if (value === '') return '(empty)';
+  if (hidden) return '(hidden)';
+  if (type === 'boolean') return booleanOf(value) === 'true' ? 'yes' : 'no';
+  return printable(value);
+}
+
+/** A text of the product without what could steer the terminal. */
+export function printable(text: string): string {
   return text.replace(/\p{Cc}+/gu, ' ');
+}
+
+function misfitOfReply({ question, variable, fallback }: Prompt, line: string): string | undefined {
+  return checkAnswer(question.key, variable, replyOf(line, fallback));
+}
+
+function replyOf(line: string, fallback: string | undefined): string {
+  return line.trim() === '' ? (fallback ?? '') : line;
+}
+
+function shownFallback(question: Question, fallback: string | undefined): string | undefined {
+  if (fallback === undefined || fallback === '' || question.hidden) return undefined;
+  return shownAnswer(question, fallback);
+}
+
+function hintOfHidden({ text, hidden }: Question, fallback: string | undefined): string {
+  return hidden && fallback !== undefined && fallback !== '' ? `${text.trim()} (Enter keeps it)` : text.trim();
+}
+
+function explanation({ help, key, required }: Question, variable: Variable): string {
+  const expected = `${key}: ${expectationOf(variable)}${required ? '' : '; may be empty'}.`;
+  return [...(help === undefined ? [] : [`${help.replace(/\.$/, '')}.`]), expected].map((line) => `  ${printable(line)}\n`).join('');
 }

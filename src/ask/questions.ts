@@ -41,9 +41,18 @@ function isAsked({ secret, deprecated, ask, required, default: value }: Variable
   return secret === undefined && deprecated === undefined && (ask !== undefined || (required === true && value === undefined));
 }
 
-function featureQuestion(key: string, { ask, default: on }: Feature): Question[] {
+function featureQuestion(key: string, { ask, default: fallback, choices }: Feature): Question[] {
   if (ask === undefined) return [];
-  return [{ kind: 'feature', key, group: FEATURE_GROUP, text: ask, type: 'boolean', default: String(on), required: true, hidden: false }];
+  const question = {
+    kind: 'feature',
+    key,
+    group: FEATURE_GROUP,
+    text: ask,
+    default: String(fallback),
+    required: true,
+    hidden: false,
+  } as const;
+  return [choices === undefined ? { ...question, type: 'boolean' } : { ...question, type: 'choice', choices: Object.keys(choices) }];
 }
 
 function variableQuestion(key: string, variable: Variable): Question {

@@ -49,6 +49,7 @@ export interface Command {
 /** Flags that every command knows. */
 export const COMMON_FLAGS = {
   json: { type: 'boolean', help: 'events as JSON lines on stdout, the result last' },
+  plain: { type: 'boolean', help: 'lines only, nothing is redrawn: for screen readers and simple terminals' },
   help: { type: 'boolean', help: 'this text' },
 } as const satisfies FlagTable;
 

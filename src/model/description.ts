@@ -34,7 +34,12 @@ export interface Variable {
 export interface Feature {
   readonly ask?: string;
   readonly profiles: readonly string[];
-  readonly default: boolean;
+  /** On or off; the name of a choice where there are choices. */
+  readonly default: boolean | string;
+  /** One of these is chosen: its name → the profiles that it switches on. */
+  readonly choices?: Readonly<Record<string, readonly string[]>>;
+  /** Features that are switched on with this one. */
+  readonly requires?: readonly string[];
   /** Bytes of memory this feature needs beyond the product's own. */
   readonly memory?: number;
 }
@@ -152,7 +157,9 @@ export function parseFeature(value: unknown, where: string): Feature {
   return keep({
     ask: text(f, 'ask', where),
     profiles: parseTexts(f.profiles, `${where}.profiles`),
-    default: parseFlag(f.default, `${where}.default`),
+    default: typeof f.default === 'string' ? f.default : parseFlag(f.default, `${where}.default`),
+    choices: parseOptional(f.choices, `${where}.choices`, (map, at) => parseMap(map, at, parseTexts)),
+    requires: parseOptional(f.requires, `${where}.requires`, parseTexts),
     memory: parseOptional(f.memory, `${where}.memory`, parseCount),
   });
 }

@@ -15,8 +15,6 @@ const NOT_YET: readonly NotYet[] = [
   { path: 'bundle.hostFiles', reason: 'files rendered on the host' },
   { path: 'images.registryVariable', reason: 'a registry chosen by the site' },
   { path: 'images.login', values: ['ask'], reason: 'registry login in the wizard' },
-  { path: 'features.*.requires', reason: 'features that need another' },
-  { path: 'features.*.choices', reason: 'features with several choices' },
   { path: 'env.*.secret', mapOnly: true, reason: 'derived secrets' },
   { path: 'env.*.reveal', reason: 'showing a secret once' },
   { path: 'env.*.file', reason: 'variables of another env file' },

@@ -243,6 +243,10 @@ export interface StepArgs {
   'drop-runtime': KeptRuntime & { readonly user: string };
   /** The small command on PATH. Absolute. */
   'put-launcher': { readonly path: string; readonly content: Digest };
+  /** Takes the small command away when it still starts this install. Absolute. */
+  'remove-launcher': { readonly path: string };
+  /** Removes those of these folders that hold nothing. Relative to the root, or absolute; the innermost first. */
+  'clear-folders': { readonly folders: readonly string[] };
   'remove-project': { readonly project: ComposeProject; readonly volumes: readonly string[] };
   'remove-images': { readonly local: readonly string[] };
   'remove-paths': { readonly paths: readonly string[] };
@@ -266,6 +270,8 @@ export interface Plan {
   readonly commitAfter: number;
   /** What was not there before this plan, and goes when it was undone: our `.slipway` folder, or the whole root. */
   readonly fresh?: 'state' | 'root';
+  /** When it is carried out our `.slipway` folder goes too, and the root when nothing else is in it. */
+  readonly leaves?: 'nothing';
   readonly notes: readonly string[];
 }
 

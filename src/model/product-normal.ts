@@ -133,8 +133,10 @@ function normaliseThirdParty(raw: RawThirdParty, group: string, index: number): 
 function normaliseFeature(raw: Raw<'features'>[string], name: string): Feature {
   return keep({
     ask: raw.ask,
-    profiles: raw.profiles ?? [name],
-    default: raw.default === true,
+    profiles: raw.profiles ?? (raw.choices === undefined ? [name] : []),
+    default: raw.choices === undefined ? raw.default : String(raw.default),
+    choices: raw.choices,
+    requires: raw.requires,
     memory: raw.memory === undefined ? undefined : bytes(raw.memory),
   });
 }

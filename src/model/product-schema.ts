@@ -118,8 +118,11 @@ const feature = z.strictObject({
   ask: text.optional(),
   default: either('true, false or one of the choices', [flag, text]).default(false),
   memory: part.size.optional(),
-  requires: texts.optional(),
-  choices: z.record(text, texts).optional(),
+  requires: z.array(part.keyName).optional().describe('Features that are switched on with this one'),
+  choices: z
+    .record(part.keyName, z.array(part.composeName))
+    .optional()
+    .describe('One of these is chosen: its name, and the profiles that it switches on'),
 });
 
 const secret = either(`one of ${SECRET_KINDS.join(', ')}`, [

@@ -40,7 +40,7 @@ export const gitAddress = shaped(
   'the address of a git remote that holds no login: git keeps credentials itself',
 );
 export const probeUrl = shaped(/^https?:\/\/\S.*$/, 'a URL such as http://127.0.0.1:{{HTTP_PORT}}/health');
-export const when = shaped(/^features\.[a-z][a-z0-9_-]*$/, 'features.<name>');
+export const when = shaped(/^features\.[a-z][a-z0-9_-]*(?:=[a-z][a-z0-9_-]*)?$/, 'features.<name>, or features.<name>=<choice>');
 export const platform = shaped(/^[a-z0-9]+\/[a-z0-9_]+(?:\/[a-z0-9]+)?$/, 'a platform such as linux/amd64');
 export const pathInside = z.string().refine(isInside, 'a relative path that stays inside the folder');
 export const pathOrHere = z.string().refine((path) => path === '.' || isInside(path), 'a relative path that stays inside the folder');

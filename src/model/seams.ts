@@ -26,6 +26,24 @@ export interface RunResult {
 /** Runs a program without a shell. Never throws for an exit code; throws ToolError E_COMMAND when the program cannot be started. */
 export type Run = (argv: readonly string[], options?: RunOptions) => Promise<RunResult>;
 
+/** A question in parts, for a terminal that can redraw what it shows. */
+export interface AskParts {
+  readonly text: string;
+  /** What Enter means, as it may be shown. */
+  readonly fallback?: string;
+  /** The answer is one of these. */
+  readonly choices?: readonly string[];
+  /** What is wrong with a line, or undefined when it can be taken. */
+  readonly misfit: (line: string) => string | undefined;
+}
+
+export interface AskOptions {
+  /** What is typed is not echoed. */
+  readonly hidden?: boolean;
+  /** The same question in parts; a plain terminal shows the line alone. */
+  readonly parts?: AskParts;
+}
+
 export interface Terminal {
   /** True when a person can be asked: input and output are terminals. */
   readonly interactive: boolean;
@@ -33,8 +51,10 @@ export interface Terminal {
   readonly columns: number;
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
-  /** Asks for one line; `hidden` does not echo. Throws ToolError E_INTERRUPTED on Ctrl-C or end of input. */
-  readonly ask: (question: string, options?: { readonly hidden?: boolean }) => Promise<string>;
+  /** True where only lines are written and nothing is redrawn: screen readers, simple terminals. */
+  readonly plain?: boolean;
+  /** Asks for one line; the Escape key is the answer `<`. Throws ToolError E_INTERRUPTED on Ctrl-C or end of input. */
+  readonly ask: (question: string, options?: AskOptions) => Promise<string>;
 }
 
 export interface World {

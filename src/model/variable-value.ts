@@ -13,6 +13,12 @@ export function misfitOf(variable: Variable, value: Scalar): string | undefined 
   return pattern === undefined || compiledPattern(pattern)?.test(text) !== false ? undefined : `text that matches ${pattern}`;
 }
 
+/** What values fit, as `a port number from 1 to 65535`. */
+export function expectationOf({ type = 'text', choices = [], pattern }: Variable): string {
+  if (choices.length > 0) return `one of ${choices.join(', ')}`;
+  return `${TYPE_NAMES[type]}${pattern === undefined ? '' : ` that matches ${pattern}`}`;
+}
+
 /** The pattern as a regular expression, or undefined when it is none. */
 export function compiledPattern(pattern: string): RegExp | undefined {
   try {

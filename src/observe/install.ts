@@ -13,15 +13,23 @@ import { readLock, readOpenOperation } from '../world/state.ts';
 
 /**
  * Reads the install at `root`: its record, the manifest of its release, its `.env` and the files of that release and of `also`.
- * Throws E_NO_INSTALL where there is none, E_FORMAT or E_DIGEST for a damaged one.
+ * Throws E_NO_INSTALL where there is none (any more), E_POLICY for one that was moved, E_FORMAT or E_DIGEST for a damaged one.
  */
 export async function observeInstall(root: string, also: readonly string[] = []): Promise<InstallFacts> {
-  const text = await readTextIfThere(recordPath(root));
-  if (text === undefined) {
+  const record = await readRecord(root);
+  if (record !== undefined) {
+    refuseMoved(root, record.folder);
+    refuseUninstalled(root, record);
+  }
+  return observeInstallAsIs(root, also);
+}
+
+/** The same for one that may have been moved or uninstalled. */
+export async function observeInstallAsIs(root: string, also: readonly string[] = []): Promise<InstallFacts> {
+  const record = await readRecord(root);
+  if (record === undefined) {
     throw new ToolError('E_NO_INSTALL', `${root} is not an install`, { hint: 'Name the folder with --dir, or install first.' });
   }
-  const record = parseInstall(text, recordPath(root));
-  refuseMoved(root, record.folder);
   const manifestPath = join(root, pristineFolder(record.version), 'bundle.json');
   const manifestText = (await readTextIfThere(manifestPath)) ?? '';
   if (digestOf(manifestText) !== record.manifest) {
@@ -87,10 +95,21 @@ export function pathsOf(manifest: Manifest): string[] {
   return [...manifest.files.map((file) => file.path), 'bundle.json', 'bundle.json.minisig', '.env', 'docker-compose.override.yml'];
 }
 
-/** Volumes and secrets belong to one folder: a copy that ran beside its original would share them. */
-function refuseMoved(root: string, recorded: string): void {
+/** Throws E_POLICY for a folder that was moved or copied. Volumes and secrets belong to one folder: a copy that ran beside its original would share them. */
+export function refuseMoved(root: string, recorded: string): void {
   if (resolve(root) === resolve(recorded)) return;
   throw new ToolError('E_POLICY', `this install was made at ${recorded}, but is at ${resolve(root)} now: moved, or a copy?`, {
-    hint: `Move it back to ${recorded}. A copy must not be started beside its original: they would share volumes.`,
+    hint: `If it was moved: \`relocate\`, or move it back to ${recorded}. A copy must not be started beside its original: they would share volumes.`,
   });
+}
+
+function refuseUninstalled(root: string, { uninstalled, product, version }: InstallRecord): void {
+  if (uninstalled === undefined) return;
+  throw new ToolError(
+    'E_NO_INSTALL',
+    `${product} ${version} was uninstalled from ${root} at ${uninstalled}; its data and settings are kept`,
+    {
+      hint: 'Install it into this folder again to take them up, or remove them too: `uninstall --purge-data`.',
+    },
+  );
 }

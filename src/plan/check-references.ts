@@ -1,4 +1,5 @@
 // Names that one part of the product file uses and another one declares. Rule: what was already refused where it is declared is not reported again.
+import { choosable } from '../model/feature.ts';
 import { didYouMean } from '../model/near.ts';
 import { placeholdersIn } from '../model/placeholder.ts';
 import { isRefused, type Path, type ProblemCode, type ProblemText } from '../model/problem.ts';
@@ -27,7 +28,7 @@ export function checkReferences(product: Product, facts: ProductFacts): ProblemT
     ...unknown(product, featureUses(product), {
       code: 'E_UNKNOWN_FEATURE',
       what: 'feature',
-      known: Object.keys(product.features),
+      known: featureNames(product),
       at: ['features'],
     }),
     ...unknown(product, variableUses(product), {
@@ -77,7 +78,9 @@ interface Declared {
 
 function unknown(product: Product, uses: readonly Use[], { code, what, known, at }: Declared): ProblemText[] {
   const names = new Set(known);
-  const missing = uses.filter(({ name }) => !names.has(name) && !(at !== undefined && isRefused(product.source, [...at, name])));
+  const missing = uses.filter(
+    ({ name }) => !names.has(name) && !(at !== undefined && isRefused(product.source, [...at, name.replace(/=.*/, '')])),
+  );
   return missing.map(({ path, name }) => ({
     code,
     path,
@@ -86,13 +89,21 @@ function unknown(product: Product, uses: readonly Use[], { code, what, known, at
   }));
 }
 
-function featureUses({ env, requires, upgrade }: Product): Use[] {
+function featureUses({ env, features, requires, upgrade }: Product): Use[] {
   const all = [
     ...Object.entries(env).map(([name, { when }]) => ({ path: ['env', name, 'when'], when })),
     ...requires.ports.map(({ when }, index) => ({ path: ['requires', 'ports', index, 'when'], when })),
     ...upgrade.health.map(({ when }, index) => ({ path: ['upgrade', 'health', index, 'when'], when })),
   ];
-  return all.flatMap(({ path, when }) => (when === undefined ? [] : [{ path, name: when.replace(/^features\./, '') }]));
+  const needed = Object.entries(features).flatMap(([name, { requires: names = [] }]) =>
+    names.map((other, index) => ({ path: ['features', name, 'requires', index], name: other })),
+  );
+  return [...needed, ...all.flatMap(({ path, when }) => (when === undefined ? [] : [{ path, name: when.replace(/^features\./, '') }]))];
+}
+
+/** What a condition may name. */
+function featureNames({ features }: Product): string[] {
+  return Object.keys(features).flatMap((name) => choosable(features, name));
 }
 
 function variableUses({ env, requires, backup, upgrade }: Product): Use[] {

@@ -8,6 +8,7 @@ import { VERSION_PLACE } from '../model/tag.ts';
 import { parseVersion } from '../model/version.ts';
 import { checkBuilds } from './build-check.ts';
 import { checkEnv } from './check-env.ts';
+import { checkFeatures } from './check-features.ts';
 import { checkReferences } from './check-references.ts';
 import { checkRelease } from './check-release.ts';
 
@@ -32,6 +33,7 @@ export function checkProduct(product: Product, facts: ProductFacts): Problem[] {
     ...checkProbes(product),
     ...checkBundleNames(product),
     ...checkEnv(product),
+    ...checkFeatures(product),
     ...checkReferences(product, facts),
   ];
   const placed = problems.map((problem) => problemAt(product.source, problem));

@@ -91,7 +91,7 @@ function checkDeclared(compose: Record<string, unknown>, services: readonly Comp
   const data = Object.entries(product.data).filter(([name, { path }]) => path === undefined && !volumes.includes(name));
   const missing = data.filter(([name]) => !isRefused(product.source, ['data', name]));
   const unused = Object.entries(product.features).flatMap(([name, feature]) =>
-    feature.profiles
+    [...feature.profiles, ...Object.values(feature.choices ?? {}).flat()]
       .filter((profile) => !profiles.has(profile) && !isRefused(product.source, ['features', name]))
       .map((profile) => ({ name, profile })),
   );

@@ -34,6 +34,8 @@ export interface InstallWish {
 export interface InstallSiteFacts {
   readonly root: string;
   readonly rootExists: boolean;
+  /** An uninstalled product left its `.slipway` here: it stays when this plan is undone. */
+  readonly isKnown?: boolean;
   readonly project: ComposeProject;
   /** Files of the release that lie in the folder already. */
   readonly found: ReadonlyMap<string, FileFact>;
@@ -74,7 +76,7 @@ export function planInstall(wish: InstallWish, facts: InstallSiteFacts): Plan {
     basedOn: wish.basedOn,
     steps: withRestorer(steps),
     commitAfter: steps.length - 1,
-    fresh: facts.rootExists ? 'state' : 'root',
+    ...(facts.isKnown === true ? {} : { fresh: facts.rootExists ? 'state' : 'root' }),
     notes: notesOf(wish),
   };
 }

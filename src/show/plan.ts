@@ -57,6 +57,10 @@ function listSubjects(step: Step): readonly string[] {
       return step.publication.assets.map((asset) => asset.name);
     case 'remove-paths':
       return step.paths;
+    case 'remove-project':
+      return step.volumes;
+    case 'remove-launcher':
+      return [step.path];
     case 'remove-images':
       return step.local;
     default:

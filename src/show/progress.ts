@@ -16,7 +16,7 @@ export function humanReport(terminal: Terminal, now: () => number): Report {
     pending = false;
   };
   const amount = (event: Progress): void => {
-    if (!terminal.interactive || now() - last < 100) return;
+    if (!terminal.interactive || terminal.plain === true || now() - last < 100) return;
     last = now();
     if (first?.text !== event.text) first = { text: event.text, at: now() };
     terminal.err(`\r\u001b[K  ${amountToText(event, (now() - first.at) / 1000)}`.slice(0, terminal.columns + 4));

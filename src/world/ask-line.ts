@@ -3,12 +3,16 @@ import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import { ToolError } from '../model/error.ts';
 
-/** Asks on stderr and gives the line that was typed. Rejects with E_INTERRUPTED on Ctrl-C and when the input ends. */
-export function askLine(question: string, options: { readonly hidden?: boolean } = {}): Promise<string> {
+/** Asks on stderr and gives the line that was typed; `plain` leaves editing to the terminal itself, and redraws nothing. Rejects with E_INTERRUPTED on Ctrl-C and when the input ends. */
+export function askLine(question: string, options: { readonly hidden?: boolean; readonly plain?: boolean } = {}): Promise<string> {
   return new Promise((resolve, reject) => {
     const hidden = options.hidden === true;
     if (hidden) process.stderr.write(question);
-    const lines = createInterface({ input: process.stdin, output: hidden ? nowhere() : process.stderr, terminal: true });
+    const lines = createInterface({
+      input: process.stdin,
+      output: hidden ? nowhere() : process.stderr,
+      terminal: hidden || options.plain !== true,
+    });
     let answered = false;
     lines.on('SIGINT', () => lines.close());
     lines.on('close', () => {

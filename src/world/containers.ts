@@ -15,15 +15,20 @@ export const LABEL = 'com.docker.compose';
 
 /** All containers of a compose project, one-off ones included, whichever folder they belong to. */
 export async function listContainers(engine: Engine, project: string): Promise<Container[]> {
-  const ids = (await docker(engine, ['ps', '--all', '--quiet', '--no-trunc', '--filter', `label=${LABEL}.project=${project}`]))
-    .split('\n')
-    .filter(Boolean);
+  return inspectThose(engine, ['--filter', `label=${LABEL}.project=${project}`]);
+}
+
+/** All containers of the engine, whosever they are. */
+export async function listAllContainers(engine: Engine): Promise<Container[]> {
+  return inspectThose(engine, []);
+}
+
+async function inspectThose(engine: Engine, filter: readonly string[]): Promise<Container[]> {
+  const ids = (await docker(engine, ['ps', '--all', '--quiet', '--no-trunc', ...filter])).split('\n').filter(Boolean);
   if (ids.length === 0) return [];
   const text = await dockerIfThere(engine, ['inspect', '--type', 'container', ...ids]);
   // A container may go between the two calls: then they are asked again.
-  return text === undefined
-    ? listContainers(engine, project)
-    : parseList(parseJson(text, 'docker inspect'), 'docker inspect', parseContainer);
+  return text === undefined ? inspectThose(engine, filter) : parseList(parseJson(text, 'docker inspect'), 'docker inspect', parseContainer);
 }
 
 /** The volumes that carry a compose project's label, by name. */

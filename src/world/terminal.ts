@@ -5,13 +5,19 @@ import type { Terminal } from '../model/seams.ts';
 /** The terminal of this process. `ask` works only when `interactive`. */
 export function processTerminal(env: Readonly<Record<string, string | undefined>>): Terminal {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', ignoreLostReader);
+  const plain = env.TERM === 'dumb' || env.SLIPWAY_PLAIN === '1';
+  const colour = process.stderr.isTTY === true && (env.NO_COLOR ?? '') === '' && !plain;
   return {
     interactive: process.stdin.isTTY === true && process.stderr.isTTY === true,
-    colour: process.stderr.isTTY === true && (env.NO_COLOR ?? '') === '' && env.TERM !== 'dumb',
+    colour,
+    plain,
     columns: process.stderr.columns ?? 80,
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
-    ask: async (question, options) => (await import('./ask-line.ts')).askLine(question, options),
+    ask: async (question, { hidden = false, parts } = {}) => {
+      if (plain || parts === undefined) return (await import('./ask-line.ts')).askLine(question, { hidden, plain });
+      return (await import('./ask-redrawn.ts')).askRedrawn(parts, { hidden, colour });
+    },
   };
 }
 

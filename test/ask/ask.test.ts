@@ -1,6 +1,7 @@
 // Where answers come from, what is asked, and what is refused.
 import { describe, expect, it } from 'vitest';
-import { type Answers, type AskInput, collectAnswers } from '../../src/ask/ask.ts';
+import { type Answers, collectAnswers } from '../../src/ask/ask.ts';
+import type { AskInput } from '../../src/ask/sheet.ts';
 import { parseEnvFile } from '../../src/model/env-file.ts';
 import { type ScriptedTerminal, scriptedTerminal } from '../fakes/scripted-terminal.ts';
 
@@ -57,15 +58,19 @@ describe('collectAnswers', () => {
   });
 
   it('asks what is open, group by group, features first, and takes Enter for the default', async () => {
-    const terminal = scriptedTerminal(['', 'acme.example', 'me@acme.example', '']);
+    const terminal = scriptedTerminal(['', 'acme.example', '?', 'me@acme.example', '', '']);
     const { values, asked } = await collect({ terminal });
     expect(asked).toEqual(['mail', 'DOMAIN', 'ADMIN_EMAIL', 'HTTP_PORT']);
     expect(values.get('URL')).toBe('http://acme.example:8080');
     expect(terminal.shown()).toBe(
       [
+        '\nEnter takes the value in brackets, ? explains, < goes back, Ctrl-C leaves.\nNothing is changed before you have seen it all.\n',
         '\nFeatures\nSend e-mail? [y/N] \n',
-        '\nSite\n  The name people type\nPublic host name: acme.example\n',
-        "Administrator's e-mail: me@acme.example\nHTTP port [8080]: \n",
+        '\nSite\nPublic host name: acme.example\n',
+        "Administrator's e-mail: ?\n  ADMIN_EMAIL: an e-mail address.\nAdministrator's e-mail: me@acme.example\nHTTP port [8080]: \n",
+        '\nYour answers\n\nFeatures\n   1  Send e-mail?            no\n',
+        "Site\n   2  Public host name        acme.example\n   3  Administrator's e-mail  me@acme.example\n   4  HTTP port               8080\n\n",
+        'Enter goes on; a number or the name of a group asks that again: \n',
       ].join(''),
     );
   });
@@ -83,6 +88,7 @@ describe('collectAnswers', () => {
       'smtp.example',
       '',
       's3cret',
+      '',
     ]);
     const { values, features } = await collect({ terminal });
     expect([values.get('HTTP_PORT'), values.get('SMTP_PASS'), features]).toEqual(['81', 's3cret', ['mail', 'extra']]);
@@ -98,7 +104,7 @@ describe('collectAnswers', () => {
   });
 
   it('does not ask what was given, and asks a feature’s questions only when it is on', async () => {
-    const terminal = scriptedTerminal(['smtp.example']);
+    const terminal = scriptedTerminal(['smtp.example', '']);
     const { asked, features } = await collect({
       terminal,
       flags: { FEATURES: 'mail', DOMAIN: 'd.example', ADMIN_EMAIL: 'a@d.example', HTTP_PORT: '80' },
@@ -143,7 +149,7 @@ describe('collectAnswers', () => {
 
   it('offers today’s values when asked again, and lets a default follow the new ones', async () => {
     const today = { DOMAIN: 'old.example', ADMIN_EMAIL: 'a@old.example', HTTP_PORT: '81', URL: 'http://old.example:81', LEVEL: 'debug' };
-    const terminal = scriptedTerminal(['', 'new.example', '', '']);
+    const terminal = scriptedTerminal(['', 'new.example', '', '', '']);
     const { values } = await collect({ terminal, today });
     expect(Object.fromEntries(values)).toEqual({ ...today, DOMAIN: 'new.example', URL: 'http://new.example:81' });
     expect(terminal.shown()).toContain('Public host name [old.example]: ');

@@ -86,6 +86,23 @@ describe.skipIf(leftOut)('a Debian without Node.js', () => {
     expect(history.result, history.stderr).toMatchObject({ ok: true });
   });
 
+  test('ends an install that was killed before there was a command, and leaves nothing of it', async () => {
+    const env = { ...nowhere, SLIPWAY_SHARED: '/srv/shared', SLIPWAY_BIN: '/srv/bin' };
+    const [line = ''] = oneLiner('--dir /srv/acme --no-start').slice(-1);
+    const state = '/srv/acme/.slipway';
+    const killer = `until [ -s ${state}/journal.ndjson ] && grep -q start ${state}/journal.ndjson; do kill -0 $! || exit 9; done
+      kill -9 "$(sed -n 's/.*"pid": *\\([0-9]*\\).*/\\1/p' ${state}/lock)"; wait`;
+    const killed = await host.run(['sh', '-c', `{ ${line}; } & ${killer}`], { env });
+    expect(existsSync(join(host.root, state, 'journal.ndjson')), killed.stderr).toBe(true);
+    const again = await host.run(['sh', '-c', line], { env });
+    expect(again.code).toBe(6);
+    expect(again.stderr).toContain('install.sh --recover --dir /srv/acme');
+    const rescue = `curl -fsS ${stage.url}/install.sh | sh -s -- --recover --dir /srv/acme`;
+    const recovered = await host.run(['sh', '-c', rescue], { env });
+    expect(recovered.code, recovered.stderr).toBe(0);
+    expect(await readdir(join(host.root, 'srv'))).toEqual([]);
+  });
+
   test('fetches nothing again for a second product, and runs it on the engine', async () => {
     await rm(join(stage.releases, 'releases', runtimeFor('x64').tag), { recursive: true });
     await rm(join(stage.releases, 'runtimes'), { recursive: true });
@@ -110,7 +127,6 @@ describe.skipIf(leftOut)('a Debian without Node.js', () => {
     const ran = await host.run(oneLiner('--dir /srv/acme --no-start --set HTTP_PORT=none'), { env });
     expect(ran.code).not.toBe(0);
     expect(await readdir(join(host.root, 'srv'))).toEqual([]);
-    expect(await leftInTmp()).toEqual([]);
   });
 });
 

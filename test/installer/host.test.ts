@@ -136,6 +136,14 @@ describe('what is asked for', () => {
     expect(argv).toMatch(/--release-version 2\.3\.1 --key \S+ --dir \/b --answers \/dev\/null --yes$/);
   });
 
+  it('--recover ends what was cut off in the folder that an install would take, or in the one that is named', async () => {
+    const own = process.getuid?.() === 0 ? '/opt/acme' : join(stage.root, 'home/acme');
+    const usual = await stage.run({ args: ['--recover'], env: { SLIPWAY_RELEASES: releases } });
+    expect(usual).toMatchObject({ code: 0, left: [], operator: { argv: ['recover', '--dir', own] } });
+    const named = await stage.run({ args: ['--dir', '/srv/my acme', '--recover', '--plan'], env: { SLIPWAY_RELEASES: releases } });
+    expect(named.operator?.argv).toEqual(['recover', '--dir', '/srv/my acme', '--plan']);
+  });
+
   it('leaves the version of another channel to the operator', async () => {
     const outcome = await stage.run({ args: ['--channel', 'beta'], env: { SLIPWAY_RELEASES: releases } });
     expect(outcome.operator?.argv).toContain('beta');

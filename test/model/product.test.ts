@@ -23,8 +23,6 @@ describe('the contract file', () => {
       [44, 'bundle.hostFiles'],
       [56, 'images.registryVariable'],
       [57, 'images.login'],
-      [78, 'features.chat.requires'],
-      [79, 'features.tunnel.choices'],
       [86, 'env.ANON_KEY.secret'],
       [87, 'env.ADMIN_PASS.reveal'],
       [88, 'env.ADMIN_HASH.secret'],

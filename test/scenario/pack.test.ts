@@ -5,11 +5,12 @@ import { chmod, cp, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, write
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { digestOf } from '../../src/model/digest.ts';
+import { digestOf, hexOf } from '../../src/model/digest.ts';
 import { parseManifest } from '../../src/model/manifest.ts';
 import { type FakeRegistry, startFakeRegistry } from '../fakes/registry.ts';
 import { pushImage } from '../fakes/registry-push.ts';
 import { makeKeys } from '../fakes/release-builder.ts';
+import { makeRuntimeSet } from '../fakes/runtime-set.ts';
 import { buildSlipway, OPERATOR_TEXT, runSlipway, type SlipwayEnd, type SlipwayRun, startSlipway } from '../fakes/slipway-program.ts';
 import { makeTinyProduct, TINY_FILES, type TinyProduct, tinyProductFile, writeTree } from '../fakes/tiny-product.ts';
 
@@ -620,5 +621,30 @@ describe('check', () => {
   test('schema prints the JSON Schema', async () => {
     const { result } = await slipway(['schema']);
     expect(result.schema).toMatchObject({ title: 'slipway.yaml', properties: { product: { type: 'string' } } });
+  });
+});
+
+describe('Node.js for hosts without one', () => {
+  const programs = { 'linux-x64': 'an x64 program', 'linux-arm64': 'an arm64 program' };
+
+  test('is named in the signed manifest and in install.sh where it was built, and the release holds no copy', async () => {
+    const built = await makeRuntimeSet(join(product.root, '../runtimes'), '24.21.0', programs);
+    await packed(undefined, { env: { ...SIGNED, SLIPWAY_RUNTIMES: join(product.root, '../runtimes') } });
+    const manifest = parseManifest(await readFile(at('dist/v1.0.0/bundle.json'), 'utf8'));
+    expect(manifest.runtime).toEqual({ needs: '>=20.19', files: built.files });
+    const installer = await readFile(at('dist/v1.0.0/install.sh'), 'utf8');
+    for (const { sha256, program: unpacked } of built.files) {
+      for (const digest of [sha256, unpacked.sha256]) expect(installer).toContain(hexOf(digest));
+    }
+    expect((await readdir(at('dist/v1.0.0'))).filter((name) => name.startsWith('runtime'))).toEqual([]);
+  });
+
+  test('is nowhere where it was not built, and missed where it was named', async () => {
+    const env = { ...SIGNED, SLIPWAY_RUNTIMES: join(product.root, '../nothing') };
+    const { code, result } = await slipway(['pack', '--tag', 'v1.0.0'], { env });
+    expect([code, result.code]).toEqual([2, 'E_CONFIG']);
+    expect(result.hint).toContain('build:runtime');
+    await packed();
+    expect(parseManifest(await readFile(at('dist/v1.0.0/bundle.json'), 'utf8')).runtime).toBeUndefined();
   });
 });

@@ -147,7 +147,12 @@ const validateFiles: Handler<'validate-files'> = {
 };
 
 const removeProject: Handler<'remove-project'> = {
-  done: async (step, site) => (await listContainers(site, step.project.name)).length === 0,
+  done: async (step, site) => {
+    const { name } = step.project;
+    const left = await Promise.all([listContainers(site, name), listNetworks(site, name), listVolumes(site, name)]);
+    const [containers, networks, volumes] = left;
+    return containers.length === 0 && networks.length === 0 && !step.volumes.some((volume) => volumes.includes(volume));
+  },
   run: async (step, site) => {
     await removeContainers(site, await listContainers(site, step.project.name));
     await removeNewNetworks(site, step.project.name, []);

@@ -3,7 +3,7 @@ import { type Digest, digestOf } from '../../model/digest.ts';
 import { envText, envValues } from '../../model/env-file.ts';
 import { mergeEnv } from '../../model/env-merge.ts';
 import { setCompose } from '../../model/env-render.ts';
-import { profilesOf } from '../../model/feature.ts';
+import { allProfiles, profilesOf } from '../../model/feature.ts';
 import { fingerprintInstall } from '../../model/fingerprint.ts';
 import { printInstall } from '../../model/install.ts';
 import { momentOf } from '../../model/parse.ts';
@@ -62,7 +62,7 @@ async function run(context: Context): Promise<CommandResult> {
     features: answers.features,
     version: manifest.version,
   });
-  const known = profilesOf(manifest.features, Object.keys(manifest.features));
+  const known = allProfiles(manifest.features);
   const env = setCompose(merged.file, { project: record.project, profiles: profilesOf(manifest.features, answers.features), known });
   if (envText(env) === envText(install.env)) return { fields: { changed: [], outcome: 'unchanged' }, text: 'nothing to change\n' };
   const values = envValues(env);

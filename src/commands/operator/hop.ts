@@ -7,7 +7,7 @@ import { mergeEnv, secretsToGenerate } from '../../model/env-merge.ts';
 import { setCompose } from '../../model/env-render.ts';
 import { ToolError } from '../../model/error.ts';
 import type { InstallFacts } from '../../model/facts.ts';
-import { profilesOf } from '../../model/feature.ts';
+import { allProfiles, carriedFeatures, profilesOf } from '../../model/feature.ts';
 import { fingerprintInstall } from '../../model/fingerprint.ts';
 import { printInstall } from '../../model/install.ts';
 import { cacheFolder } from '../../model/layout.ts';
@@ -159,10 +159,7 @@ async function mergeSettings(context: Context, install: InstallFacts, bundle: Fe
     throw new ToolError('E_ANSWER', `${merged.missing.join(', ')}: this release needs a value`, {
       hint: 'Give it with --set NAME=VALUE, or write it into .env.',
     });
-  const known = profilesOf({ ...install.manifest.features, ...manifest.features }, [
-    ...Object.keys(install.manifest.features),
-    ...Object.keys(manifest.features),
-  ]);
+  const known = [...allProfiles(install.manifest.features), ...allProfiles(manifest.features)];
   return {
     file: setCompose(merged.file, { project: install.record.project, profiles: profilesOf(manifest.features, answers.features), known }),
     features: answers.features,
@@ -171,11 +168,9 @@ async function mergeSettings(context: Context, install: InstallFacts, bundle: Fe
 
 /** What is set already counts as given, so that nobody is asked for it again; a feature that is new is on when it is on by default. */
 function todaysAnswers(install: InstallFacts, manifest: Manifest): Map<string, string> {
-  const features = Object.entries(manifest.features).filter(([name, feature]) =>
-    install.manifest.features[name] === undefined ? feature.default : install.record.features.includes(name),
-  );
+  const features = carriedFeatures(install.manifest.features, manifest.features, install.record.features);
   const values = [...envValues(install.env)].filter(([name]) => manifest.env[name] !== undefined);
-  return new Map([...values, ['FEATURES', features.map(([name]) => name).join(',')]]);
+  return new Map([...values, ['FEATURES', features.join(',')]]);
 }
 
 /** Compose files of the release; a compose file that the person changed, and the release did not, stays theirs. */

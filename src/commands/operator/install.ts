@@ -6,7 +6,7 @@ import { type EnvFile, envText, envValues, parseEnvFile } from '../../model/env-
 import { mergeEnv } from '../../model/env-merge.ts';
 import { renderEnv, setCompose } from '../../model/env-render.ts';
 import { ToolError } from '../../model/error.ts';
-import { profilesOf } from '../../model/feature.ts';
+import { allProfiles, profilesOf } from '../../model/feature.ts';
 import { fingerprintSite } from '../../model/fingerprint.ts';
 import { type InstallRecord, printInstall } from '../../model/install.ts';
 import { type Manifest, parseProductName } from '../../model/manifest.ts';
@@ -37,9 +37,10 @@ import {
 import { ANSWER_FLAGS, answersFor, generateSecrets, openSecrets } from './answers.ts';
 import { defaultFolder, FOLDER_FLAG } from './folder.ts';
 import { handOver } from './hand-over.ts';
+import { installedAlready } from './installed-already.ts';
 import { changeRuntime, prepareLaunching } from './launching.ts';
 import { portsOf, refuseUnfit, refuseUnset } from './preflight.ts';
-import { newRecord } from './record.ts';
+import { newRecord, refuseOtherIdentity, refuseOtherSecrets } from './record.ts';
 import { releaseContents, releaseExtras } from './release-files.ts';
 
 const FLAGS = {
@@ -69,6 +70,8 @@ interface Site {
   readonly cache: string;
   readonly start: boolean;
   readonly project: string;
+  /** What an uninstalled product left here: its data and secrets wait for it. */
+  readonly known: InstallRecord | undefined;
 }
 
 async function run(context: Context): Promise<CommandResult> {
@@ -77,7 +80,7 @@ async function run(context: Context): Promise<CommandResult> {
   const product = parseProductName(required(context, 'product'), '--product');
   const root = defaultFolder(context, product);
   const known = await readRecord(root);
-  if (known !== undefined) return installedAlready(context, root, known);
+  if (known !== undefined && known.uninstalled === undefined) return installedAlready(context, root, known);
   await refuseOpenJournal(root);
   const key = textFlag(flags, 'key') ?? '';
   const locations = textFlags(flags, 'releases');
@@ -105,8 +108,9 @@ async function run(context: Context): Promise<CommandResult> {
   if (handed !== undefined) return handed;
   const onBytes = (done: number, total: number): void => world.report({ type: 'progress', text: 'bundle', done, total, unit: 'bytes' });
   const bundle = await fetchRelease({ source: fetched.source, release, product, trust: fetched.trust, cache: scratch, onBytes });
-  const project = parseProductName(textFlag(flags, 'project') ?? bundle.manifest.project, '--project');
-  return installRelease({ context, root, fetched, release, bundle, cache: scratch, start: !isSet(flags, 'no-start'), project });
+  const project = parseProductName(textFlag(flags, 'project') ?? known?.project ?? bundle.manifest.project, '--project');
+  if (known !== undefined) refuseOtherIdentity(known, { product, project, version: bundle.manifest.version });
+  return installRelease({ context, root, fetched, release, bundle, cache: scratch, start: !isSet(flags, 'no-start'), project, known });
 }
 
 async function installRelease(site: Site): Promise<CommandResult> {
@@ -116,6 +120,7 @@ async function installRelease(site: Site): Promise<CommandResult> {
   if (start) await refuseUnfit(context, { manifest, root, project, ports: [] });
   const env = await makeEnvironment(site);
   const values = envValues(env.file);
+  if (site.known !== undefined) refuseOtherSecrets(site.known, values);
   if (start) await refuseUnfit(context, { manifest, root, project, ports: portsOf(manifest, values, env.features) });
   const compose = await observeProject(root, project, env.file);
   const next = await observeCandidate(world, root, { project: compose, texts: await composeTexts(site, env.file) });
@@ -160,7 +165,15 @@ async function installRelease(site: Site): Promise<CommandResult> {
     start,
     launching: launching.wish,
   };
-  const plan = planInstall(wish, { root, rootExists: env.rootExists, project: compose, found, containers, next });
+  const plan = planInstall(wish, {
+    root,
+    rootExists: env.rootExists,
+    isKnown: site.known !== undefined,
+    project: compose,
+    found,
+    containers,
+    next,
+  });
   const contents = new Map<Digest, Content>([
     ...releaseContents(site.cache, manifest),
     ...extras.contents,
@@ -208,7 +221,7 @@ async function makeEnvironment(site: Site): Promise<Environment> {
   const settings = {
     project,
     profiles: profilesOf(manifest.features, answers.features),
-    known: profilesOf(manifest.features, Object.keys(manifest.features)),
+    known: allProfiles(manifest.features),
   };
   if (existing.text === undefined) {
     const header = `Settings of ${manifest.title}. Yours to edit; upgrades keep what you write here.`;
@@ -257,20 +270,6 @@ async function composeTexts(site: Site, env: EnvFile): Promise<Map<string, strin
 function hostsOf(site: Site): readonly string[] {
   const given = textFlags(site.context.flags, 'releases');
   return [...new Set([...given, ...site.bundle.manifest.hosts])];
-}
-
-async function installedAlready(context: Context, root: string, record: InstallRecord): Promise<CommandResult> {
-  const wanted = textFlag(context.flags, 'release-version');
-  await refuseOpenJournal(root);
-  if (wanted === undefined || wanted === record.version) {
-    return {
-      fields: { product: record.product, version: record.version, folder: root, outcome: 'installed-already' },
-      text: `${record.product} ${record.version} is installed at ${root}\n`,
-    };
-  }
-  throw new ToolError('E_POLICY', `${record.product} ${record.version} is installed at ${root} already`, {
-    hint: `To go to ${wanted}: ${join(root, context.program)} upgrade --to ${wanted}`,
-  });
 }
 
 interface Welcomed {

@@ -2,7 +2,7 @@
 
 import { envValues } from '../../model/env-file.ts';
 import { ToolError } from '../../model/error.ts';
-import type { InstallFacts } from '../../model/facts.ts';
+import type { ContainerFact, InstallFacts } from '../../model/facts.ts';
 import { isActive } from '../../model/feature.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import { fillPlaceholders } from '../../model/placeholder.ts';
@@ -50,6 +50,15 @@ export async function findUnfit(context: Context, wish: FitWish): Promise<readon
   const { data = { paths: [], volumes: [] }, folder: backups = '.' } = backup ?? {};
   const machine = await observeMachine(context.world, { root, project, ports, images, data, backups });
   return preflight({ manifest, root, project }, machine);
+}
+
+/** Throws E_PROJECT_ELSEWHERE when containers of the project belong to another folder: they are not ours to change. */
+export function refuseOtherFolder(containers: readonly ContainerFact[], project: string, root: string): void {
+  const other = containers.map((each) => each.workingFolder).find((folder) => folder !== '' && folder !== root);
+  if (other === undefined) return;
+  throw new ToolError('E_PROJECT_ELSEWHERE', `the compose project ${project} belongs to ${other}`, {
+    hint: `Work in that folder, or stop its containers there (docker compose -p ${project} down, which keeps data).`,
+  });
 }
 
 /** What an upgrade of this install copies before it changes anything. */

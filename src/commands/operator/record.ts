@@ -8,6 +8,7 @@ import type { Manifest } from '../../model/manifest.ts';
 import type { World } from '../../model/seams.ts';
 import { matchesFingerprint, takeFingerprint } from '../../model/secret.ts';
 import type { Trust } from '../../model/trust.ts';
+import { compareVersions, parseVersion } from '../../model/version.ts';
 import type { Launching } from './launching.ts';
 
 export interface NewRecord {
@@ -68,6 +69,24 @@ export function nextRecord(before: InstallRecord, wish: NextRecord, world: World
     held: before.held.filter((version) => version !== manifest.version),
   };
   return withOperation(changed, operation);
+}
+
+/** Refuses a new install over what another product, project or a newer version left: volumes are named after the project, and data only goes forward. */
+export function refuseOtherIdentity(
+  known: InstallRecord,
+  wanted: { readonly product: string; readonly project: string; readonly version: string },
+): void {
+  const here = `the data of ${known.product} ${known.version} is kept at ${known.folder}`;
+  const hint = 'Choose another folder with --dir, or remove what is kept: `uninstall --purge-data`.';
+  if (known.product !== wanted.product) throw new ToolError('E_POLICY', `${here}, and this is ${wanted.product}`, { hint });
+  if (known.project !== wanted.project)
+    throw new ToolError('E_POLICY', `${here} in the compose project ${known.project}; as ${wanted.project} it would start empty`, {
+      hint: `Leave --project away, or give another folder with --dir for a second install.`,
+    });
+  if (compareVersions(parseVersion(wanted.version), parseVersion(known.version)) < 0)
+    throw new ToolError('E_POLICY', `${here}; ${wanted.version} is older, and data only goes forward`, {
+      hint: `Install ${known.version} or a newer one. ${hint}`,
+    });
 }
 
 /** Refuses when an immutable secret is not the one that the data was made with. */
