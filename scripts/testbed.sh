@@ -80,6 +80,7 @@ with_lock() {
 bring_up() {
   install_tools
   fetch_packages
+  fetch_buildx
   if engine_answers && registry_answers; then return; fi
   stop_processes "$ENGINE_PROGRAMS docker-registry"
   sweep_leftovers

@@ -30,6 +30,7 @@ const entries: readonly CommandEntry[] = [
     summary: 'change answers and features',
     load: async () => (await import('./commands/operator/configure.ts')).configure,
   },
+  { name: 'rotate', summary: 'give a secret a new value', load: async () => (await import('./commands/operator/rotate.ts')).rotate },
   {
     name: 'trust',
     summary: 'whose signature is believed',

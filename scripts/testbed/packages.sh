@@ -14,6 +14,8 @@ IMAGE_PACKAGES='busybox-static nginx nginx-common postgresql-15 postgresql-clien
   libhogweed6 libicu72 libidn2-0 libk5crypto3 libkeyutils1 libkrb5-3 libkrb5support0 libldap-2.5-0 liblz4-1 liblzma5 libnettle8
   libp11-kit0 libpam0g libpcre2-8-0 libpq5 libreadline8 libsasl2-2 libselinux1 libssl3 libsystemd0 libtasn1-6 libtinfo6
   libunistring2 libuuid1 libxml2 libxslt1.1 libzstd1 zlib1g'
+# What builds images: docker's own plugin, fetched for itself, so that a test bed that has the rest needs no second download of it.
+BUILDX=usr/libexec/docker/cli-plugins/docker-buildx
 # Plain programs that the scripts and tests call: command:package.
 HOST_TOOLS='ip:iproute2 iptables:iptables curl:curl nsenter:util-linux git:git busybox:busybox-static
   minisign:minisign strace:strace tmux:tmux pigz:pigz'
@@ -52,20 +54,39 @@ fetch_packages() {
   printf %s "$wanted" >"$STATE/packages/complete"
 }
 
-# A package list of its own: this machine's sources stay as they are.
+# Adds docker's buildx plugin to the tree of the engine; the engine itself goes on running.
+fetch_buildx() {
+  if [ ! -x "$ENGINE_TREE/$BUILDX" ]; then
+    say "downloading docker-buildx (about 30 MB, once)"
+    debs=$STATE/packages/buildx-debs
+    mkdir -p "$debs"
+    open_package_lists
+    (cd "$debs" && private_apt download docker-buildx/trixie) || refuse "could not download docker-buildx (see $STATE/apt.log)."
+    unpack_into "$ENGINE_TREE" "$debs"
+    rm -rf "$STATE/packages/apt" "$debs"
+  fi
+  ln -sfn "$ENGINE_TREE/$BUILDX" "$STATE/docker-config/cli-plugins/docker-buildx"
+}
+
 download_packages() {
+  mkdir -p "$STATE/packages/engine-debs" "$STATE/packages/images-debs"
+  open_package_lists
+  # shellcheck disable=SC2086
+  (cd "$STATE/packages/engine-debs" && private_apt download $ENGINE_PACKAGES) || refuse "could not download the engine (see $STATE/apt.log)."
+  # shellcheck disable=SC2046,SC2086
+  (cd "$STATE/packages/images-debs" && private_apt download $(printf '%s/bookworm ' $IMAGE_PACKAGES)) || refuse "could not download the images' packages (see $STATE/apt.log)."
+}
+
+# Package lists of their own: this machine's sources stay as they are.
+open_package_lists() {
   apt=$STATE/packages/apt
-  mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$STATE/packages/engine-debs" "$STATE/packages/images-debs"
+  mkdir -p "$apt/lists/partial" "$apt/archives/partial"
   mirror=$(debian_mirror)
   [ -n "$mirror" ] || refuse "no Debian mirror in /etc/apt/sources.list or /etc/apt/sources.list.d."
   for suite in bookworm trixie; do
     echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main"
   done >"$apt/sources.list"
   private_apt update || refuse "could not read the package lists of $mirror (see $STATE/apt.log)."
-  # shellcheck disable=SC2086
-  (cd "$STATE/packages/engine-debs" && private_apt download $ENGINE_PACKAGES) || refuse "could not download the engine (see $STATE/apt.log)."
-  # shellcheck disable=SC2046,SC2086
-  (cd "$STATE/packages/images-debs" && private_apt download $(printf '%s/bookworm ' $IMAGE_PACKAGES)) || refuse "could not download the images' packages (see $STATE/apt.log)."
 }
 
 private_apt() {

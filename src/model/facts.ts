@@ -6,6 +6,7 @@ import type { JournalHead } from './journal.ts';
 import type { LockRecord } from './lock.ts';
 import type { Manifest } from './manifest.ts';
 import type { ComposeProject } from './plan.ts';
+import type { Settings } from './settings.ts';
 
 /** A file on disk as it can be compared with a manifest. A link is its target's text, mode 0. */
 export interface FileFact {
@@ -72,6 +73,8 @@ export interface InstallFacts {
   readonly manifestText: string;
   readonly project: ComposeProject;
   readonly env: EnvFile;
+  /** `.env` and the other env files of its release that are there. */
+  readonly settings: Settings;
   /** By path, for every path asked for; absent files are not in it. */
   readonly files: ReadonlyMap<string, FileFact>;
   readonly openOperation: JournalHead | undefined;

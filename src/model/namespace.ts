@@ -31,6 +31,16 @@ export function branchHome(home: ImageHome, pattern: string, branch: string): Im
   return { ...home, path: [...segments, cleanName(fill(pattern, namespace, name))].join('/') };
 }
 
+/** True for a path that `branchHome` gives to some branch of this home. */
+export function isBranchPath({ path: home }: ImageHome, pattern: string, path: string): boolean {
+  const segments = home.split('/');
+  const namespace = segments.pop() ?? '';
+  if (namespace === '') return false;
+  const parts = pattern.replaceAll('{namespace}', () => namespace).split('{branch}');
+  const expression = [...segments.map((segment) => `${segment}/`), parts.join('\0')].join('').replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
+  return new RegExp(`^${expression.replaceAll('\0', '[a-z0-9]+(?:[._-]+[a-z0-9]+)*')}$`).test(path);
+}
+
 function fill(pattern: string, namespace: string, branch: string): string {
   return pattern.replaceAll('{namespace}', () => namespace).replaceAll('{branch}', () => branch);
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseImageHome } from '../../src/model/image.ts';
-import { branchHome, namespaceProblem } from '../../src/model/namespace.ts';
+import { branchHome, isBranchPath, namespaceProblem } from '../../src/model/namespace.ts';
 
 const USUAL = '{namespace}0{branch}';
 const home = (registry: string, branch: string, pattern = USUAL): string => {
@@ -35,5 +35,15 @@ describe('L-1: the namespace of a branch', () => {
     expect(namespaceProblem(USUAL)).toBeUndefined();
     expect(namespaceProblem('{namespace}-{user}')).toContain('{user} is not known');
     expect(namespaceProblem('{namespace}..{branch}')).toContain('no name that a registry takes');
+  });
+
+  test('is known again by its path', () => {
+    const acme = parseImageHome('registry.example/group/branchy', 'registry');
+    expect(isBranchPath(acme, USUAL, 'group/branchy0feat')).toBe(true);
+    expect(isBranchPath(acme, USUAL, branchHome(acme, USUAL, 'fix_-_it').path)).toBe(true);
+    for (const path of ['group/branchy', 'branchy0feat', 'group/other0feat', 'group/branchy0', 'group/branchy0a/b', 'groupx/branchy0a']) {
+      expect(isBranchPath(acme, USUAL, path), path).toBe(false);
+    }
+    expect(isBranchPath(parseImageHome('127.0.0.1:5000', 'registry'), USUAL, '0feat')).toBe(false);
   });
 });

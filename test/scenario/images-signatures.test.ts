@@ -227,6 +227,18 @@ describe('what belongs to an image', () => {
     await expectSigned(image, to);
   });
 
+  test('goes with an own image into another repository, by images alias', async () => {
+    const to = await fake();
+    const image = await pushSignedImage({ ...to, repository: `${home()}/own`, tag: '1.0' });
+    const own = { app: { repository: 'own' } };
+    const product = { schema: 1, product: 'acme', release: { tag: 'v{version}' }, images: { registry: `${to.host}/${home()}`, own } };
+    await writeFile(join(root, 'slipway.yaml'), JSON.stringify(product));
+    const world = quietWorld({ env: { PATH: process.env.PATH } });
+    const flags = { config: join(root, 'slipway.yaml'), yes: true };
+    await images.run({ world, flags, positionals: ['alias', 'app:1.0', 'tools:1.0'], program: 'slipway', file: import.meta.filename });
+    await expectSigned(image, to, `${home()}/tools`);
+  });
+
   test('goes into a folder with the image and from there into a registry', async () => {
     const [from, to] = [await API(), await API()];
     const image = await push(from);

@@ -1,5 +1,5 @@
 // doctor: is this machine fit, and the install sound? Rule: only looks; with --preflight only the machine.
-import { envValues } from '../../model/env-file.ts';
+import { settingsValues } from '../../model/settings.ts';
 import { observeInstall } from '../../observe/install.ts';
 import { localEdits } from '../../plan/files.ts';
 import { type Command, type CommandResult, type Context, type FlagTable, isSet, refusePositionals } from '../command.ts';
@@ -21,7 +21,7 @@ async function run(context: Context): Promise<CommandResult> {
   const { manifest, record } = install;
   const findings = [...(await findUnfit(context, { manifest, root, project: record.project, ports: [], backup: backupPlaces(install) }))];
   if (!isSet(context.flags, 'preflight')) {
-    const lost = secretTroubles(record, envValues(install.env));
+    const lost = secretTroubles(record, settingsValues(install.settings, manifest.env));
     for (const name of lost)
       findings.push({
         severity: 'block',

@@ -13,23 +13,25 @@ import { checkReferenceNames } from '../../plan/image-check.ts';
 import { type LockChange, planLock } from '../../plan/lock.ts';
 import { isPlanOnly } from '../carry-out.ts';
 import { CHANGING_FLAGS, type Command, type CommandResult, type Context, isSet } from '../command.ts';
+import { aliasImage } from './images-alias.ts';
 import { BUILD_FLAGS, buildImages } from './images-build.ts';
 import { listImages } from './images-list.ts';
 import { MIRROR_FLAGS, mirrorImages } from './images-mirror.ts';
 import { outdatedImages } from './images-outdated.ts';
+import { PRUNE_FLAGS, pruneImages } from './images-prune.ts';
 import { VERIFY_FLAGS, verifyTags } from './images-verify.ts';
 import { ANY_RELEASE, hasErrors, problemsError } from './inspect.ts';
 import { PRODUCT_FLAGS, type ProductFile, readProductFile } from './product-file.ts';
 
 /** Verbs, and whether words may follow them. */
-const VERBS = ['list', 'lock', 'build', 'push', 'verify-tags', 'mirror', 'outdated'] as const;
-const TAKES_NAMES: readonly string[] = ['build', 'push', 'verify-tags'];
+const VERBS = ['list', 'lock', 'build', 'push', 'verify-tags', 'alias', 'prune', 'mirror', 'outdated'] as const;
+const TAKES_NAMES: readonly string[] = ['build', 'push', 'verify-tags', 'alias'];
 
 export const images: Command = {
   name: 'images',
   summary: 'the images of a product: list, lock, build and push, mirror, see what is newer',
-  usage: 'list | lock | build [NAME…] | push [NAME…] | verify-tags --tag T [NAME…] | mirror | outdated',
-  flags: { ...MIRROR_FLAGS, ...BUILD_FLAGS, ...VERIFY_FLAGS, ...PRODUCT_FLAGS, ...CHANGING_FLAGS },
+  usage: 'list | lock | build [NAME…] | push [NAME…] | verify-tags --tag T [NAME…] | alias NAME:TAG TAG… | prune | mirror | outdated',
+  flags: { ...MIRROR_FLAGS, ...BUILD_FLAGS, ...VERIFY_FLAGS, ...PRUNE_FLAGS, ...PRODUCT_FLAGS, ...CHANGING_FLAGS },
   run: async (context) => {
     const [verb = '', ...names] = context.positionals;
     const [extra] = names;
@@ -42,6 +44,8 @@ export const images: Command = {
     if (verb === 'build') return buildImages(context, file, names);
     if (verb === 'push') return buildImages({ ...context, flags: { ...context.flags, push: true } }, file, names);
     if (verb === 'verify-tags') return verifyTags(context, file, names);
+    if (verb === 'alias') return aliasImage(context, file, names);
+    if (verb === 'prune') return pruneImages(context, file);
     if (verb === 'mirror') return mirrorImages(context, file);
     if (verb === 'outdated') return outdatedImages(context, file);
     throw new ToolError('E_USAGE', verb === '' ? `images: ${VERBS.join(', ')}?` : `images: there is no ${JSON.stringify(verb)}`, {
