@@ -60,6 +60,11 @@ const entries: readonly CommandEntry[] = [
     summary: 'is this machine fit, and the install sound',
     load: async () => (await import('./commands/operator/doctor.ts')).doctor,
   },
+  {
+    name: 'support-bundle',
+    summary: 'logs, versions and history in one file, without secrets',
+    load: async () => (await import('./commands/operator/support-bundle.ts')).supportBundle,
+  },
 ];
 
 const file = fileURLToPath(import.meta.url);

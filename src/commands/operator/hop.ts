@@ -69,7 +69,9 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
   const { manifest } = bundle;
   const install = await observeInstall(root, pathsOf(manifest));
   const start = !isSet(context.flags, 'no-start');
-  if (start) await refuseUnfit(context, { manifest, root, project: record.project, ports: [], backup: backupPlaces(before) });
+  if (start)
+    await refuseUnfit(context, { manifest, root, project: record.project, ports: [], hosts: record.hosts, backup: backupPlaces(before) });
+  refuseOtherSecrets(record, settingsValues(before.settings, before.manifest.env));
   const env = await decideSettings(context, install, bundle);
   const values = settingsValues(env.settings, manifest.env);
   refuseOtherSecrets(record, values);

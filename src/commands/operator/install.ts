@@ -119,7 +119,7 @@ async function installRelease(site: Site): Promise<CommandResult> {
   const { context, root, bundle, start, project, release } = site;
   const { world } = context;
   const { manifest } = bundle;
-  if (start) await refuseUnfit(context, { manifest, root, project, ports: [] });
+  if (start) await refuseUnfit(context, { manifest, root, project, ports: [], hosts: textFlags(context.flags, 'releases') });
   const env = await makeEnvironment(site);
   const values = settingsValues(env.settings, manifest.env);
   if (site.known !== undefined) refuseOtherSecrets(site.known, values);
