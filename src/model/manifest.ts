@@ -33,6 +33,7 @@ import {
 } from './parse.ts';
 import { parseRequirements, type Requirements } from './requirements.ts';
 import { parseRuntimeNeed, type RuntimeNeed } from './runtime.ts';
+import { inOrder, parseOrder, type WrittenOrder } from './written-order.ts';
 
 export const MANIFEST_TYPE = 'slipway/bundle@1';
 
@@ -86,6 +87,8 @@ export interface Manifest {
   readonly backup: BackupPolicy;
   readonly upgrade: UpgradeRules;
   readonly validate: readonly ServiceCommand[];
+  /** The order of `env` and `features`, where it is not that of their names. */
+  readonly order?: WrittenOrder;
   /** The Node.js for hosts without a suitable one; absent where none was built. */
   readonly runtime?: RuntimeNeed;
   /** True for a release that was made before Slipway: known by its files, and never installed from here. */
@@ -105,6 +108,7 @@ export function parseManifest(text: string, where = 'bundle.json'): Manifest {
   parseType(f, MANIFEST_TYPE, where);
   const artifact = parseFields(f.artifact, `${where}: artifact`);
   const at = (key: string): string => `${where}: ${key}`;
+  const order = parseOptional(f.order, at('order'), parseOrder);
   return {
     type: MANIFEST_TYPE,
     product: parseProductName(f.product, at('product')),
@@ -128,13 +132,14 @@ export function parseManifest(text: string, where = 'bundle.json'): Manifest {
     userOwned: parseList(f.userOwned, at('userOwned'), parseRelativePath),
     hostPaths: parseTexts(f.hostPaths, at('hostPaths')),
     images: parseList(f.images, at('images'), parseManifestImage),
-    features: parseMap(f.features, at('features'), parseFeature),
-    env: parseMap(f.env, at('env'), parseVariable),
+    features: inOrder(parseMap(f.features, at('features'), parseFeature), order?.features),
+    env: inOrder(parseMap(f.env, at('env'), parseVariable), order?.env),
     services: parseMap(f.services, at('services'), parseServiceTraits),
     data: parseMap(f.data, at('data'), parseDataItem),
     backup: parseBackupPolicy(f.backup, at('backup')),
     upgrade: parseUpgradeRules(f.upgrade, at('upgrade')),
     validate: parseList(f.validate, at('validate'), parseServiceCommand),
+    ...(order === undefined ? {} : { order }),
     ...(f.runtime === undefined ? {} : { runtime: parseRuntimeNeed(f.runtime, at('runtime')) }),
     ...(f.imported === true ? { imported: true as const } : {}),
     ...(f.unpinned === undefined ? {} : { unpinned: parseList(f.unpinned, at('unpinned'), parseUnpinned) }),

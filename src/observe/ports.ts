@@ -23,7 +23,7 @@ export async function observePorts(wanted: readonly PortWish[], containers: () =
 }
 
 /** A TCP port is free when it can be listened on; whoever asks again later may find it taken. UDP is not tried. */
-async function observePort(port: number, protocol: 'tcp' | 'udp'): Promise<PortFact> {
+export async function observePort(port: number, protocol: 'tcp' | 'udp'): Promise<PortFact> {
   if (protocol === 'udp') return { port, protocol, taken: false };
   const taken = await new Promise<boolean>((resolve) => {
     const server = createServer();

@@ -1,4 +1,5 @@
 // Decides what a release's folder holds. Rule: the manifest says it all but the archive's own hash; the step only writes what the manifest says.
+
 import { keep } from '../model/description.ts';
 import { type Digest, digestOf } from '../model/digest.ts';
 import { OPERATOR_ASSET, publicLocation } from '../model/host.ts';
@@ -11,6 +12,7 @@ import { OPERATOR_NODE, type RuntimeSet } from '../model/runtime.ts';
 import { printUnsealed, type UnsealedManifest } from '../model/seal.ts';
 import type { OperatorProgram } from '../model/source-file.ts';
 import { VERSION_PLACE } from '../model/tag.ts';
+import { writtenOrder } from '../model/written-order.ts';
 import type { BundleItem } from './bundle-items.ts';
 import { addedBytes } from './image-parts.ts';
 import type { ReleaseName } from './render-bundle.ts';
@@ -99,6 +101,7 @@ export function manifestOf({ version, tag, channel }: ReleaseName, facts: PackFa
     backup: product.backup,
     upgrade: product.upgrade,
     validate: bundle.validate,
+    ...writtenOrder(product.env, product.features),
     ...(runtimes === undefined ? {} : { runtime: { needs: OPERATOR_NODE, files: runtimes.files } }),
   };
 }

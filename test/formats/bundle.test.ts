@@ -56,7 +56,7 @@ const MANIFEST =
   `{"mode":"0644","owner":"user","path":"content/index.html","sha256":"${digest('d')}","size":5}],` +
   `"folders":["backups"],"hostPaths":["/var/run/docker.sock"],"hosts":["https://acme.example/releases","/srv/releases"],` +
   `"images":[{"digest":"${digest('b')}","name":"api","platforms":["linux/amd64"],"reference":"registry.acme.example/acme/acme-api:2.4.0","size":48211933}],` +
-  `"made":"2026-03-15T10:00:00Z","operator":"${digest('c')}","product":"acme","project":"acme",` +
+  `"made":"2026-03-15T10:00:00Z","operator":"${digest('c')}","order":{"env":["DOMAIN","DB_PASSWORD"]},"product":"acme","project":"acme",` +
   `"requires":{"compose":">=2.20","disk":5368709120,"docker":">=20.10","memory":2147483648,"platforms":["linux/amd64"],"ports":[{"port":"{{HTTP_PORT}}","protocol":"tcp"}]},` +
   `"services":{"seed":{"kind":"job"}},"tag":"bundle-v2.4.0","title":"Acme Platform","type":"slipway/bundle@1",` +
   `"upgrade":{"entry":["proxy"],"from":">=2.0.0","health":[{"after":"entry","http":"http://127.0.0.1:{{HTTP_PORT}}/api/health","json":{"status":"ok"},"status":200}],` +

@@ -1,18 +1,26 @@
 // Answers from the command line, the environment, a file or a person, and the secrets nobody is asked for. Rule: values stay in memory until `.env` is written.
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { createDurably } from '../../apply/durable.ts';
 import { type Answers, collectAnswers } from '../../ask/ask.ts';
 import type { AnswerSources } from '../../ask/given.ts';
+import { FEATURES_NAME } from '../../model/answer.ts';
+import { answersText } from '../../model/answers-file.ts';
 import { type Derivation, deriveSecrets } from '../../model/derived-secret.ts';
 import type { Variable } from '../../model/description.ts';
 import { envValues, parseEnvFile } from '../../model/env-file.ts';
-import { ToolError } from '../../model/error.ts';
+import { systemCode, ToolError } from '../../model/error.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import type { World } from '../../model/seams.ts';
 import { generateSecret } from '../../model/secret.ts';
 import { readAnswersFile } from '../../observe/answers.ts';
-import { type Context, type FlagTable, textFlag, textFlags } from '../command.ts';
+import { type Context, type FlagTable, isSet, textFlag, textFlags } from '../command.ts';
+import { noticeOf } from './live-checks.ts';
 
 export const ANSWER_FLAGS = {
   answers: { type: 'string', value: 'FILE', help: 'answers in .env syntax; FEATURES=a,b chooses features' },
+  'save-answers': { type: 'string', value: 'FILE', help: 'write the answers into a new file, for --answers elsewhere' },
+  'save-secrets': { type: 'boolean', help: 'with --save-answers: passwords too' },
   set: { type: 'string', value: 'NAME=VALUE', multiple: true, help: 'one answer' },
 } as const satisfies FlagTable;
 
@@ -30,18 +38,48 @@ export interface AnswersWish {
   readonly defaults?: ReadonlyMap<string, string>;
   /** Today's values and FEATURES, taken as given unless something else is said. */
   readonly today?: ReadonlyMap<string, string>;
+  /** Today's features: what is chosen where nothing else is said. */
+  readonly features?: readonly string[];
 }
 
 /** All answers for a release; asks the person at the terminal for what is open, or throws E_ANSWER naming everything that is missing. */
 export async function answersFor(context: Context, wish: AnswersWish): Promise<Answers> {
-  const { manifest, defaults, today = new Map() } = wish;
+  const { manifest, defaults, today = new Map(), features } = wish;
+  refuseExisting(context);
   const sources = await answerSources(context);
   const said = await givenNames(context);
   const kept = [...today].filter(([name]) => !said.has(name));
   const { terminal } = context.world;
   const flags = new Map([...kept, ...sources.flags]);
-  const input = { env: manifest.env, features: manifest.features, sources: { ...sources, flags }, terminal };
-  return collectAnswers(defaults === undefined ? input : { ...input, defaults });
+  const answers = await collectAnswers({
+    ...{ env: manifest.env, features: manifest.features, sources: { ...sources, flags }, terminal },
+    notice: noticeOf(manifest, defaults ?? today),
+    ...(defaults === undefined ? {} : { defaults }),
+    ...(features === undefined ? {} : { defaultFeatures: features }),
+  });
+  await saveAnswers(context, manifest, answers);
+  return answers;
+}
+
+/** A person should not answer everything before being told that the file is there already. */
+function refuseExisting(context: Context): void {
+  const path = textFlag(context.flags, 'save-answers');
+  if (path === undefined || !existsSync(path)) return;
+  throw new ToolError('E_CONFLICT', `${path} exists already`, { hint: 'It is not overwritten: give --save-answers another name.' });
+}
+
+async function saveAnswers(context: Context, manifest: Manifest, { values, features, asked, given }: Answers): Promise<void> {
+  const path = textFlag(context.flags, 'save-answers');
+  if (path === undefined) return;
+  const names = [...asked, ...given, ...(Object.keys(manifest.features).length > 0 ? [FEATURES_NAME] : [])];
+  const secrets = isSet(context.flags, 'save-secrets');
+  const { text, leftOut } = answersText({ title: manifest.title, env: manifest.env, values, features, names, secrets });
+  const written = await createDurably(resolve(path), text, context.world.random(6).toString('hex')).catch((cause: unknown) => {
+    throw new ToolError('E_USAGE', `cannot write ${path} (${systemCode(cause)})`, { cause, hint: 'Name a file in a folder that exists.' });
+  });
+  if (!written) refuseExisting(context);
+  const left = leftOut.length === 0 ? '' : `, without ${leftOut.join(', ')} (--save-secrets writes passwords too)`;
+  context.world.terminal.err(`The answers are in ${path}${left}.\n`);
 }
 
 /** The names that this command line, its environment or its answers file give a value. */

@@ -28,6 +28,8 @@ export interface SettingsChange {
   readonly start: boolean;
   /** The secret that may differ from what the data was made with. */
   readonly rotated?: Rotation;
+  /** What a person reads before the plan. */
+  readonly preface?: string;
 }
 
 const OUTCOMES = { configure: 'configured', rotate: 'rotated' } as const;
@@ -63,6 +65,7 @@ export async function changeSettings(context: Context, change: SettingsChange): 
     fingerprintInstall(await observeInstall(root), start ? await observeContainers(world, root, record.project) : []);
   const carried = await carryOut({ plan, contents }, context, {
     ...{ root, recheck, operator: await observeSelf(context.file), program: context.file },
+    preface: change.preface ?? '',
   });
   if (carried.outcome !== 'planned') throwUnlessDone(carried);
   return carried;

@@ -1,9 +1,11 @@
 // configure: other answers, other features. Rule: shows what changes, and restarts only what must.
 import { setCompose } from '../../model/env-render.ts';
 import { allProfiles, profilesOf } from '../../model/feature.ts';
+import type { Manifest } from '../../model/manifest.ts';
 import { documentOf, MAIN_ENV, sameSettings, settingsValues } from '../../model/settings.ts';
 import { mergeSettings } from '../../model/settings-merge.ts';
 import { observeInstall } from '../../observe/install.ts';
+import { type ChangedAnswer, changesToText } from '../../show/answers.ts';
 import { planToJson, planToText } from '../../show/plan.ts';
 import { refuseOpenJournal } from '../carry-out.ts';
 import { CHANGING_FLAGS, type Command, type CommandResult, type Context, type FlagTable, isSet, refusePositionals } from '../command.ts';
@@ -38,6 +40,7 @@ async function run(context: Context): Promise<CommandResult> {
   const said = await givenNames(context);
   const answers = await answersFor(context, {
     manifest,
+    features: record.features,
     ...todaysChoice(declared(today, manifest.env), record.features, said.size > 0),
   });
   const told = new Map([...today, ...answers.values]);
@@ -71,14 +74,40 @@ async function run(context: Context): Promise<CommandResult> {
   });
   const settings = new Map([...merged.settings, [MAIN_ENV, main] as const]);
   if (sameSettings(settings, install.settings)) return { fields: { changed: [], outcome: 'unchanged' }, text: 'nothing to change\n' };
-  const carried = await changeSettings(context, { command: 'configure', install, settings, features: answers.features, start });
-  if (carried.outcome === 'planned') return { fields: { plan: planToJson(carried.plan) }, text: planToText(carried.plan) };
+  const changes = changesOf(manifest, { today, changed, features: [record.features, answers.features] });
+  const carried = await changeSettings(context, {
+    command: 'configure',
+    install,
+    settings,
+    features: answers.features,
+    start,
+    preface: changesToText(changes),
+  });
+  if (carried.outcome === 'planned')
+    return { fields: { plan: planToJson(carried.plan), changes }, text: `${changesToText(changes)}${planToText(carried.plan)}` };
   revealSecrets(context, manifest.env, generated);
   const names = [...changed.keys()];
   return {
-    fields: { changed: names, features: answers.features, outcome: 'configured' },
+    fields: { changed: names, changes, features: answers.features, outcome: 'configured' },
     text: `configured: ${[...names, `features ${answers.features.join(', ') || 'none'}`].join('; ')}\n`,
   };
+}
+
+interface Changing {
+  readonly today: ReadonlyMap<string, string>;
+  readonly changed: ReadonlyMap<string, string>;
+  /** Before and after. */
+  readonly features: readonly [readonly string[], readonly string[]];
+}
+
+function changesOf({ env }: Manifest, { today, changed, features: [before, after] }: Changing): ChangedAnswer[] {
+  const lists = [before.join(', '), after.join(', ')] as const;
+  const chosen = lists[0] === lists[1] ? [] : [{ name: 'features', from: lists[0], to: lists[1] }];
+  const values = [...changed].map(([name, to]): ChangedAnswer => {
+    const isHidden = env[name]?.secret !== undefined || env[name]?.sensitive === true;
+    return isHidden ? { name } : { name, from: today.get(name) ?? null, to };
+  });
+  return [...chosen, ...values];
 }
 
 /** Only what the product declares: the person's own variables are no answers. */

@@ -1,0 +1,60 @@
+// The operator command of a small product as a process at a real terminal, bundled by tests; its engine is fake and kept in a file between runs.
+// Rule: commands, questions, checks and screens are the real ones; clock and random bytes stand still, so that screens can be compared.
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { deserialize, serialize } from 'node:v8';
+import { runCli } from '../../src/cli.ts';
+import { digestOf } from '../../src/model/digest.ts';
+import type { Run } from '../../src/model/seams.ts';
+import { openProcess } from '../../src/process.ts';
+import { fakeEngine } from './engine.ts';
+import type { EngineState, FakeImage } from './engine-state.ts';
+
+const IMAGES: readonly FakeImage[] = ['web', 'db'].map((name) => ({
+  id: digestOf(`config of ${name}`),
+  pinned: `registry.test/acme/${name}:1.0.0@${digestOf(`manifest of ${name}`)}`,
+  program: name,
+}));
+const KEPT = process.env.FAKE_ENGINE ?? '';
+
+const engine = fakeEngine({
+  images: IMAGES,
+  programs: { web: { version: 'web', healthyAfter: 2 }, db: { version: 'db', healthyAfter: 2 } },
+});
+if (existsSync(KEPT)) engine.restore(deserialize(readFileSync(KEPT)) as EngineState);
+process.on('exit', () => {
+  if (KEPT !== '') writeFileSync(KEPT, serialize(engine.snapshot()));
+});
+
+const client = engine.client();
+const run: Run = async (argv, options) => client(argv, options);
+const entries = [
+  {
+    name: 'install',
+    summary: 'install a release on this machine',
+    load: async () => (await import('../../src/commands/operator/install.ts')).install,
+  },
+  {
+    name: 'configure',
+    summary: 'change answers and features',
+    load: async () => (await import('../../src/commands/operator/configure.ts')).configure,
+  },
+  {
+    name: 'status',
+    summary: 'what runs here, and what is newer',
+    load: async () => (await import('../../src/commands/operator/status.ts')).status,
+  },
+];
+
+process.exitCode = await runCli(
+  { name: 'acmectl', title: 'Acme Platform', version: '1.0.0', file: fileURLToPath(import.meta.url), entries },
+  process.argv.slice(2),
+  (json) => ({
+    ...openProcess(json),
+    now: () => new Date('2026-03-16T10:00:00Z'),
+    random: (bytes) => createHash('shake256', { outputLength: bytes }).update('still').digest(),
+    run,
+    sleep: async (milliseconds) => engine.wait(milliseconds),
+  }),
+);
