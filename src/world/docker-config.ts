@@ -56,7 +56,7 @@ async function findIn(configs: readonly Config[], ref: ImageRef, world: DockerWo
   for (const config of configs) {
     const helped = await askHelper(config, ref, world);
     if (helped !== undefined && helped.kind !== 'none') return helped;
-    const stored = storedLogin(config, ref);
+    const stored = storedLogin(config, ref, world.env);
     if (stored !== undefined) return stored;
     reasons.push(helped?.kind === 'none' ? helped.reason : `${config.from} has no login for ${ref.registry}`);
   }
@@ -100,26 +100,35 @@ function parseConfig(text: string, from: string): Config {
 }
 
 /** The login of the longest key that this repository lies under; podman writes keys with a path. */
-function storedLogin({ auths, from }: Config, ref: ImageRef): Credential | undefined {
+function storedLogin({ auths, from }: Config, ref: ImageRef, env: World['env']): Credential | undefined {
   const name = `${canonicalHost(ref.registry)}/${ref.repository}/`;
   const keys = Object.keys(auths).filter((key) => name.startsWith(`${plainKey(key)}/`));
   keys.sort((a, b) => plainKey(b).length - plainKey(a).length);
   for (const key of keys) {
-    const login = parseLogin(parseFields(auths[key], `${from}: auths`), from);
+    const login = parseLogin(parseFields(auths[key], `${from}: auths`), from, env);
     if (login !== undefined) return login;
   }
   return undefined;
 }
 
 /** An empty entry is what remains of a login that a credential store holds: no login. */
-function parseLogin(f: Fields, from: string): Credential | undefined {
-  const text = (key: string): string => parseOptional(f[key], `${from}: auths: ${key}`, parseText) ?? '';
+function parseLogin(f: Fields, from: string, env: World['env']): Credential | undefined {
+  const text = (key: string): string => fromEnvironment(parseOptional(f[key], `${from}: auths: ${key}`, parseText) ?? '', from, env);
   if (text('registrytoken') !== '') return { kind: 'bearer', token: text('registrytoken'), from };
   const pair = Buffer.from(text('auth'), 'base64').toString('utf8').replace(/\0+$/, '');
   const colon = pair.indexOf(':');
   const [username, password] = colon > 0 ? [pair.slice(0, colon), pair.slice(colon + 1)] : [text('username'), text('password')];
   if (text('identitytoken') !== '') return identity(text('identitytoken'), from, { username, password });
   return username === '' ? undefined : { kind: 'password', username, password, from };
+}
+
+/** `${NAME}` alone stands for a variable, so that a file of logins may lie beside the product without holding any. */
+function fromEnvironment(text: string, from: string, env: World['env']): string {
+  const name = /^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$/.exec(text)?.[1];
+  if (name === undefined) return text;
+  const value = env[name] ?? '';
+  if (value !== '') return value;
+  throw new ToolError('E_CONFIG', `${from} names the variable ${name}, which is not set`, { hint: `Set ${name}, or run docker login.` });
 }
 
 /** What has no user, or no password, has the token in its place. */

@@ -3,6 +3,7 @@
 import { ToolError } from '../model/error.ts';
 import type { ImageRef } from '../model/image.ts';
 import { parseFields, parseNumber, parseOptional, parseText } from '../model/parse.ts';
+import { rightToText } from '../model/registry-right.ts';
 import type { World } from '../model/seams.ts';
 import type { Credential, CredentialSource } from './docker-config.ts';
 import type { Http, HttpRequest, HttpResponse } from './http.ts';
@@ -210,15 +211,17 @@ function basic({ username, password }: { readonly username: string; readonly pas
 }
 
 function refusedLogin(
-  { access: { ref } }: Question,
+  { access: { ref, push = false }, challenge }: Question,
   service: URL,
   { status, credential }: { readonly status: number; readonly credential: Credential },
 ): ToolError {
+  const right = rightToText(ref.registry, push, `realm="${challenge.parameters.realm ?? ''}"`);
+  const hint =
+    credential.kind === 'none'
+      ? `Run docker login ${ref.registry}${right}.`
+      : `The login may have expired: run docker login ${ref.registry} again${right}.`;
   return new ToolError('E_AUTH', `${service.host} gave no token for ${ref.registry} (HTTP ${status}); ${describeCredential(credential)}`, {
-    hint:
-      credential.kind === 'none'
-        ? `Run docker login ${ref.registry}.`
-        : `The login may have expired: run docker login ${ref.registry} again.`,
+    hint,
     details: { host: service.host, status },
   });
 }

@@ -2,6 +2,7 @@
 import { Readable } from 'node:stream';
 import { ToolError } from '../model/error.ts';
 import { type ImageRef, printImageRef } from '../model/image.ts';
+import { rightToText } from '../model/registry-right.ts';
 import type { CredentialSource } from './docker-config.ts';
 import type { Http, HttpResponse, HttpWorld } from './http.ts';
 import { discard, type Exchange } from './http-exchange.ts';
@@ -168,9 +169,10 @@ async function ping({ http }: RegistryNeeds, url: URL): Promise<string> {
 /** The error of an answer that refuses access; `said` = what was sent. */
 function refusedAccess(answer: HttpResponse, { ref, push, said }: Access & { readonly said: string }): ToolError {
   const name = push ? `${ref.registry}/${ref.repository}` : printImageRef(ref);
+  const right = rightToText(ref.registry, push === true, answer.headers['www-authenticate']);
   const hint = push
-    ? `Run docker login ${ref.registry} with an account, or a token, that may push to ${ref.repository}.`
-    : `Check that the image exists (many registries refuse what is absent), and run docker login ${ref.registry} with an account that may pull it.`;
+    ? `Run docker login ${ref.registry} with an account, or a token, that may push to ${ref.repository}${right}.`
+    : `Check that the image exists (many registries refuse what is absent), and run docker login ${ref.registry} with an account, or a token, that may pull it${right}.`;
   const what = push ? 'does not let us write to' : 'refused access to';
   return new ToolError('E_AUTH', `${ref.registry} ${what} ${name} (HTTP ${[answer.status, ...reasonOf(answer)].join(', ')}); ${said}`, {
     hint,

@@ -112,15 +112,25 @@ export interface Publishers {
   readonly commits: readonly string[];
 }
 
+export interface PublishersWish {
+  readonly folder: string;
+  readonly count: number;
+  readonly commits: number;
+  /** Lines of the product file below `release:`. */
+  readonly release: string;
+  /** What package.json says; 1.0.0 by default. */
+  readonly version?: string;
+}
+
 /** Clones of one product at these many commits, all of which the host knows. `count` publishers take them in turn. */
 export async function makePublishers(
   authority: Pick<Authority, 'yaml' | 'push'>,
-  { folder, count, commits: many, release }: { folder: string; count: number; commits: number; release: string },
+  { folder, count, commits: many, release, version = '1.0.0' }: PublishersWish,
 ): Promise<Publishers> {
   const first = join(folder, 'workspace');
   const yaml = `schema: 1\nproduct: acme\nrelease:\n  tag: v{version}\n${release}${authority.yaml}`;
   const commits = [
-    await commitFiles(first, { 'slipway.yaml': yaml, 'package.json': '{ "version": "1.0.0" }\n', '.gitignore': 'dist\n.slipway\n' }),
+    await commitFiles(first, { 'slipway.yaml': yaml, 'package.json': `{ "version": "${version}" }\n`, '.gitignore': 'dist\n.slipway\n' }),
   ];
   while (commits.length < many) commits.push(await commitFiles(first, { change: String(commits.length) }));
   authority.push(first, commits);

@@ -1,6 +1,5 @@
 // slipway's command lines in this process: flags, confirmation, output and exit code as people get them, without waiting between tries. Rule: nothing of a
 // command is left out but the start of a process.
-import { setMaxListeners } from 'node:events';
 import { runCli } from '../../src/cli.ts';
 import { images } from '../../src/commands/slipway/images.ts';
 import { promote } from '../../src/commands/slipway/promote.ts';
@@ -47,10 +46,7 @@ export async function runLine(words: readonly string[], { root, env = {} }: Line
   const ask = (): never => {
     throw new Error('nobody is asked in this test');
   };
-  const { signal } = new AbortController();
-  setMaxListeners(0, signal); // as the real one
   const world = quietWorld({
-    stop: signal,
     env: { ...gitEnvironment, HOME: root, SLIPWAY_YES: '1', ...env },
     run: runProgram,
     terminal: { ...terminal, ask },

@@ -50,16 +50,18 @@ function configuration(folder: string, port: number, login: boolean): string {
   return `version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\n${storage}${auth}http: {addr: "127.0.0.1:${port}"}\n`;
 }
 
-async function untilItAnswers(host: string): Promise<void> {
+/** Waits until something answers there. */
+export async function untilItAnswers(host: string): Promise<void> {
   for (let tries = 0; tries < 100; tries += 1) {
     const answer = await fetch(`http://${host}/v2/`).catch(() => undefined);
     if (answer !== undefined) return;
     await wait(100);
   }
-  throw new Error(`docker-registry does not answer on ${host}`);
+  throw new Error(`nothing answers on ${host}`);
 }
 
-async function freePort(): Promise<number> {
+/** A port that nobody listens on. */
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();

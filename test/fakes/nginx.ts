@@ -2,10 +2,9 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
+import { freePort, untilItAnswers } from './docker-registry.ts';
 
 export interface Nginx {
   readonly host: string;
@@ -51,21 +50,4 @@ function configuration({ folder, port, upstream, limit }: Settings): string {
     'proxy_set_header Host $http_host; proxy_set_header X-Forwarded-Proto $scheme; proxy_request_buffering off; proxy_http_version 1.1;';
   const server = `listen 127.0.0.1:${port}; client_max_body_size ${limit}; location / { proxy_pass http://${upstream}; ${proxy} }`;
   return `daemon off; master_process off; pid ${folder}/pid;\nevents {}\nhttp { access_log off; ${temp} server { ${server} } }\n`;
-}
-
-async function untilItAnswers(host: string): Promise<void> {
-  for (let tries = 0; tries < 100; tries += 1) {
-    const answer = await fetch(`http://${host}/v2/`).catch(() => undefined);
-    if (answer !== undefined) return;
-    await wait(50);
-  }
-  throw new Error(`nginx does not answer on ${host}`);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }

@@ -40,11 +40,14 @@ export interface RegistryProxy {
   readonly killAt: (n: number, when: 'before' | 'after') => void;
   /** Milliseconds before each request is passed on. */
   delay: number;
+  /** Larger requests are answered with 413 before they are read, as proxies do. */
+  mostRequestBytes: number;
   /** The network is well again. */
   readonly clear: () => void;
   readonly close: () => Promise<void>;
 }
 
+const TOO_LARGE: ProxyFault = { kind: 'answer', status: 413, body: '<html><h1>413 Request Entity Too Large</h1></html>' };
 const AGENT = new Agent({ keepAlive: true });
 
 interface Spoiling {
@@ -59,12 +62,21 @@ interface State {
   readonly requests: string[];
   sent: number;
   delay: number;
+  mostRequestBytes: number;
   killAt: { left: number; readonly when: 'before' | 'after' } | undefined;
 }
 
 /** Starts it before the registry at `upstream` (`host:port`). */
 export async function startRegistryProxy(upstream: string): Promise<RegistryProxy> {
-  const state: State = { upstream, spoilings: [], requests: [], sent: 0, delay: 0, killAt: undefined };
+  const state: State = {
+    upstream,
+    spoilings: [],
+    requests: [],
+    sent: 0,
+    delay: 0,
+    mostRequestBytes: Number.POSITIVE_INFINITY,
+    killAt: undefined,
+  };
   const sockets = new Set<Socket>();
   const server = createServer((request, response) => {
     void pass(state, request, response);
@@ -89,7 +101,14 @@ export async function startRegistryProxy(upstream: string): Promise<RegistryProx
     set delay(milliseconds) {
       state.delay = milliseconds;
     },
+    get mostRequestBytes() {
+      return state.mostRequestBytes;
+    },
+    set mostRequestBytes(bytes) {
+      state.mostRequestBytes = bytes;
+    },
     clear: () => {
+      state.mostRequestBytes = Number.POSITIVE_INFINITY;
       state.killAt = undefined;
       state.spoilings.length = 0;
     },
@@ -104,7 +123,8 @@ async function pass(state: State, request: IncomingMessage, response: ServerResp
   const line = `${request.method} ${request.url}`;
   state.requests.push(line);
   if (state.delay > 0) await new Promise((resolve) => setTimeout(resolve, state.delay));
-  const fault = faultOf(state, line);
+  const isTooLarge = Number(request.headers['content-length'] ?? 0) > state.mostRequestBytes;
+  const fault = isTooLarge ? TOO_LARGE : faultOf(state, line);
   if (fault?.kind === 'meanwhile') await fault.act();
   if (fault?.kind === 'reset') return void request.socket.destroy();
   if (fault?.kind === 'answer') {

@@ -16,6 +16,7 @@ import { observeHost, observePacked } from '../../src/observe/published.ts';
 import type { PublishWanted } from '../../src/plan/announce.ts';
 import { planPublish } from '../../src/plan/publish.ts';
 import { writeTarball } from '../../src/world/tarball-write.ts';
+import { neverStopped } from './http-world.ts';
 
 export interface Keys {
   readonly secretKeyText: string;
@@ -164,7 +165,7 @@ export function quietWorld(parts: Partial<World> = {}): World {
     terminal: { interactive: false, colour: false, columns: 80, out: () => {}, err: () => {}, ask: refuse },
     report: () => {},
     sleep: async () => {},
-    stop: new AbortController().signal,
+    stop: neverStopped(),
     ...parts,
   };
 }

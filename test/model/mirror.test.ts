@@ -20,6 +20,35 @@ const pairs = (text: string, listed: readonly string[] = []): string[] =>
       ({ source, destinations }) => `${printImageRef(source)} -> ${destinations.map(printImageRef).join(', ')}`,
     ),
   );
+/** Scenario C-1: upstream, and the short name that it is expected to get. */
+const C1_NAMES = [
+  ['docker.io/library/postgres', 'postgres'],
+  ['docker.io/library/redis', 'redis'],
+  ['docker.io/library/alpine', 'alpine'],
+  ['docker.io/nocodb/nocodb', 'nocodb'],
+  ['docker.io/listmonk/listmonk', 'listmonk'],
+  ['docker.io/gitea/gitea', 'gitea'],
+  ['docker.io/n8nio/n8n', 'n8n'],
+  ['docker.io/vaultwarden/server', 'vaultwarden'],
+  ['lscr.io/linuxserver/nginx', 'ls-nginx'],
+  ['docker.io/library/nginx', 'nginx'],
+  ['docker.io/codercom/code-server', 'code-server'],
+  ['docker.io/rocketchat/rocket.chat', 'rocket.chat'],
+  ['docker.io/library/mongo', 'mongo'],
+  ['docker.io/library/nats', 'nats'],
+  ['docker.io/cisti/gancio', 'gancio'],
+  ['docker.io/jitsi/web', 'jitsi-web'],
+  ['docker.io/jitsi/prosody', 'jitsi-prosody'],
+  ['docker.io/jitsi/jicofo', 'jitsi-jicofo'],
+  ['docker.io/jitsi/jvb', 'jitsi-jvb'],
+  ['docker.io/prom/prometheus', 'prometheus'],
+  ['docker.io/grafana/grafana', 'grafana'],
+  ['docker.io/prom/alertmanager', 'alertmanager'],
+  ['gcr.io/cadvisor/cadvisor', 'cadvisor'],
+  ['quay.io/prometheus/node-exporter', 'node-exporter'],
+  ['docker.io/oliver006/redis_exporter', 'redis_exporter'],
+  ['docker.io/gotify/server', 'gotify'],
+] as const;
 const DIGEST = `sha256:${'a'.repeat(64)}`;
 
 describe('naming rules of the mirror', () => {
@@ -41,9 +70,19 @@ describe('naming rules of the mirror', () => {
     });
     const { entries, problems } = namesOf(`${HEAD}images:\n  registry: git.acme.example/acme\n  thirdParty:\n${groups.join('')}`);
     expect([entries.length, problems]).toEqual([36, []]);
-    const names = entries.flatMap(({ destinations }) => destinations.map(printImageRef));
-    for (const name of ['ls-nginx', 'nginx', 'vaultwarden', 'rocket.chat', 'jitsi-web', 'jitsi-jvb', 'code-server', 'gotify', 'cadvisor'])
-      expect(names).toContain(`git.acme.example/acme/${name}`);
+    const short = new Map(
+      entries.map(({ source, destinations }) => [
+        printImageRef(source),
+        destinations.map(printImageRef).map((name) => name.replace('git.acme.example/acme/', '')),
+      ]),
+    );
+    for (const [source, name] of C1_NAMES) expect([source, short.get(source)]).toEqual([source, [name]]);
+    expect(new Set([...short.values()].flat()).size).toBe(36);
+    expect(groups.map((group) => group.split('\n').length - 2)).toEqual([5, 16, 8, 7]);
+    const copies = pairs(`${HEAD}images:\n  registry: git.acme.example/acme\n  thirdParty:\n${groups.join('')}`);
+    expect(copies).toContain('docker.io/library/postgres:16-alpine -> git.acme.example/acme/postgres:16-alpine');
+    expect(copies).toContain('lscr.io/linuxserver/nginx:1.28.2 -> git.acme.example/acme/ls-nginx:1.28.2');
+    expect(copies).toContain('docker.io/jitsi/jvb:stable-9823 -> git.acme.example/acme/jitsi-jvb:stable-9823');
   });
 
   test('C-1: two images of one name are refused with both lines', () => {

@@ -109,6 +109,18 @@ describe('promote', () => {
     expect(tagsOf('api').get('0.1.15')).toBe(tagsOf('api').get('0.1.15-staging.4'));
   });
 
+  test('M-4: a base that was never promoted gets its first release tag, and nothing else of it changes', async () => {
+    await pushAll(FULL);
+    await push('api', '0.1.14', 'the release before');
+    const before = Object.fromEntries(NAMES.map((name) => [name, new Map(tagsOf(name))]));
+    expect((await run()).fields.images).toMatchObject(NAMES.map((name) => ({ name, outcome: 'promoted' })));
+    for (const name of NAMES) {
+      const { '0.1.15': released, latest, ...others } = Object.fromEntries(tagsOf(name));
+      expect([released, latest]).toEqual([others['0.1.15-staging.4'], others['0.1.15-staging.4']]);
+      expect(others).toEqual(Object.fromEntries(before[name] ?? []));
+    }
+  });
+
   test('a floating tag stays with a newer release', async () => {
     await describeProduct(['api']);
     await pushAll({ api: [1] });

@@ -9,6 +9,7 @@ import { hasDockerRegistry, startDockerRegistry } from '../fakes/docker-registry
 import { testHttpWorld } from '../fakes/http-world.ts';
 import { hasNginx, startNginx } from '../fakes/nginx.ts';
 import { type FakeRegistry, type FakeRegistryOptions, startFakeRegistry } from '../fakes/registry.ts';
+import { startRegistryProxy } from '../fakes/registry-proxy.ts';
 import { NOTHING } from '../fakes/registry-reader.ts';
 
 const KIBIBYTE = 1024;
@@ -122,19 +123,33 @@ describe('a registry behind a proxy that takes no large requests (413)', () => {
   });
 });
 
-describe.skipIf(!hasDockerRegistry() || !hasNginx())('docker-registry behind nginx', () => {
-  test.each(['1m', '200k'])('gets a blob of 3 MB through a limit of %s, and gives it back', async (limit) => {
-    const server = await startDockerRegistry();
-    const nginx = await startNginx(server.host, limit);
-    onTestFinished(async () => {
-      await nginx.close();
-      await server.close();
-    });
+describe.skipIf(!hasDockerRegistry())('docker-registry', () => {
+  async function expectThrough(host: string): Promise<void> {
     const client = open();
-    const place = { registry: nginx.host, repository };
+    const place = { registry: host, repository };
     expect(await client.putBlob(place, { blob, content })).toBe('sent');
     const hash = createHash('sha256');
     for await (const chunk of client.readBlob(place, blob)) hash.update(chunk);
     expect(`sha256:${hash.digest('hex')}`).toBe(blob.digest);
+  }
+
+  async function server(): Promise<string> {
+    const { host, close } = await startDockerRegistry();
+    onTestFinished(close);
+    return host;
+  }
+
+  test.each([1_000_000, 200_000])('behind a proxy with a limit of %i bytes gets a blob of 3 MB, and gives it back', async (limit) => {
+    const proxy = await startRegistryProxy(await server());
+    onTestFinished(proxy.close);
+    proxy.mostRequestBytes = limit;
+    await expectThrough(proxy.host);
+    expect(proxy.requests.filter((line) => line.startsWith('PATCH')).length).toBeGreaterThan(3);
+  });
+
+  test.skipIf(!hasNginx()).each(['1m', '200k'])('behind nginx with client_max_body_size %s does, too', async (limit) => {
+    const nginx = await startNginx(await server(), limit);
+    onTestFinished(nginx.close);
+    await expectThrough(nginx.host);
   });
 });
