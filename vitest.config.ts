@@ -17,7 +17,7 @@ export default defineConfig({
       {
         test: {
           name: 'engine',
-          include: ['test/e2e/**/*.test.ts', 'test/model/env-compose.test.ts'],
+          include: ['test/e2e/**/*.test.ts', 'test/model/env-compose.test.ts', 'test/world/compose-config.test.ts'],
           testTimeout: 600_000,
           hookTimeout: 600_000,
           fileParallelism: false,

@@ -30,6 +30,7 @@ const entries: readonly CommandEntry[] = [
     summary: 'change answers and features',
     load: async () => (await import('./commands/operator/configure.ts')).configure,
   },
+  { name: 'rotate', summary: 'give a secret a new value', load: async () => (await import('./commands/operator/rotate.ts')).rotate },
   {
     name: 'trust',
     summary: 'whose signature is believed',
@@ -58,6 +59,11 @@ const entries: readonly CommandEntry[] = [
     name: 'doctor',
     summary: 'is this machine fit, and the install sound',
     load: async () => (await import('./commands/operator/doctor.ts')).doctor,
+  },
+  {
+    name: 'support-bundle',
+    summary: 'logs, versions and history in one file, without secrets',
+    load: async () => (await import('./commands/operator/support-bundle.ts')).supportBundle,
   },
 ];
 

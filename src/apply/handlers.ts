@@ -10,6 +10,7 @@ import { healthSteps } from './steps/health.ts';
 import { imageSteps } from './steps/images.ts';
 import { releaseSteps } from './steps/release.ts';
 import { removalSteps } from './steps/removal.ts';
+import { rotateSteps } from './steps/rotate.ts';
 import { runtimeSteps } from './steps/runtime.ts';
 import { serviceSteps } from './steps/services.ts';
 import { tagSteps } from './steps/tag.ts';
@@ -23,6 +24,7 @@ export const handlers: Handlers = {
   ...tagSteps,
   ...fileSteps,
   ...serviceSteps,
+  ...rotateSteps,
   ...backupSteps,
   ...dataSteps,
   ...healthSteps,

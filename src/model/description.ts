@@ -2,12 +2,22 @@
 // packager (bytes, seconds, lists), and is still hostile until parsed.
 
 import { ToolError } from './error.ts';
-import { type Fields, parseCount, parseFields, parseFlag, parseList, parseMap, parseNumber, parseOptional, parseText } from './parse.ts';
+import {
+  type Fields,
+  parseCount,
+  parseFields,
+  parseFlag,
+  parseList,
+  parseMap,
+  parseNumber,
+  parseOptional,
+  parseRelativePath,
+  parseText,
+} from './parse.ts';
+import { parseSecretRule, type SecretRule } from './secret-rule.ts';
 
 export const VARIABLE_TYPES = ['text', 'integer', 'boolean', 'port', 'hostname', 'email', 'url', 'path', 'choice'] as const;
 export type VariableType = (typeof VARIABLE_TYPES)[number];
-export const SECRET_KINDS = ['hex', 'base64url', 'password', 'uuid'] as const;
-export type SecretKind = (typeof SECRET_KINDS)[number];
 export type Scalar = string | number | boolean;
 
 /** One environment variable of the product: asked, defaulted or generated. */
@@ -21,13 +31,19 @@ export interface Variable {
   readonly choices?: readonly string[];
   readonly pattern?: string;
   readonly sensitive?: boolean;
-  /** Generated once on the host; `length` counts characters (hex digits for `hex`). */
-  readonly secret?: SecretKind;
+  /** Made on the host; `length` counts characters (hex digits for `hex`). */
+  readonly secret?: SecretRule;
   readonly length?: number;
   readonly immutable?: boolean;
   readonly when?: string;
   readonly deprecated?: string;
   readonly renamedFrom?: string;
+  /** Shown at the end of the command that generated it, and never again. */
+  readonly reveal?: 'once';
+  /** The env file that it lives in, relative to the install; `.env` when absent. */
+  readonly file?: string;
+  /** Takes a new value into use: it is on the command's stdin. */
+  readonly rotate?: ServiceCommand;
 }
 
 /** A choice of the person: compose profiles that are on or off. */
@@ -107,26 +123,8 @@ export interface UpgradeRules {
   readonly probation: number;
 }
 
-export interface PortNeed {
-  /** A number or `{{VARIABLE}}`. */
-  readonly port: string;
-  readonly protocol: 'tcp' | 'udp';
-  readonly when?: string;
-}
-
-export interface Requirements {
-  readonly docker?: string;
-  readonly compose?: string;
-  /** Bytes. */
-  readonly memory?: number;
-  /** Bytes. */
-  readonly disk?: number;
-  readonly ports: readonly PortNeed[];
-  readonly platforms: readonly string[];
-}
-
-/** A command run on the staged files in the new image before anything stops. */
-export interface Validation {
+/** A command in a service. As a validation it runs on the staged files, in the new image, before anything stops. */
+export interface ServiceCommand {
   readonly service: string;
   readonly command: readonly string[];
 }
@@ -143,12 +141,15 @@ export function parseVariable(value: unknown, where: string): Variable {
     choices: parseOptional(f.choices, `${where}.choices`, parseTexts),
     pattern: text(f, 'pattern', where),
     sensitive: flag(f, 'sensitive', where),
-    secret: oneOf(f, 'secret', SECRET_KINDS, where),
+    secret: parseOptional(f.secret, `${where}.secret`, parseSecretRule),
     length: parseOptional(f.length, `${where}.length`, parseCount),
     immutable: flag(f, 'immutable', where),
     when: text(f, 'when', where),
     deprecated: text(f, 'deprecated', where),
     renamedFrom: text(f, 'renamedFrom', where),
+    reveal: oneOf(f, 'reveal', ['once'] as const, where),
+    file: parseOptional(f.file, `${where}.file`, parseRelativePath),
+    rotate: parseOptional(f.rotate, `${where}.rotate`, parseServiceCommand),
   });
 }
 
@@ -199,19 +200,7 @@ export function parseUpgradeRules(value: unknown, where: string): UpgradeRules {
   };
 }
 
-export function parseRequirements(value: unknown, where: string): Requirements {
-  const f = parseFields(value, where);
-  return keep({
-    docker: text(f, 'docker', where),
-    compose: text(f, 'compose', where),
-    memory: parseOptional(f.memory, `${where}.memory`, parseCount),
-    disk: parseOptional(f.disk, `${where}.disk`, parseCount),
-    ports: parseList(f.ports, `${where}.ports`, parsePortNeed),
-    platforms: parseTexts(f.platforms, `${where}.platforms`),
-  });
-}
-
-export function parseValidation(value: unknown, where: string): Validation {
+export function parseServiceCommand(value: unknown, where: string): ServiceCommand {
   const f = parseFields(value, where);
   return { service: parseText(f.service, `${where}.service`), command: parseTexts(f.command, `${where}.command`) };
 }
@@ -255,21 +244,12 @@ function parseProbe(value: unknown, where: string): Probe {
   });
 }
 
-function parsePortNeed(value: unknown, where: string): PortNeed {
-  const f = parseFields(value, where);
-  return keep({
-    port: parseText(f.port, `${where}.port`),
-    protocol: parseOneOf(f.protocol, ['tcp', 'udp'] as const, `${where}.protocol`),
-    when: text(f, 'when', where),
-  });
-}
-
 function parseScalar(value: unknown, where: string): Scalar {
   if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return value;
   throw new ToolError('E_FORMAT', `${where}: expected text, a number, true or false`);
 }
 
-function parseOneOf<const T extends string>(value: unknown, allowed: readonly T[], where: string): T {
+export function parseOneOf<const T extends string>(value: unknown, allowed: readonly T[], where: string): T {
   const found = allowed.find((item) => item === value);
   if (found !== undefined) return found;
   throw new ToolError('E_FORMAT', `${where}: expected one of ${allowed.join(', ')}`);

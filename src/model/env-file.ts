@@ -59,6 +59,17 @@ export function envReferences(file: EnvFile): Set<string> {
   return new Set(entriesOf(file).flatMap(referencesOf));
 }
 
+/** Where values refer to names, or take them as they are: each with its line. Names that a file sets by itself count, too. */
+export function envCallers(file: EnvFile): { readonly name: string; readonly line: number }[] {
+  let line = 1;
+  return file.parts.flatMap((part) => {
+    const at = line;
+    line += partText(part).split('\n').length - 1;
+    const names = part.kind === 'text' ? [] : part.kind === 'bare' ? [part.name.trimEnd()] : referencesOf(part);
+    return names.map((name) => ({ name, line: at }));
+  });
+}
+
 /** Sets a value in place (the entry that counts is the last of its name), or at the end when the name is new. */
 export function setEnv(file: EnvFile, name: string, value: string): EnvFile {
   const index = file.parts.findLastIndex((part) => part.kind === 'entry' && part.name === name);
@@ -81,9 +92,9 @@ export function commentOutEnv(file: EnvFile, name: string, reason: string): EnvF
   return replaceEntries(file, name, (entry) => `${commentOf(reason, newlineOf(file))}# ${partText(entry).replaceAll('\n', '\n# ')}`);
 }
 
-/** Takes every entry of this name out, value and all, and leaves a comment in its place. */
+/** Takes every entry of this name out, value and all, and leaves a comment in its place; what was noted behind it stays. */
 export function removeEnv(file: EnvFile, name: string, reason: string): EnvFile {
-  return replaceEntries(file, name, () => commentOf(reason, newlineOf(file)).trimEnd());
+  return replaceEntries(file, name, ({ tail }) => commentOf(reason, newlineOf(file)).trimEnd() + tail);
 }
 
 /** Gives every entry of one name another name; value, quoting and place stay. */

@@ -2,8 +2,9 @@
 // and no answer, so that by hand Compose stops at `${NAME:?…}` with a clear text.
 import type { Variable } from './description.ts';
 import { appendEnv, EMPTY_ENV, type EnvFile, type EnvItem, envValue, parseEnvFile, setEnv } from './env-file.ts';
-import { commentOf, type Variables } from './env-merge.ts';
+import { commentOf } from './env-merge.ts';
 import { placeholdersIn } from './placeholder.ts';
+import type { Variables } from './settings.ts';
 
 export interface EnvRender {
   readonly variables: Variables;

@@ -63,6 +63,11 @@ export function partText(part: EnvPart): string {
   return part.lead + part.name + part.separator + part.quote + part.raw + part.quote + part.tail;
 }
 
+/** True for nothing but white space, as Compose sees it. */
+export function isBlank(text: string): boolean {
+  return text.replace(TRAILING, '') === '';
+}
+
 interface Place {
   readonly where: string;
   readonly line: number;

@@ -1,6 +1,6 @@
 // What the value of a `.env` entry means to Docker Compose, and how to write any text so that Compose reads exactly that text back.
 // Rule: what is written here is read the same by every Compose from 2.20 on, so it uses only what all of them agree on.
-import type { EnvEntry, Quote } from './env-syntax.ts';
+import { type EnvEntry, isBlank, type Quote } from './env-syntax.ts';
 import { ToolError } from './error.ts';
 import { allReferences, type Reference, referencesIn } from './interpolation.ts';
 
@@ -47,7 +47,7 @@ export function encodeExpression(text: string): Written {
 }
 
 function isPlain(value: string, replaces: EnvEntry | undefined): boolean {
-  if (value === '') return replaces === undefined || replaces.tail.trim() === ''; // ` # note` after nothing would be the value
+  if (value === '') return replaces === undefined || isBlank(replaces.tail); // ` # note` after nothing would be the value
   if (SAFE_PLAIN.test(value)) return true;
   return (
     replaces !== undefined && /^[^\s'"#$][^$]*$/.test(value) && !/\p{Cc}/u.test(value) && value.trim() === value && !value.includes(' #')

@@ -6,6 +6,7 @@ import type { JournalHead } from './journal.ts';
 import type { LockRecord } from './lock.ts';
 import type { Manifest } from './manifest.ts';
 import type { ComposeProject } from './plan.ts';
+import type { Settings } from './settings.ts';
 
 /** A file on disk as it can be compared with a manifest. A link is its target's text, mode 0. */
 export interface FileFact {
@@ -62,6 +63,8 @@ export interface ContainerFact {
   readonly configHash: string;
   readonly workingFolder: string;
   readonly volumes: readonly string[];
+  /** `8080/tcp` for each port of this machine that it has. */
+  readonly published?: readonly string[];
 }
 
 /** An install as it was found. */
@@ -72,6 +75,8 @@ export interface InstallFacts {
   readonly manifestText: string;
   readonly project: ComposeProject;
   readonly env: EnvFile;
+  /** `.env` and the other env files of its release that are there. */
+  readonly settings: Settings;
   /** By path, for every path asked for; absent files are not in it. */
   readonly files: ReadonlyMap<string, FileFact>;
   readonly openOperation: JournalHead | undefined;
@@ -91,6 +96,30 @@ export interface PortFact {
   readonly port: number;
   readonly protocol: 'tcp' | 'udp';
   readonly taken: boolean;
+  /** In words; absent = nobody knows. */
+  readonly holder?: string;
+  /** The compose project of the container that has it. */
+  readonly project?: string;
+}
+
+/** An image that its registry did not give when it was asked. */
+export interface RegistryFact {
+  readonly registry: string;
+  readonly image: string;
+  readonly trouble: 'login' | 'missing' | 'unreachable' | 'strange';
+}
+
+/** The engine beyond its version. */
+export interface EngineTraits {
+  /** The machine it runs on. */
+  readonly name: string;
+  /** $DOCKER_HOST, when that names another machine. */
+  readonly remote?: string;
+  readonly rootless: boolean;
+  readonly selinux: boolean;
+  readonly snap: boolean;
+  readonly driver: string;
+  readonly hasProxy: boolean;
 }
 
 /** A file system. */
@@ -119,4 +148,12 @@ export interface MachineFacts {
   readonly dataBytes: number | undefined;
   readonly ports: readonly PortFact[];
   readonly projectContainers: readonly ContainerFact[];
+  readonly engine?: EngineTraits;
+  /** The variables of this shell that name a proxy. */
+  readonly proxies?: readonly string[];
+  /** The lowest port that a program without special rights may have. */
+  readonly lowestPort?: number;
+  /** Seconds that this clock is ahead of the release host's. */
+  readonly clockAhead?: number;
+  readonly registries?: readonly RegistryFact[];
 }

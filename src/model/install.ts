@@ -57,6 +57,8 @@ export interface InstallRecord {
   readonly volumes: Readonly<Record<string, string>>;
   readonly features: readonly string[];
   readonly secrets: Readonly<Record<string, SecretPrint>>;
+  /** Derived secrets: fingerprints of what they were made from. */
+  readonly derived?: Readonly<Record<string, SecretPrint>>;
   /** Versions that failed here; only `--to` takes them again. */
   readonly held: readonly string[];
   readonly installed: string;
@@ -87,6 +89,7 @@ export function parseInstall(text: string, where: string): InstallRecord {
     volumes: parseMap(f.volumes, at('volumes'), parseText),
     features: parseList(f.features, at('features'), parseText),
     secrets: parseMap(f.secrets, at('secrets'), parseSecretPrint),
+    ...(f.derived === undefined ? {} : { derived: parseMap(f.derived, at('derived'), parseSecretPrint) }),
     held: parseList(f.held ?? [], at('held'), parseText),
     installed: parseText(f.installed, at('installed')),
     ...(f.launcher === undefined ? {} : { launcher: parseText(f.launcher, at('launcher')) }),

@@ -7,16 +7,14 @@ import {
   parseBackupPolicy,
   parseDataItem,
   parseFeature,
-  parseRequirements,
+  parseServiceCommand,
   parseServiceTraits,
   parseTexts,
   parseUpgradeRules,
-  parseValidation,
   parseVariable,
-  type Requirements,
+  type ServiceCommand,
   type ServiceTraits,
   type UpgradeRules,
-  type Validation,
   type Variable,
 } from './description.ts';
 import { type Digest, parseDigest } from './digest.ts';
@@ -33,6 +31,7 @@ import {
   parseText,
   parseType,
 } from './parse.ts';
+import { parseRequirements, type Requirements } from './requirements.ts';
 import { parseRuntimeNeed, type RuntimeNeed } from './runtime.ts';
 
 export const MANIFEST_TYPE = 'slipway/bundle@1';
@@ -86,7 +85,7 @@ export interface Manifest {
   readonly data: Readonly<Record<string, DataItem>>;
   readonly backup: BackupPolicy;
   readonly upgrade: UpgradeRules;
-  readonly validate: readonly Validation[];
+  readonly validate: readonly ServiceCommand[];
   /** The Node.js for hosts without a suitable one; absent where none was built. */
   readonly runtime?: RuntimeNeed;
   /** True for a release that was made before Slipway: known by its files, and never installed from here. */
@@ -135,7 +134,7 @@ export function parseManifest(text: string, where = 'bundle.json'): Manifest {
     data: parseMap(f.data, at('data'), parseDataItem),
     backup: parseBackupPolicy(f.backup, at('backup')),
     upgrade: parseUpgradeRules(f.upgrade, at('upgrade')),
-    validate: parseList(f.validate, at('validate'), parseValidation),
+    validate: parseList(f.validate, at('validate'), parseServiceCommand),
     ...(f.runtime === undefined ? {} : { runtime: parseRuntimeNeed(f.runtime, at('runtime')) }),
     ...(f.imported === true ? { imported: true as const } : {}),
     ...(f.unpinned === undefined ? {} : { unpinned: parseList(f.unpinned, at('unpinned'), parseUnpinned) }),

@@ -7,18 +7,12 @@ interface NotYet {
   readonly reason: string;
   /** Only these values are refused; any value where absent. */
   readonly values?: readonly unknown[];
-  /** Only a map is refused: the short form is built. */
-  readonly mapOnly?: true;
 }
 
 const NOT_YET: readonly NotYet[] = [
   { path: 'bundle.hostFiles', reason: 'files rendered on the host' },
   { path: 'images.registryVariable', reason: 'a registry chosen by the site' },
   { path: 'images.login', values: ['ask'], reason: 'registry login in the wizard' },
-  { path: 'env.*.secret', mapOnly: true, reason: 'derived secrets' },
-  { path: 'env.*.reveal', reason: 'showing a secret once' },
-  { path: 'env.*.file', reason: 'variables of another env file' },
-  { path: 'env.*.rotate', reason: 'rotating a secret' },
   { path: 'services.*.external', reason: 'services replaced by the site’s own' },
   { path: 'data.*.migrate', reason: 'a declared major change' },
   { path: 'data.*.renamedFrom', reason: 'a declared volume rename' },
@@ -39,7 +33,6 @@ export function findNotYet(value: unknown): NotYetUse[] {
 }
 
 function isRefusedValue(row: NotYet, value: unknown): boolean {
-  if (row.mapOnly) return typeof value === 'object' && value !== null;
   return row.values === undefined || row.values.includes(value);
 }
 

@@ -29,7 +29,7 @@ export interface FileAfter {
 export interface ComposeProject {
   readonly name: string;
   readonly folder: string;
-  /** Relative to the folder. */
+  /** Relative to the folder; `-` is what the call reads from its input. */
   readonly files: readonly string[];
   /** The `.env` to read, relative to the folder; by default the folder's own. */
   readonly environment?: string;
@@ -225,6 +225,15 @@ export interface StepArgs {
     readonly needs: readonly string[];
     readonly timeout: number | null;
     readonly restoredBy?: number;
+  };
+  /** A service is told a secret's new value, which is in the env file with this content; `home` still holds the former one. */
+  'rotate-secret': {
+    readonly project: ComposeProject;
+    readonly service: string;
+    readonly command: readonly string[];
+    readonly name: string;
+    readonly home: string;
+    readonly content: Digest;
   };
   'check-health': {
     readonly project: ComposeProject;

@@ -1,21 +1,13 @@
 // From the shorthand of slipway.yaml to the types of the manifest. Rule: only what is built is read; the rest was refused before.
 
 import { type BuildRules, DEFAULT_BRANCH_NAMESPACE, DEFAULT_TAGS } from './build-rules.ts';
-import {
-  type DataItem,
-  type Feature,
-  keep,
-  type Migration,
-  type PortNeed,
-  type Probe,
-  type Requirements,
-  type UpgradeRules,
-  type Variable,
-} from './description.ts';
+import { type DataItem, type Feature, keep, type Migration, type Probe, type UpgradeRules, type Variable } from './description.ts';
 import type { Source } from './problem.ts';
 import type { BaseRule, BundleRules, ImageRules, OwnImage, Product, ProductHost, ReleaseRules, ThirdPartyImage } from './product.ts';
 import type { RawProduct } from './product-schema.ts';
+import type { PortNeed, Requirements } from './requirements.ts';
 import { plainPath } from './schema-parts.ts';
+import type { SecretRule } from './secret-rule.ts';
 import { VERSION_PLACE } from './tag.ts';
 import { parseDuration, parseSize } from './units.ts';
 
@@ -142,11 +134,17 @@ function normaliseFeature(raw: Raw<'features'>[string], name: string): Feature {
 }
 
 function normaliseVariable(raw: Raw<'env'>[string]): Variable {
-  const { group, ask, help, type, required, pattern, sensitive, length, immutable, when, deprecated, renamedFrom } = raw;
-  const secret = typeof raw.secret === 'string' ? raw.secret : undefined;
+  const { group, ask, help, type, required, pattern, sensitive, length, immutable, when, deprecated, renamedFrom, reveal, rotate } = raw;
   const choices = raw.choices?.map(String);
   const known = { group, ask, help, type, required, default: raw.default, choices, pattern, sensitive };
-  return keep({ ...known, secret, length, immutable, when, deprecated, renamedFrom });
+  const file = raw.file === undefined ? undefined : plainPath(raw.file);
+  const secret = raw.secret === undefined ? undefined : normaliseSecret(raw.secret);
+  return keep({ ...known, secret, length, immutable, when, deprecated, renamedFrom, reveal, file, rotate });
+}
+
+function normaliseSecret(raw: NonNullable<Raw<'env'>[string]['secret']>): SecretRule {
+  if (typeof raw === 'string' || 'bcrypt' in raw) return raw;
+  return keep({ jwt: raw.jwt, claims: raw.claims, expires: raw.expires === undefined ? undefined : seconds(raw.expires) });
 }
 
 function normaliseRequirements(raw: Raw<'requires'>): Requirements {

@@ -1,8 +1,9 @@
 // The schema of slipway.yaml, the whole of it. Rule: this is the one truth about names and shapes; it changes nothing (units and lists are normalised later).
 import * as z from 'zod';
 import { BUILD_CACHES } from './build-rules.ts';
-import { SECRET_KINDS, VARIABLE_TYPES } from './description.ts';
+import { VARIABLE_TYPES } from './description.ts';
 import * as part from './schema-parts.ts';
+import { SECRET_KINDS } from './secret-rule.ts';
 import { TAG_PATTERN, VERSION_GRAMMARS } from './tag.ts';
 
 const { either, text, texts } = part;

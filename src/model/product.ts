@@ -1,7 +1,7 @@
 // slipway.yaml as a typed value. Rule: everything is normalised here (seconds, bytes, lists), so nobody past this point knows the file's shorthand.
 
 import type { BuildRules, TagTable } from './build-rules.ts';
-import type { BackupPolicy, DataItem, Feature, Requirements, ServiceTraits, UpgradeRules, Validation, Variable } from './description.ts';
+import type { BackupPolicy, DataItem, Feature, ServiceCommand, ServiceTraits, UpgradeRules, Variable } from './description.ts';
 import type { HostAddress } from './host.ts';
 import { findNotYet } from './not-yet.ts';
 import {
@@ -18,6 +18,7 @@ import {
 import { normaliseProduct } from './product-normal.ts';
 import { refusalsOf } from './product-problems.ts';
 import { productSchema, type RawProduct } from './product-schema.ts';
+import type { Requirements } from './requirements.ts';
 import type { ChannelRule, TagGrammar, VersionGrammar } from './tag.ts';
 import { readYaml } from './yaml-file.ts';
 
@@ -93,7 +94,7 @@ export interface BundleRules {
   readonly compose: readonly string[];
   readonly env: string | undefined;
   readonly files: readonly { readonly from: string; readonly to: string; readonly exclude: readonly string[] }[];
-  readonly validate: readonly Validation[];
+  readonly validate: readonly ServiceCommand[];
   readonly folders: readonly string[];
   readonly userOwned: readonly string[];
   readonly hostPaths: readonly string[];

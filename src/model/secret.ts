@@ -1,7 +1,7 @@
 // Secrets: made from random bytes, remembered as salted fingerprints. Rule: a secret is never in an error, and every character is equally likely.
 import { scryptSync, timingSafeEqual } from 'node:crypto';
-import type { SecretKind } from './description.ts';
 import { ToolError } from './error.ts';
+import type { SecretKind } from './secret-rule.ts';
 
 /** Bytes from a cryptographic source, as many as asked for. */
 export type RandomBytes = (bytes: number) => Uint8Array;

@@ -1,12 +1,15 @@
 // The engine's side of an install: containers, volumes and what Compose makes of the files. Rule: reads only.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { redirectEnvFiles } from '../model/compose-env-files.ts';
 import type { ComposeFact, ContainerFact, EngineFacts } from '../model/facts.ts';
 import type { ComposeProject } from '../model/plan.ts';
 import type { World } from '../model/seams.ts';
+import { MAIN_ENV, type Settings, settingsTexts } from '../model/settings.ts';
 import { readComposeConfig } from '../world/compose-config.ts';
 import { listContainers, listVolumes } from '../world/containers.ts';
+import { readTextIfThere } from '../world/disk.ts';
 
 /** Reads containers, volumes and the present compose project. */
 export async function observeEngine(world: World, root: string, project: ComposeProject): Promise<EngineFacts> {
@@ -29,10 +32,12 @@ export async function observeVolumes(world: World, root: string, project: string
   return listVolumes({ world, root }, project);
 }
 
-/** Compose's own files that do not exist yet: texts by name, `.env` among them. */
+/** Compose's own files that do not exist yet, by name. */
 export interface CandidateFiles {
   readonly project: ComposeProject;
+  /** Compose files; those that are not here are read where they lie. */
   readonly texts: ReadonlyMap<string, string>;
+  readonly settings: Settings;
 }
 
 /**
@@ -42,13 +47,17 @@ export interface CandidateFiles {
 export async function observeCandidate(world: World, root: string, candidate: CandidateFiles): Promise<ComposeFact> {
   const folder = await mkdtemp(join(tmpdir(), 'slipway-compose-'));
   try {
+    const places = new Map<string, string>();
+    for (const [index, [home, text]] of [...settingsTexts(candidate.settings)].entries())
+      places.set(home, await writePrivately(join(folder, `${index}.env`), text));
+    const environment = places.get(MAIN_ENV) ?? (await writePrivately(join(folder, 'none.env'), ''));
+    places.delete(MAIN_ENV);
     const files: string[] = [];
-    for (const name of candidate.project.files) {
-      const text = candidate.texts.get(name);
+    for (const [index, name] of candidate.project.files.entries()) {
+      const text = candidate.texts.get(name) ?? (places.size === 0 ? undefined : await readTextIfThere(resolve(root, name)));
       if (text === undefined) files.push(name);
-      else files.push(await writePrivately(join(folder, name.replaceAll('/', '_')), text));
+      else files.push(await writePrivately(join(folder, `${index}.yml`), redirectEnvFiles(text, places)));
     }
-    const environment = await writePrivately(join(folder, '.env'), candidate.texts.get('.env') ?? '');
     return await readComposeConfig({ world, root }, { ...candidate.project, files, environment });
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -1,15 +1,17 @@
 // An install folder, read. Rule: nothing is changed here, and what the folder says is parsed before it is believed.
 import { join, resolve } from 'node:path';
 import { digestOf } from '../model/digest.ts';
-import { type EnvFile, envValue, parseEnvFile } from '../model/env-file.ts';
+import { type EnvFile, envValue } from '../model/env-file.ts';
 import { ToolError } from '../model/error.ts';
 import type { FileFact, InstallFacts } from '../model/facts.ts';
 import { type InstallRecord, parseInstall } from '../model/install.ts';
 import { lockPath, pristineFolder, recordPath } from '../model/layout.ts';
 import { type Manifest, parseManifest } from '../model/manifest.ts';
 import type { ComposeProject } from '../model/plan.ts';
+import { documentOf, homesOf, MAIN_ENV } from '../model/settings.ts';
 import { factOfFile, readTextIfThere, statIfThere } from '../world/disk.ts';
 import { readLock, readOpenOperation } from '../world/state.ts';
+import { observeSettings } from './settings.ts';
 
 /**
  * Reads the install at `root`: its record, the manifest of its release, its `.env` and the files of that release and of `also`.
@@ -38,7 +40,8 @@ export async function observeInstallAsIs(root: string, also: readonly string[] =
     });
   }
   const manifest = parseManifest(manifestText, manifestPath);
-  const env = parseEnvFile((await readTextIfThere(join(root, '.env'))) ?? '', join(root, '.env'));
+  const settings = await observeSettings(root, homesOf(manifest.env));
+  const env = documentOf(settings, MAIN_ENV);
   const paths = new Set([...pathsOf(manifest), ...also]);
   return {
     root,
@@ -47,6 +50,7 @@ export async function observeInstallAsIs(root: string, also: readonly string[] =
     manifestText,
     project: await observeProject(root, record.project, env),
     env,
+    settings,
     files: await observeFiles(root, [...paths]),
     openOperation: await readOpenOperation(root),
     lock: await readLock(lockPath(root)),
@@ -64,9 +68,9 @@ export async function readText(path: string): Promise<string | undefined> {
   return readTextIfThere(path);
 }
 
-/** The `.env` that lies in a folder, and whether the folder is there at all. */
-export async function readEnvironment(root: string): Promise<{ readonly text: string | undefined; readonly rootExists: boolean }> {
-  return { text: await readTextIfThere(join(root, '.env')), rootExists: (await statIfThere(root)) !== undefined };
+/** True when something lies at this path. */
+export async function isThere(path: string): Promise<boolean> {
+  return (await statIfThere(path)) !== undefined;
 }
 
 /** The compose files as a call by hand in this folder would use them: a person's COMPOSE_FILE, else the file and its override. */
@@ -90,9 +94,15 @@ export async function observeFiles(root: string, paths: readonly string[]): Prom
   return found;
 }
 
-/** All paths a release puts into the install, its manifest and signature included. */
+/** All paths a release puts into the install, its manifest, signature and env files included. */
 export function pathsOf(manifest: Manifest): string[] {
-  return [...manifest.files.map((file) => file.path), 'bundle.json', 'bundle.json.minisig', '.env', 'docker-compose.override.yml'];
+  return [
+    ...manifest.files.map((file) => file.path),
+    'bundle.json',
+    'bundle.json.minisig',
+    ...homesOf(manifest.env),
+    'docker-compose.override.yml',
+  ];
 }
 
 /** Throws E_POLICY for a folder that was moved or copied. Volumes and secrets belong to one folder: a copy that ran beside its original would share them. */

@@ -1,33 +1,38 @@
 // The machine under an install: engine, ports, disk, memory. Rule: asks, never changes; what cannot be known is undefined, not guessed.
 import { existsSync } from 'node:fs';
 import { stat, statfs } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { totalmem } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import type { Digest } from '../model/digest.ts';
 import { ToolError } from '../model/error.ts';
-import type { DiskFact, MachineFacts, PortFact } from '../model/facts.ts';
+import type { DiskFact, EngineTraits, MachineFacts } from '../model/facts.ts';
 import { type Fields, parseFields, parseJson, parseOptional, parseText } from '../model/parse.ts';
 import type { World } from '../model/seams.ts';
-import { imageId, listContainers } from '../world/containers.ts';
+import { imageId, listAllContainers, listContainers } from '../world/containers.ts';
+import { readTextIfThere } from '../world/disk.ts';
 import { dockerEnvironment } from '../world/docker.ts';
 import { type DataPlaces, observeDataBytes } from './data-size.ts';
+import { observeClock, observeRegistries } from './network.ts';
+import { observePorts, type PortWish } from './ports.ts';
 
 export interface MachineWish {
   readonly root: string;
   readonly project: string;
-  readonly ports: readonly { readonly port: number; readonly protocol: 'tcp' | 'udp' }[];
+  readonly ports: readonly PortWish[];
   /** Images by digest, of which those that are not here yet will need room. */
   readonly images: readonly { readonly pinned: string; readonly digest: Digest }[];
   /** The folder of backups, relative to the install or absolute. */
   readonly backups: string;
   readonly data: DataPlaces;
+  /** Where releases come from; when given, its clock and the images' registries are asked. */
+  readonly hosts?: readonly string[];
 }
 
 /** Looks at the machine. An engine that does not answer is a fact (`engineTrouble`), not an error. */
 export async function observeMachine(world: World, wish: MachineWish): Promise<MachineFacts> {
   const [engine, compose] = await Promise.all([observeEngineVersion(world), versionOf(world, ['docker', 'compose', 'version', '--short'])]);
   const containers = engine.trouble === undefined ? await listContainers({ world, root: wish.root }, wish.project) : [];
+  const missing = engine.trouble === undefined ? await missingImages(world, wish) : [];
   return {
     docker: engine.version,
     engineTrouble: engine.trouble,
@@ -39,16 +44,40 @@ export async function observeMachine(world: World, wish: MachineWish): Promise<M
       backups: await observeDisk(resolve(wish.root, wish.backups)),
       images: engine.imageFolder === undefined ? undefined : await observeDisk(engine.imageFolder),
     },
-    missingImages: engine.trouble === undefined ? await missingImages(world, wish) : [],
+    missingImages: missing.map(({ digest }) => digest),
     dataBytes: engine.trouble === undefined ? await observeDataBytes(world, wish.root, wish.data) : undefined,
-    ports: await Promise.all(wish.ports.map((port) => observePort(port.port, port.protocol))),
+    ports: await observePorts(wish.ports, async () => (engine.trouble === undefined ? listAllContainers({ world, root: wish.root }) : [])),
     projectContainers: containers,
+    ...(engine.traits === undefined ? {} : { engine: engine.traits }),
+    proxies: Object.keys(world.env).filter((name) => /^(https?|all)_proxy$/i.test(name) && world.env[name]),
+    ...lowestPortOf(await readTextIfThere('/proc/sys/net/ipv4/ip_unprivileged_port_start')),
+    ...(wish.hosts === undefined ? {} : await observeOutside(world, wish.hosts, missing)),
   };
 }
 
-async function missingImages(world: World, { root, images }: MachineWish): Promise<readonly Digest[]> {
+async function observeOutside(
+  world: World,
+  hosts: readonly string[],
+  missing: MachineWish['images'],
+): Promise<Pick<MachineFacts, 'clockAhead' | 'registries'>> {
+  const [clockAhead, registries] = await Promise.all([
+    observeClock(world, hosts),
+    observeRegistries(
+      world,
+      missing.map(({ pinned }) => pinned),
+    ),
+  ]);
+  return { ...(clockAhead === undefined ? {} : { clockAhead }), registries };
+}
+
+function lowestPortOf(text: string | undefined): Pick<MachineFacts, 'lowestPort'> {
+  const port = Number(text?.trim() || Number.NaN);
+  return Number.isSafeInteger(port) ? { lowestPort: port } : {};
+}
+
+async function missingImages(world: World, { root, images }: MachineWish): Promise<MachineWish['images']> {
   const ids = await Promise.all(images.map((image) => imageId({ world, root }, image.pinned)));
-  return images.filter((_, index) => ids[index] === undefined).map(({ digest }) => digest);
+  return images.filter((_, index) => ids[index] === undefined);
 }
 
 interface EngineVersion {
@@ -57,6 +86,7 @@ interface EngineVersion {
   /** Where images lie, when that is on this machine. */
   readonly imageFolder?: string;
   readonly trouble?: string;
+  readonly traits?: EngineTraits;
 }
 
 async function observeEngineVersion(world: World): Promise<EngineVersion> {
@@ -70,11 +100,32 @@ async function observeEngineVersion(world: World): Promise<EngineVersion> {
       version: parseText(f.ServerVersion, 'ServerVersion'),
       platform: `${parseOptional(f.OSType, 'OSType', parseText) ?? 'linux'}/${architectureNames[architecture] ?? architecture}`,
       ...imageFolderOf(f, world),
+      traits: traitsOf(f, world),
     };
   } catch (error) {
     if (error instanceof ToolError) return { trouble: error.message };
     throw error;
   }
+}
+
+function traitsOf(info: Fields, { env }: World): EngineTraits {
+  const security = JSON.stringify(info.SecurityOptions ?? []);
+  const remote = elsewhere(env.DOCKER_HOST ?? '');
+  return {
+    name: parseOptional(info.Name, 'Name', parseText) ?? 'this machine',
+    ...(remote === undefined ? {} : { remote }),
+    rootless: security.includes('name=rootless'),
+    selinux: security.includes('name=selinux'),
+    snap: String(info.DockerRootDir ?? '').startsWith('/var/snap/'),
+    driver: parseOptional(info.Driver, 'Driver', parseText) ?? '',
+    hasProxy: Boolean(info.HttpProxy) || Boolean(info.HttpsProxy),
+  };
+}
+
+/** The address of an engine on another machine, without a user's name. */
+function elsewhere(address: string): string | undefined {
+  const isHere = !/^(tcp|ssh|https?):/.test(address) || /^\w+:\/\/([^/@]*@)?(localhost|127(\.\d+){3}|\[::1\])(:|\/|$)/.test(address);
+  return isHere ? undefined : address.replace(/\/\/[^/@]*@/, '//');
 }
 
 /** The kernel's names and those that image platforms use. */
@@ -110,15 +161,4 @@ export async function observeDisk(folder: string): Promise<DiskFact | undefined>
   if (!existsSync(folder) && path === '/') return undefined;
   const [{ bavail, bsize }, { dev }] = await Promise.all([statfs(path), stat(path)]);
   return { path, device: String(dev), free: bavail * bsize };
-}
-
-/** A TCP port is free when it can be listened on; whoever asks again later may find it taken. UDP is not tried. */
-async function observePort(port: number, protocol: 'tcp' | 'udp'): Promise<PortFact> {
-  if (protocol === 'udp') return { port, protocol, taken: false };
-  const taken = await new Promise<boolean>((resolve) => {
-    const server = createServer();
-    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'EADDRINUSE'));
-    server.listen({ port, exclusive: true }, () => server.close(() => resolve(false)));
-  });
-  return { port, protocol, taken };
 }

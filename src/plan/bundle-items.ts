@@ -3,6 +3,7 @@ import { posix } from 'node:path';
 import { type Digest, digestOf } from '../model/digest.ts';
 import { type Path, type Problem, type ProblemText, problemAt } from '../model/problem.ts';
 import type { Product } from '../model/product.ts';
+import { homesOf } from '../model/settings.ts';
 import { isTemplate, type OperatorProgram, type SourceFile } from '../model/source-file.ts';
 import { caseCollisions } from './check.ts';
 import type { RenderedFile } from './render-bundle.ts';
@@ -29,8 +30,8 @@ export interface ItemsWish {
   readonly operator: OperatorProgram;
 }
 
-/** Names in the bundle's folder that are not the product's to give. */
-const RESERVED = ['.env', '.slipway', 'docker-compose.override.yml', 'bundle.json', 'bundle.json.minisig'];
+/** Names in the bundle's folder that are not the product's to give; the env files of its variables are others. */
+const RESERVED = ['.slipway', 'docker-compose.override.yml', 'bundle.json', 'bundle.json.minisig'];
 
 /** Every file of the bundle but the manifest, in byte order of the paths. */
 export function bundleItems({ product, version, rendered, files, operator }: ItemsWish): BundleItem[] {
@@ -57,7 +58,12 @@ export function checkItems(product: Product, items: readonly BundleItem[]): Prob
     path: path.replace(/\/$/, ''),
     at: ['bundle', 'folders', index],
   }));
-  const problems = [...takenTwice(items), ...reserved(items), ...insideOfFiles(items, folders), ...sameButForCase([...items, ...folders])];
+  const problems = [
+    ...takenTwice(items),
+    ...reserved(items, homesOf(product.env)),
+    ...insideOfFiles(items, folders),
+    ...sameButForCase([...items, ...folders]),
+  ];
   return problems.map((problem) => problemAt(product.source, problem));
 }
 
@@ -99,10 +105,11 @@ function takenTwice(items: readonly BundleItem[]): ProblemText[] {
   });
 }
 
-function reserved(items: readonly BundleItem[]): ProblemText[] {
+function reserved(items: readonly BundleItem[], homes: readonly string[]): ProblemText[] {
+  const names = [...RESERVED, ...homes].map((name) => name.toLowerCase());
   const taken = items
     .filter(isShipped)
-    .filter(({ path }) => RESERVED.some((name) => path.toLowerCase() === name || path.toLowerCase().startsWith(`${name}/`)));
+    .filter(({ path }) => names.some((name) => path.toLowerCase() === name || path.toLowerCase().startsWith(`${name}/`)));
   return taken.map(({ path, at }) => {
     const message = `${path} is a name that belongs to the install, not to the bundle`;
     return { code: 'E_NAME_TAKEN', path: at, message, hint: 'Rename it, or name it in exclude.' };

@@ -130,7 +130,7 @@ function shimUses({ bundle }: Product): Use[] {
   return Object.entries(bundle?.shims ?? {}).map(([path, name]) => ({ path: ['bundle', 'shims', path], name }));
 }
 
-function serviceUses({ bundle, services, data, upgrade }: Product): Use[] {
+function serviceUses({ bundle, services, data, env, upgrade }: Product): Use[] {
   return [
     ...(bundle?.validate ?? []).map(({ service }, index) => ({ path: ['bundle', 'validate', index, 'service'], name: service })),
     ...Object.keys(services).map((name) => ({ path: ['services', name], name })),
@@ -142,6 +142,9 @@ function serviceUses({ bundle, services, data, upgrade }: Product): Use[] {
       ...needs.map((name, at) => ({ path: ['upgrade', 'migrate', index, 'needs', at], name })),
     ]),
     ...upgrade.entry.map((name, index) => ({ path: ['upgrade', 'entry', index], name })),
+    ...Object.entries(env).flatMap(([name, { rotate }]) =>
+      rotate === undefined ? [] : [{ path: ['env', name, 'rotate', 'service'], name: rotate.service }],
+    ),
     ...upgrade.health.flatMap(({ service }, index) =>
       service === undefined ? [] : [{ path: ['upgrade', 'health', index, 'service'], name: service }],
     ),

@@ -9,8 +9,10 @@ import { parseVersion } from '../model/version.ts';
 import { checkBuilds } from './build-check.ts';
 import { checkEnv } from './check-env.ts';
 import { checkFeatures } from './check-features.ts';
+import { checkHomes } from './check-homes.ts';
 import { checkReferences } from './check-references.ts';
 import { checkRelease } from './check-release.ts';
+import { checkSecrets } from './check-secrets.ts';
 
 export interface ProductFacts {
   /** The services of the compose file; undefined or empty when it could not be read. */
@@ -33,6 +35,8 @@ export function checkProduct(product: Product, facts: ProductFacts): Problem[] {
     ...checkProbes(product),
     ...checkBundleNames(product),
     ...checkEnv(product),
+    ...checkHomes(product),
+    ...checkSecrets(product),
     ...checkFeatures(product),
     ...checkReferences(product, facts),
   ];

@@ -3,6 +3,7 @@ import { allReferences, type Reference } from '../model/interpolation.ts';
 import { didYouMean } from '../model/near.ts';
 import { isRefused, type ProblemText } from '../model/problem.ts';
 import type { Product } from '../model/product.ts';
+import { homeOf, MAIN_ENV } from '../model/settings.ts';
 import type { YamlText } from '../model/yaml-file.ts';
 
 /** In `.env` of every install, whatever the product declares. */
@@ -29,6 +30,11 @@ function referenceProblem({ name, operator }: Reference, product: Product): Omit
   if (operator.endsWith('?') && !declared) {
     const message = `${name} is demanded here, but is no variable of the product, so nobody is asked for it`;
     return { code: 'W_UNKNOWN_VARIABLE', message, hint: didYouMean(name, Object.keys(product.env), 'Its variables') };
+  }
+  const home = declared ? homeOf(product.env[name]) : MAIN_ENV;
+  if (home !== MAIN_ENV) {
+    const message = `${name} lives in ${home}, and Compose fills its files from .env alone`;
+    return { code: 'E_UNSET_VARIABLE', message, hint: `Give the service \`env_file: ${home}\`, or remove env.${name}.file.` };
   }
   if (operator !== '') return undefined;
   if (!declared) {

@@ -4,6 +4,7 @@ import { ToolError } from '../model/error.ts';
 import type { ComposeFact, EngineFacts, InstallFacts } from '../model/facts.ts';
 import type { Manifest } from '../model/manifest.ts';
 import type { ComposeProject, DataToCopy, FileToWrite } from '../model/plan.ts';
+import { MAIN_ENV } from '../model/settings.ts';
 import type { CommandWish } from './command.ts';
 import { backupPath, dataToCopy } from './data.ts';
 import { decideFiles, type FilesDecision } from './files.ts';
@@ -24,9 +25,9 @@ export interface UpgradeWish {
   readonly targetDigest: Digest;
   /** bundle.json and its signature, as they are written into the install. */
   readonly extra: readonly FileToWrite[];
-  /** The merged `.env`. */
-  readonly environment: Digest;
-  /** The merged `.env` as values, for paths that hold placeholders. */
+  /** The merged env files. */
+  readonly settings: readonly FileToWrite[];
+  /** Their values, for paths that hold placeholders. */
   readonly values: ReadonlyMap<string, string>;
   /** install.json as it will be. */
   readonly record: Digest;
@@ -76,7 +77,7 @@ export function setCourse(wish: UpgradeWish, facts: UpgradeFacts): Course {
   const items = hop ? dataToCopy({ manifest: old, config: engine.config, volumes: engine.volumes, image, forUpgrade: true }) : [];
   const migrations = hop ? target.upgrade.migrate.filter((migration) => migration.on.includes('upgrade')) : [];
   const quiet = items.length > 0 || migrations.length > 0;
-  const swapped = [...files.swapped.map((file) => file.path), '.env'];
+  const swapped = [...files.swapped, ...swappedSettings(wish.settings, install)].map((file) => file.path);
   const services = decideServices({ root: install.root, old, target, engine, next, swapped, items, quiet });
   return {
     ...wish,
@@ -91,6 +92,12 @@ export function setCourse(wish: UpgradeWish, facts: UpgradeFacts): Course {
     backup: backupPath(old, wish.values, wish.at, old.version),
     door: services.entry.length > 0,
   };
+}
+
+/** `.env` always; the other env files where they change, for whoever mounts them is made anew. */
+export function swappedSettings(settings: readonly FileToWrite[], { files }: InstallFacts): readonly FileToWrite[] {
+  const isSame = ({ path, content, mode }: FileToWrite): boolean => files.get(path)?.digest === content && files.get(path)?.mode === mode;
+  return settings.filter((file) => file.path === MAIN_ENV || !isSame(file));
 }
 
 /** A volume that would be new and empty under an old name is the classic way to lose everything. */

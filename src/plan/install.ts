@@ -24,7 +24,8 @@ export interface InstallWish {
   readonly target: Manifest;
   /** bundle.json and its signature. */
   readonly extra: readonly FileToWrite[];
-  readonly environment: Digest;
+  /** The env files as they will be. */
+  readonly settings: readonly FileToWrite[];
   readonly record: Digest;
   readonly features: readonly string[];
   readonly start: boolean;
@@ -48,9 +49,8 @@ export function planInstall(wish: InstallWish, facts: InstallSiteFacts): Plan {
   const { target, start } = wish;
   const tree = `.slipway/staged/${wish.id}/tree`;
   const files = decideFiles({ old: undefined, target, found: facts.found });
-  const own: FileToWrite[] = [{ path: '.env', content: wish.environment, mode: 0o600 }];
   const record: FileToWrite = { path: '.slipway/install.json', content: wish.record, mode: 0o600 };
-  const swapped: FileAfter[] = [...files.swapped, ...wish.extra, ...own];
+  const swapped: FileAfter[] = [...files.swapped, ...wish.extra, ...wish.settings];
   const steps: Step[] = [
     ...(wish.launching === undefined ? [] : commandSteps(wish.launching)),
     ...(start ? [{ kind: 'pull-images', why: 'the images of the release, by digest', images: imagesToPull(target) } as const] : []),
@@ -59,7 +59,7 @@ export function planInstall(wish: InstallWish, facts: InstallSiteFacts): Plan {
       kind: 'stage-files',
       why: 'the files are prepared',
       to: tree,
-      files: [...files.staged, ...wish.extra, ...own, record],
+      files: [...files.staged, ...wish.extra, ...wish.settings, record],
       links: files.linked,
     },
     pristineStep(target, wish.extra),

@@ -1,6 +1,7 @@
 // What differs between two releases, for the people who run them. Rule: read from the two manifests alone; only what asks for attention is named.
-import type { Migration, PortNeed, Variable } from '../model/description.ts';
+import type { Migration, Variable } from '../model/description.ts';
 import type { Manifest, ManifestImage } from '../model/manifest.ts';
+import type { PortNeed } from '../model/requirements.ts';
 
 export interface ReleaseChanges {
   /** New variables that a person must answer. */

@@ -4,9 +4,10 @@ import type { Manifest } from '../model/manifest.ts';
 import { sizeToText } from '../model/units.ts';
 import { satisfies, versionOf } from '../model/version.ts';
 import { findRoom } from './room.ts';
+import { surroundings } from './surroundings.ts';
 
 export interface PreflightFinding {
-  readonly severity: 'block' | 'warn';
+  readonly severity: 'block' | 'warn' | 'info';
   readonly code: string;
   readonly message: string;
   readonly hint: string;
@@ -16,6 +17,8 @@ export interface PreflightWish {
   readonly manifest: Manifest;
   readonly root: string;
   readonly project: string;
+  /** The product's own command, for hints. */
+  readonly cli?: string;
 }
 
 /** Compares what a release needs with what the machine has. */
@@ -24,7 +27,8 @@ export function preflight(wish: PreflightWish, machine: MachineFacts): Preflight
   return [
     ...versions(wish, machine),
     ...ownership(wish, machine),
-    ...ports(machine),
+    ...ports(wish, machine),
+    ...surroundings(wish, machine),
     ...platforms(wish, machine),
     ...memory(wish, machine),
     ...findRoom(wish.manifest, machine),
@@ -33,12 +37,16 @@ export function preflight(wish: PreflightWish, machine: MachineFacts): Preflight
 
 function noEngine(machine: MachineFacts): PreflightFinding {
   const message = machine.engineTrouble ?? 'the Docker Engine does not answer';
-  return {
-    severity: 'block',
-    code: 'no-engine',
-    message: `Docker: ${message}`,
-    hint: 'Install Docker, start it, and see that this user may use it (root, or the docker group).',
-  };
+  return { severity: 'block', code: 'no-engine', message: `Docker: ${message}`, hint: hintForEngine(message) };
+}
+
+function hintForEngine(message: string): string {
+  if (/permission denied/i.test(message))
+    return 'The engine runs, but not for this user: use sudo, or join the docker group and log in again.';
+  if (/is not installed/.test(message)) return 'Install Docker Engine: https://docs.docker.com/engine/install/';
+  if (/cannot connect|is the docker daemon running/i.test(message))
+    return 'Start it (`systemctl start docker`), or name another one with DOCKER_HOST.';
+  return 'Install Docker, start it, and see that this user may use it (root, or the docker group).';
 }
 
 function versions(wish: PreflightWish, machine: MachineFacts): PreflightFinding[] {
@@ -89,14 +97,18 @@ function ownership(wish: PreflightWish, machine: MachineFacts): PreflightFinding
   }));
 }
 
-function ports(machine: MachineFacts): PreflightFinding[] {
+/** A port that the project's own containers have is where it belongs. */
+function ports({ project }: PreflightWish, machine: MachineFacts): PreflightFinding[] {
   return machine.ports
-    .filter((port) => port.taken)
-    .map((port) => ({
+    .filter((port) => port.taken && port.project !== project)
+    .map(({ port, protocol, holder }) => ({
       severity: 'block',
       code: 'port-taken',
-      message: `port ${port.port}/${port.protocol} is in use`,
-      hint: `Free it (\`ss -ltnp\` names the program), or choose another port.`,
+      message: `port ${port}/${protocol} is in use${holder === undefined ? '' : ` by ${holder}`}`,
+      hint:
+        holder === undefined
+          ? 'Free it (`sudo ss -ltnp` names the program), or choose another port.'
+          : 'Stop that, or choose another port.',
     }));
 }
 

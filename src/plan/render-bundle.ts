@@ -7,6 +7,7 @@ import type { TableImage } from '../model/image-table.ts';
 import { parseCount } from '../model/parse.ts';
 import { type Problem, type ProblemCode, problemAt } from '../model/problem.ts';
 import type { Product } from '../model/product.ts';
+import { homesOf, MAIN_ENV, type Variables, variablesAt } from '../model/settings.ts';
 import { isTemplate, renderedPath } from '../model/source-file.ts';
 import { renderTemplate } from '../model/template.ts';
 import { pinCompose } from './compose-pin.ts';
@@ -63,10 +64,15 @@ export function renderBundle(wish: RenderWish): Rendered {
   if (another !== undefined) problems.push(severalFiles(wish.product));
   else if (compose !== undefined && wish.texts.has(compose)) add(COMPOSE_FILE, compose, () => renderCompose(compose, wish));
   const example = bundle?.env;
-  if (example === undefined) add(EXAMPLE_FILE, undefined, () => envText(renderEnvExample(env)));
+  if (example === undefined) add(EXAMPLE_FILE, undefined, () => envText(renderEnvExample(variablesAt(env, MAIN_ENV))));
   else if (wish.texts.has(example)) add(EXAMPLE_FILE, example, () => renderSource(example, wish));
+  for (const home of homesOf(env).slice(1)) add(`${home}.example`, undefined, () => exampleOf(home, variablesAt(env, home)));
   for (const { source, path } of wish.templates) add(renderedPath(path), source, () => renderSource(source, wish));
   return { files, problems };
+}
+
+function exampleOf(home: string, variables: Variables): string {
+  return envText(renderEnvExample(variables, `Copy this file to ${home.slice(home.lastIndexOf('/') + 1)} and fill in the empty values.`));
 }
 
 /** The table's images with the digests that are known, as checks want them. */

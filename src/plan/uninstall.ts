@@ -4,6 +4,7 @@ import type { Digest } from '../model/digest.ts';
 import type { ContainerFact, InstallFacts } from '../model/facts.ts';
 import { pristineFolder } from '../model/layout.ts';
 import type { ComposeProject, Plan, Step } from '../model/plan.ts';
+import { homesOf } from '../model/settings.ts';
 import { imagesToPull } from './release-steps.ts';
 
 export interface UninstallWish {
@@ -86,7 +87,7 @@ function decideFiles(purge: boolean, { install }: UninstallFacts): Decided {
     purge || (owner === 'vendor' && files.get(path)?.digest === sha256);
   const own = ['bundle.json', 'bundle.json.minisig'].filter((path) => files.has(path));
   const override = ['docker-compose.override.yml'].filter((path) => files.has(path));
-  const settings = ['.env'].filter((path) => files.has(path));
+  const settings = homesOf(manifest.env).filter((path) => files.has(path));
   const data = Object.values(manifest.data).flatMap(({ path }) => path ?? []);
   const [inside, outside] = [data.filter((path) => isBelow(root, path)), data.filter((path) => !isBelow(root, path))];
   return {
@@ -128,7 +129,7 @@ function fileSteps(gone: readonly string[], { install, leftovers, foldersMade }:
   const paths = [...gone, ...leftovers];
   const folders = innermostFirst([
     ...manifest.folders.flatMap(parentsAnd),
-    ...manifest.files.flatMap(({ path }) => parentsAnd(path).slice(0, -1)),
+    ...[...manifest.files.map(({ path }) => path), ...homesOf(manifest.env)].flatMap((path) => parentsAnd(path).slice(0, -1)),
     ...Object.values(manifest.data).flatMap(({ path }) => (path === undefined ? [] : parentsAnd(path).slice(0, -1))),
   ]).filter((folder) => isBelow(install.root, folder));
   return [
@@ -202,7 +203,7 @@ function toWords(purge: boolean, facts: UninstallFacts, { files, images }: Choic
 
 function keptFile(path: string, purge: boolean, { install }: UninstallFacts): string {
   const full = resolve(install.root, path);
-  if (path === '.env') return `${full}, with the secrets that the data needs`;
+  if (homesOf(install.manifest.env).includes(path)) return `${full}, with the secrets that the data needs`;
   if (purge && path !== 'docker-compose.override.yml') return `${full}: it lies outside the install`;
   return `${full}: it is yours`;
 }

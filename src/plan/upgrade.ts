@@ -3,7 +3,7 @@ import { hexOf } from '../model/digest.ts';
 import { pristineFolder } from '../model/layout.ts';
 import type { FileAfter, FileToWrite, Plan, RescueWish, Step } from '../model/plan.ts';
 import { commandSteps, formerRuntimeSteps } from './command.ts';
-import { type Course, setCourse, type UpgradeFacts, type UpgradeWish } from './course.ts';
+import { type Course, setCourse, swappedSettings, type UpgradeFacts, type UpgradeWish } from './course.ts';
 import { closeBackupStep } from './data.ts';
 import {
   healthStep,
@@ -56,10 +56,7 @@ function pull(course: Course): Step[] {
 
 function stage(course: Course): Step[] {
   const { target, tree, files, extra } = course;
-  const own: FileToWrite[] = [
-    { path: '.env', content: course.environment, mode: 0o600 },
-    { path: '.slipway/install.json', content: course.record, mode: 0o600 },
-  ];
+  const own: FileToWrite[] = [...course.settings, { path: '.slipway/install.json', content: course.record, mode: 0o600 }];
   const missing = target.folders.filter((folder) => !course.old.folders.includes(folder));
   return [
     ...(missing.length === 0
@@ -133,7 +130,7 @@ function filesToBackUp(course: Course): string[] {
 }
 
 function swap(course: Course): Step[] {
-  const files: FileAfter[] = [...course.files.swapped, ...course.extra, { path: '.env', content: course.environment, mode: 0o600 }];
+  const files: FileAfter[] = [...course.files.swapped, ...course.extra, ...swappedSettings(course.settings, course.install)];
   return [{ kind: 'swap-files', why: `the files become those of ${course.target.version}`, from: course.tree, files }];
 }
 

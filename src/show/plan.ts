@@ -47,6 +47,7 @@ function listSubjects(step: Step): readonly string[] {
     case 'guard-data':
     case 'restore-data':
       return step.items.map((item) => item.name);
+    case 'rotate-secret':
     case 'run-job':
     case 'validate-files':
       return [`${step.service}: ${step.command.join(' ')}`];

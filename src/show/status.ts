@@ -1,5 +1,6 @@
-// The status of an install as a person reads it. Rule: the first line answers "is it well?", the rest says why.
+// The status of an install as a person reads it. Rule: the first line answers "is it well?", the rest says why, in 80 columns, and every trouble names the command that helps.
 import type { Standing } from '../model/standing.ts';
+import { columnsToText } from './columns.ts';
 
 export interface ServiceLine {
   readonly name: string;
@@ -7,11 +8,15 @@ export interface ServiceLine {
   readonly health: string;
   readonly image: string;
   readonly digest: string | null;
+  /** When it was started; absent when it does not run. */
+  readonly since?: string;
 }
 
 export interface StatusView {
   readonly product: string;
   readonly title: string;
+  /** How the command is called. */
+  readonly cli: string;
   readonly version: string;
   readonly channel: string;
   readonly folder: string;
@@ -24,24 +29,56 @@ export interface StatusView {
   readonly openOperation: { readonly command: string; readonly at: string } | null;
   readonly localEdits: readonly { readonly path: string; readonly change: string }[];
   readonly held: readonly string[];
+  readonly lastBackup: string | null;
+  readonly backups: number;
+  readonly now: string;
 }
+
+const WIDTH = 80;
 
 /** The lines of `status`. */
 export function statusToText(view: StatusView): string {
-  const lines = [`${view.title} ${view.version} (${view.channel}) at ${view.folder}: ${verdict(view)}`];
-  const widths = columns(view.services);
-  for (const service of view.services)
-    lines.push(
-      `  ${service.name.padEnd(widths.name)}  ${service.state.padEnd(widths.state)}  ${service.health.padEnd(widths.health)}  ${service.image}`,
-    );
-  if (view.services.length === 0) lines.push('  no containers');
-  if (view.openOperation !== null) lines.push(`An ${view.openOperation.command} of ${view.openOperation.at} was cut off: run \`recover\`.`);
-  if (view.standing !== null) lines.push(standingToText(view.standing, view.version));
-  if (view.available.length > 0) lines.push(`Newer: ${view.available.join(', ')}. \`upgrade\` takes the latest.`);
-  if (view.remoteTrouble !== undefined) lines.push(`Newer releases are not known: ${view.remoteTrouble}`);
-  if (view.held.length > 0) lines.push(`Held, because they failed here: ${view.held.join(', ')}`);
-  for (const edit of view.localEdits) lines.push(`Changed by you: ${edit.path} (${edit.change})`);
-  return `${lines.join('\n')}\n`;
+  const parts = [
+    `${view.title} ${view.version} (${view.channel}) at ${view.folder}: ${verdict(view)}\n`,
+    servicesToText(view),
+    factsToText(view),
+  ];
+  return parts.filter((part) => part !== '').join('\n');
+}
+
+function servicesToText({ services, now, cli }: StatusView): string {
+  if (services.length === 0) return `  no containers; \`${cli} start\` starts them\n`;
+  const rows = services.map(({ name, state, health, since }) => [name, state, health, since === undefined ? '-' : ageToText(since, now)]);
+  const table = columnsToText([
+    ['SERVICE', 'STATE', 'HEALTH', 'SINCE', 'IMAGE'],
+    ...rows.map((row, index) => [...row, shortImage(services[index]?.image ?? '')]),
+  ]);
+  return table
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => `${cutToWidth(`  ${line}`)}\n`)
+    .join('');
+}
+
+/** What there is to say besides the services: a word in front of each line, its details below each other. */
+function factsToText(view: StatusView): string {
+  const { openOperation: open, standing, available, remoteTrouble, held, localEdits, cli } = view;
+  const rows: (readonly [string, string])[] = [];
+  if (open !== null) rows.push(['Open', `the ${open.command} of ${open.at} was cut off: \`${cli} recover\` ends it`]);
+  if (standing !== null) rows.push(['Told', standingToText(standing, view.version)]);
+  const [newest, ...older] = available;
+  if (newest !== undefined)
+    rows.push([
+      'Newer',
+      `${newest}${older.length === 0 ? '' : ` (and ${older.slice(0, 4).join(', ')})`}: \`${cli} upgrade\` takes the latest`,
+    ]);
+  else if (remoteTrouble !== undefined) rows.push(['Newer', `not known: ${remoteTrouble}`]);
+  if (held.length > 0) rows.push(['Held', `${held.join(', ')}, for it failed here`]);
+  if (view.lastBackup !== null)
+    rows.push(['Backup', `${ageToText(view.lastBackup, view.now)} ago${view.backups > 1 ? `, ${view.backups} are kept` : ''}`]);
+  localEdits.forEach(({ path, change }, index) => void rows.push([index === 0 ? 'By you' : '', `${path} (${change})`]));
+  const width = Math.max(0, ...rows.map(([word]) => word.length));
+  return rows.map(([word, text]) => `  ${word.padEnd(width)}  ${text}\n`).join('');
 }
 
 function verdict(view: StatusView): string {
@@ -50,12 +87,26 @@ function verdict(view: StatusView): string {
   const bad = view.services.filter((service) => service.state !== 'running' && service.health !== 'done');
   const sick = view.services.filter((service) => service.health === 'unhealthy');
   if (bad.length === 0 && sick.length === 0) return 'all well';
-  return `not well (${[...new Set([...bad, ...sick].map((service) => service.name))].join(', ')})`;
+  const names = [...new Set([...bad, ...sick].map((service) => service.name))];
+  return `not well (${names.join(', ')}); \`${view.cli} doctor\` says more`;
 }
 
-function columns(services: readonly ServiceLine[]): { name: number; state: number; health: number } {
-  const widest = (key: 'name' | 'state' | 'health'): number => Math.max(0, ...services.map((service) => service[key].length));
-  return { name: widest('name'), state: widest('state'), health: widest('health') };
+/** `registry.example/acme/api:1.0.0` → `acme/api:1.0.0`. */
+function shortImage(image: string): string {
+  const [first = '', ...rest] = image.split('/');
+  return rest.length > 0 && /[.:]|^localhost$/.test(first) ? rest.join('/') : image;
+}
+
+/** `5 minutes`, `3 hours`, `12 days`. */
+export function ageToText(then: string, now: string): string {
+  const minutes = Math.max(0, Math.floor((Date.parse(now) - Date.parse(then)) / 60_000));
+  const [amount, unit] =
+    minutes < 120 ? [minutes, 'minute'] : minutes < 2880 ? [Math.floor(minutes / 60), 'hour'] : [Math.floor(minutes / 1440), 'day'];
+  return Number.isNaN(amount) ? '-' : `${amount} ${unit}${amount === 1 ? '' : 's'}`;
+}
+
+function cutToWidth(line: string): string {
+  return line.length <= WIDTH ? line : `${line.slice(0, WIDTH - 1)}…`;
 }
 
 function standingToText({ status, reason }: Standing, version: string): string {

@@ -3,20 +3,15 @@ import { ToolError } from '../model/error.ts';
 import type { ComposeFact, MountFact, ServiceFact } from '../model/facts.ts';
 import { parseFields, parseJson, parseList, parseMap, parseOptional, parseText } from '../model/parse.ts';
 import type { ComposeProject } from '../model/plan.ts';
+import type { RunResult } from '../model/seams.ts';
 import { type Engine, runCompose } from './docker.ts';
 
 /** Reads a project through `docker compose config`, with the profiles that its `.env` chooses. Throws E_CONFIG with Compose's own words. */
 export async function readComposeConfig(engine: Engine, project: ComposeProject): Promise<ComposeFact> {
-  const [result, hashes] = await Promise.all([
-    runCompose(engine, project, ['config', '--format', 'json']),
-    runCompose(engine, project, ['config', '--hash', '*']),
-  ]);
-  if (result.code !== 0 || hashes.code !== 0) {
-    const { stderr } = result.code === 0 ? hashes : result;
-    throw new ToolError('E_CONFIG', `docker compose refuses the files: ${stderr.trim().split('\n').slice(-2).join(' | ')}`, {
-      hint: 'Mend the compose file, the override file or .env; nothing was changed.',
-    });
-  }
+  const result = expectRead(await runCompose(engine, project, ['config', '--format', 'json']));
+  // Hashes of the files themselves would leave out what env files say; those of the resolved project are those of the containers' labels.
+  const resolved = { ...project, files: ['-'] };
+  const hashes = expectRead(await runCompose(engine, resolved, ['config', '--hash', '*'], { input: result.stdout }));
   const f = parseFields(parseJson(result.stdout, 'docker compose config'), 'docker compose config');
   return {
     name: parseText(f.name, 'name'),
@@ -25,6 +20,13 @@ export async function readComposeConfig(engine: Engine, project: ComposeProject)
     unset: unsetVariables(result.stderr),
     hashes: Object.fromEntries(hashes.stdout.split('\n').filter(Boolean).map(splitHash)),
   };
+}
+
+function expectRead(result: RunResult): RunResult {
+  if (result.code === 0) return result;
+  throw new ToolError('E_CONFIG', `docker compose refuses the files: ${result.stderr.trim().split('\n').slice(-2).join(' | ')}`, {
+    hint: 'Mend the compose file, the override file or the env files; nothing was changed.',
+  });
 }
 
 function splitHash(line: string): [string, string] {

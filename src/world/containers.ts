@@ -77,10 +77,19 @@ function parseContainer(value: unknown, where: string): Container {
     imageId: parseText(f.Image, `${where}.Image`),
     configHash: labels[`${LABEL}.config-hash`] ?? '',
     workingFolder: labels[`${LABEL}.project.working_dir`] ?? '',
+    published: publishedPorts(parseFields(f.NetworkSettings ?? {}, `${where}.NetworkSettings`).Ports, where),
     volumes: mounts
       .filter((mount) => mount.Type === 'volume')
       .map((mount, index) => parseText(mount.Name, `${where}.Mounts[${index}].Name`)),
   };
+}
+
+/** `{"80/tcp":[{"HostIp":"0.0.0.0","HostPort":"8080"}]}` → `8080/tcp`. */
+function publishedPorts(value: unknown, where: string): string[] {
+  const ports = Object.entries(parseFields(value ?? {}, `${where}.Ports`)).flatMap(([inside, bindings]) =>
+    parseList(bindings ?? [], `${where}.Ports`, parseFields).map(({ HostPort: port }) => `${port}/${inside.split('/')[1] ?? 'tcp'}`),
+  );
+  return [...new Set(ports)];
 }
 
 function parseVolume(value: unknown, where: string): Volume {

@@ -11,10 +11,15 @@ import type { FileFact } from '../model/facts.ts';
 
 /** The text of a file, or undefined when it is not there. Throws E_TOO_LARGE beyond `maxBytes`. */
 export async function readTextIfThere(path: string, maxBytes = 16 * 1024 * 1024): Promise<string | undefined> {
+  return (await readBytesIfThere(path, maxBytes))?.toString('utf8');
+}
+
+/** The same as bytes. */
+export async function readBytesIfThere(path: string, maxBytes: number): Promise<Buffer | undefined> {
   const stats = await statIfThere(path);
   if (stats === undefined) return undefined;
   if (stats.size > maxBytes) throw new ToolError('E_TOO_LARGE', `${path} is larger than ${maxBytes} bytes`);
-  return readFile(path, 'utf8');
+  return readFile(path);
 }
 
 /** What is at a path without following a link, or undefined. */

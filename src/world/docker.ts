@@ -11,16 +11,21 @@ export const RUN_MARK = 'SLIPWAY_RUN';
 const PASSED_ON =
   /^(PATH|HOME|USER|TMPDIR|XDG_RUNTIME_DIR|DOCKER_.*|SSH_AUTH_SOCK|(HTTPS?|NO|ALL)_PROXY|(https?|no|all)_proxy|SSL_CERT_(FILE|DIR))$/;
 
+/** True for a name that docker gets from whoever calls us, so that it beats `.env`. */
+export function isPassedOn(name: string): boolean {
+  return PASSED_ON.test(name);
+}
+
 /** The environment for docker: only what finds the engine, the network and the home folder. `mark` is the lock's path. */
 export function dockerEnvironment(env: World['env'], mark?: string): Record<string, string> {
-  const kept = Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && PASSED_ON.test(entry[0]));
+  const kept = Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && isPassedOn(entry[0]));
   return { ...Object.fromEntries(kept), ...(mark === undefined ? {} : { [RUN_MARK]: mark }) };
 }
 
 /** `docker compose` for a project, the same as a person's own call in its folder: project name, folder, files, `.env`. */
 export function composeArgv(root: string, project: ComposeProject, args: readonly string[]): string[] {
   const folder = resolve(root, project.folder);
-  const files = project.files.flatMap((file) => ['--file', resolve(folder, file)]);
+  const files = project.files.flatMap((file) => ['--file', file === '-' ? file : resolve(folder, file)]);
   const environment = resolve(folder, project.environment ?? '.env');
   return ['docker', 'compose', '--project-name', project.name, '--project-directory', folder, '--env-file', environment, ...files, ...args];
 }

@@ -35,7 +35,7 @@ const PRODUCT = 'acme';
 /** All images of both releases and what runs in them. */
 export function registryFor(shape: Shape, defect: Defect): Registry {
   const programs: Programs = {
-    'db-1': { version: 'db', healthyAfter: 2, tick: initialise, exec: dump },
+    'db-1': { version: 'db', healthyAfter: 2, tick: initialise, exec: runInDatabase },
     'api-1': apiProgram('1.0.0', 1, 'none', shape),
     'api-2': apiProgram('2.0.0', shape.migrates ? 2 : 1, defect, shape),
     'proxy-1': { version: 'proxy', work: checkFiles, exec: () => ({ code: 0, stdout: '', stderr: '' }) },
@@ -189,8 +189,13 @@ function append(tree: FileTree, path: string, text: string): void {
   tree.set(path, fileNode(`${node?.content ?? ''}${text}`, 0o640, 999));
 }
 
-function dump(_command: readonly string[], inside: Inside): { code: number; stdout: string; stderr: string } {
+/** `rotate-key` keeps the key on its stdin; anything else is a dump. */
+function runInDatabase(command: readonly string[], inside: Inside, input: string): { code: number; stdout: string; stderr: string } {
   const tree = dataOf(inside.me, inside);
+  if (command[0] === 'rotate-key') {
+    tree?.set('secret.key', fileNode(input.trim(), 0o600, 999));
+    return { code: 0, stdout: '', stderr: '' };
+  }
   return { code: 0, stdout: `dump\n${tree?.get('base/rows')?.content ?? ''}`, stderr: '' };
 }
 

@@ -4,12 +4,13 @@ import { join } from 'node:path';
 import { keptContents } from '../../src/commands/operator/hop.ts';
 import { newRecord, nextRecord } from '../../src/commands/operator/record.ts';
 import { type Digest, digestOf } from '../../src/model/digest.ts';
-import { envValues, parseEnvFile } from '../../src/model/env-file.ts';
+import { envText, envValues, parseEnvFile, setEnv } from '../../src/model/env-file.ts';
 import type { InstallFacts } from '../../src/model/facts.ts';
 import { fingerprintInstall } from '../../src/model/fingerprint.ts';
 import { parseInstall, printInstall, withOperation } from '../../src/model/install.ts';
 import type { Content, DataToCopy, Planned } from '../../src/model/plan.ts';
 import type { World } from '../../src/model/seams.ts';
+import { type Settings, settingsFiles } from '../../src/model/settings.ts';
 import { unpackBackupFiles } from '../../src/observe/backup-files.ts';
 import { observeCandidate, observeContainers, observeEngine } from '../../src/observe/engine.ts';
 import { observeFiles, observeInstall, observeProject, pathsOf } from '../../src/observe/install.ts';
@@ -18,6 +19,7 @@ import { backupPath, dataToCopy } from '../../src/plan/data.ts';
 import { planInstall } from '../../src/plan/install.ts';
 import { imagesToPull } from '../../src/plan/release-steps.ts';
 import { planRestore } from '../../src/plan/restore.ts';
+import { planRotate } from '../../src/plan/rotate-secret.ts';
 import { planUpgrade } from '../../src/plan/upgrade.ts';
 import { type FakeEngine, fakeEngine } from '../fakes/engine.ts';
 import { scriptedTerminal } from '../fakes/scripted-terminal.ts';
@@ -80,7 +82,7 @@ export async function planFirst(stage: Stage): Promise<Planned> {
   const environment = environmentText('1.0.0');
   const env = parseEnvFile(environment);
   const project = await observeProject(root, 'acme', env);
-  const next = await observeCandidate(world, root, { project, texts: composeTexts(release, environment) });
+  const next = await observeCandidate(world, root, { project, texts: composeTexts(release), settings: settingsOf(environment) });
   const at = '2026-03-15T10:00:00Z';
   const operation = { id: 'install-1', command: 'install', from: null, to: manifest.version, outcome: 'installed', at };
   const record = printInstall(
@@ -100,7 +102,7 @@ export async function planFirst(stage: Stage): Promise<Planned> {
     basedOn: digestOf(''),
     target: manifest,
     extra: extrasOf(release),
-    environment: digestOf(environment),
+    settings: settingsFiles(settingsOf(environment)),
   };
   const facts = { root, rootExists: existsSync(root), project, found, containers, next };
   const plan = planInstall({ ...wish, record: digestOf(record), features: [], start: true }, facts);
@@ -121,7 +123,11 @@ export async function planHop(stage: Stage, options: HopOptions): Promise<Planne
   const install = await observeInstall(root, pathsOf(manifest));
   const environment = environmentText(manifest.version, options);
   const values = envValues(parseEnvFile(environment));
-  const next = await observeCandidate(world, root, { project: install.project, texts: composeTexts(release, environment) });
+  const next = await observeCandidate(world, root, {
+    project: install.project,
+    texts: composeTexts(release),
+    settings: settingsOf(environment),
+  });
   const engine = await observeEngine(world, root, install.project);
   const { record: before } = install;
   const at = '2026-03-16T10:00:00Z';
@@ -134,7 +140,12 @@ export async function planHop(stage: Stage, options: HopOptions): Promise<Planne
   const plan = planUpgrade(
     {
       ...{ command: options.command, id, operation: id, at, basedOn: fingerprintInstall(install, engine.containers) },
-      ...{ target: manifest, targetDigest: release.digest, extra: isUpgrade ? extrasOf(release) : [], environment: digestOf(environment) },
+      ...{
+        target: manifest,
+        targetDigest: release.digest,
+        extra: isUpgrade ? extrasOf(release) : [],
+        settings: settingsFiles(settingsOf(environment)),
+      },
       ...{ values, record: digestOf(record), features, start: true },
     },
     {
@@ -146,6 +157,35 @@ export async function planHop(stage: Stage, options: HopOptions): Promise<Planne
     },
   );
   return { plan, contents: new Map([...keptContents(install), ...contentsOf([release], [environment, record])]) };
+}
+
+/** A new value for SECRET, which the database is told. */
+export async function planRotation(stage: Stage, value: string): Promise<Planned> {
+  const { root, world } = stage;
+  const install = await observeInstall(root);
+  const { record: before, manifest } = install;
+  const settings: Settings = new Map([['.env', setEnv(install.env, 'SECRET', value)]]);
+  const next = await observeCandidate(world, root, { project: install.project, texts: new Map(), settings });
+  const engine = await observeEngine(world, root, install.project);
+  const operation = { id: 'rotate-2', command: 'rotate', from: '1.0.0', to: '1.0.0', outcome: 'rotated', at: '2026-03-16T10:00:00Z' };
+  const record = printInstall(
+    nextRecord(
+      before,
+      { manifest, manifestDigest: before.manifest, trust: TRUST, config: next, features: [], values: new Map(), operation },
+      world,
+    ),
+  );
+  const plan = planRotate(
+    {
+      ...{ command: 'configure', id: 'rotate-2', operation: 'rotate-2', at: operation.at },
+      ...{ basedOn: fingerprintInstall(install, engine.containers), target: manifest, targetDigest: before.manifest, extra: [] },
+      ...{ settings: settingsFiles(settings), values: new Map(), record: digestOf(record), features: [], start: true },
+    },
+    { ...{ install, engine, next, backups: [], releases: [], operators: [], localImages: [] } },
+    { name: 'SECRET', rotate: { service: 'db', command: ['rotate-key'] } },
+  );
+  const texts = [envText(setEnv(install.env, 'SECRET', value)), record];
+  return { plan, contents: new Map([...keptContents(install), ...contentsOf([], texts)]) };
 }
 
 /** Back to the only ordinary backup, as the command `restore` plans it. */
@@ -160,8 +200,8 @@ export async function planBack(stage: Stage, scratch: string): Promise<Planned> 
   const at = '2026-03-17T10:00:00Z';
   const record = recordAfter(install, unpacked, at);
   const environment = readFileSync(join(unpacked, '.env'), 'utf8');
-  const texts = composeTexts(stage.releases['1.0.0'], environment);
-  const next = await observeCandidate(world, root, { project: install.project, texts });
+  const texts = composeTexts(stage.releases['1.0.0']);
+  const next = await observeCandidate(world, root, { project: install.project, texts, settings: settingsOf(environment) });
   const engine = await observeEngine(world, root, install.project);
   const image = imagesToPull(target)[0]?.pinned ?? '';
   const presentItems = dataToCopy({ manifest: install.manifest, config: engine.config, volumes: engine.volumes, image, forUpgrade: false });
@@ -219,11 +259,12 @@ function recordAfter(install: InstallFacts, unpacked: string, at: string): strin
   return printInstall(withOperation({ ...then, operations: install.record.operations }, operation));
 }
 
-function composeTexts(release: Release, environment: string): Map<string, string> {
-  return new Map([
-    ['docker-compose.yml', release.files.get('docker-compose.yml') ?? ''],
-    ['.env', environment],
-  ]);
+function composeTexts(release: Release): Map<string, string> {
+  return new Map([['docker-compose.yml', release.files.get('docker-compose.yml') ?? '']]);
+}
+
+function settingsOf(environment: string): Settings {
+  return new Map([['.env', parseEnvFile(environment)]]);
 }
 
 function extrasOf(release: Release): { path: string; content: Digest; mode: number }[] {

@@ -41,7 +41,19 @@ export interface ComposeModel {
 }
 
 type Fields = Record<string, unknown>;
-const KNOWN = ['image', 'command', 'environment', 'labels', 'profiles', 'ports', 'volumes', 'restart', 'depends_on', 'healthcheck'];
+const KNOWN = [
+  'image',
+  'command',
+  'environment',
+  'env_file',
+  'labels',
+  'profiles',
+  'ports',
+  'volumes',
+  'restart',
+  'depends_on',
+  'healthcheck',
+];
 
 /** Reads a project; throws with Compose's words for a file that is missing or not understood. */
 export function readCompose(call: ComposeCall): ComposeModel {
@@ -61,6 +73,18 @@ export function readCompose(call: ComposeCall): ComposeModel {
   };
 }
 
+/** A project as `config --format json` gave it, read from the call's input. */
+export function readResolved(call: ComposeCall, input: string): ComposeModel {
+  const { name, services, volumes } = JSON.parse(input) as {
+    readonly name: string;
+    readonly services: ComposeModel['services'];
+    readonly volumes: Readonly<Record<string, { readonly name: string }>>;
+  };
+  if (name !== call.name) throw new Error(`the project is called ${name}, and not ${call.name}`);
+  const named = Object.entries(volumes).map(([key, volume]) => [key, volume.name] as const);
+  return { name, services, active: Object.keys(services), volumes: Object.fromEntries(named), warnings: [] };
+}
+
 /** The config hash of a service, as the label of its container has it. */
 export function hashOfService(service: FakeService): string {
   const { profiles: _, ...rest } = service;
@@ -68,7 +92,7 @@ export function hashOfService(service: FakeService): string {
 }
 
 function readEnvironment(path: string): Map<string, string> {
-  const lines = readText(path).split('\n');
+  const lines = readText(path).split(/\r?\n/);
   const pairs = lines.map((line) => /^\s*([A-Za-z_]\w*)=(.*)$/.exec(line)).filter((match) => match !== null);
   return new Map(pairs.map((match) => [match[1] ?? '', (match[2] ?? '').replace(/^(["'])(.*)\1$/, '$2')]));
 }
@@ -128,7 +152,12 @@ function serviceOf(name: string, f: Fields, call: ComposeCall): FakeService {
   return {
     image: f.image,
     command: texts(f.command),
-    environment: Object.fromEntries(Object.entries(fields(f.environment)).map(([key, value]) => [key, String(value)])),
+    environment: Object.fromEntries([
+      ...(typeof f.env_file === 'string' ? [f.env_file] : texts(f.env_file)).flatMap((path) => [
+        ...readEnvironment(resolve(call.folder, path)),
+      ]),
+      ...Object.entries(fields(f.environment)).map(([key, value]) => [key, String(value)]),
+    ]),
     labels: Object.fromEntries(Object.entries(fields(f.labels)).map(([key, value]) => [key, String(value)])),
     profiles: texts(f.profiles),
     ports: texts(f.ports).map((port) => {

@@ -1,7 +1,7 @@
 // `docker compose` of the fake engine: config, up, run, exec. Rule: it reads the compose files on disk at every call, so that a file swap really matters.
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import type { RunResult } from '../../src/model/seams.ts';
-import { type ComposeCall, type ComposeModel, type FakeService, hashOfService, readCompose } from './compose-file.ts';
+import { type ComposeCall, type ComposeModel, type FakeService, hashOfService, readCompose, readResolved } from './compose-file.ts';
 import { addContainer, type Call, imageOf, makeVolume, Refusal, said, splitArguments, stopContainer } from './engine-call.ts';
 import { type FakeContainer, healthOf, insideOf, type MountedAt, startContainer, workOn } from './engine-state.ts';
 
@@ -16,7 +16,7 @@ export async function runCompose(words: readonly string[], call: Call): Promise<
   if (words.join(' ') === 'version --short') return said('2.40.3');
   const at = words.findIndex((word) => ['config', 'up', 'run', 'exec'].includes(word));
   if (at < 0) throw new Error(`fake engine: unknown command docker compose ${words.join(' ')}`);
-  const project = openProject(words.slice(0, at));
+  const project = openProject(words.slice(0, at), call.options.input);
   const rest = words.slice(at + 1);
   switch (words[at]) {
     case 'config':
@@ -30,7 +30,7 @@ export async function runCompose(words: readonly string[], call: Call): Promise<
   }
 }
 
-function openProject(words: readonly string[]): Project {
+function openProject(words: readonly string[], input: Call['options']['input']): Project {
   const { flags } = splitArguments(words, ['--project-name', '--project-directory', '--env-file', '--file'], []);
   const one = (name: string): string => flags.get(name)?.[0] ?? '';
   const call = {
@@ -38,7 +38,8 @@ function openProject(words: readonly string[]): Project {
     files: flags.get('--file') ?? [],
   };
   try {
-    return { call, model: readCompose(call) };
+    if (call.files.includes('-') && typeof input !== 'string') throw new Error('the compose file is to be read from nowhere');
+    return { call, model: call.files[0] === '-' && typeof input === 'string' ? readResolved(call, input) : readCompose(call) };
   } catch (error) {
     throw new Refusal(error instanceof Error ? error.message : String(error));
   }
@@ -166,7 +167,8 @@ async function exec(words: readonly string[], project: Project, call: Call): Pro
   if (container === undefined) throw new Refusal(`service "${name}" is not running`);
   const inside = insideOf(container, call.state, call.programs, call.images);
   const program = inside.programOf(container);
-  const answer = program.exec?.(command, inside) ?? {
+  const { input } = call.options;
+  const answer = program.exec?.(command, inside, typeof input === 'string' ? input : '') ?? {
     ...{ code: healthOf(container, program) === 'healthy' ? 0 : 1, stdout: '', stderr: '' },
   };
   const { output } = call.options;

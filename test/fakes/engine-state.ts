@@ -85,7 +85,8 @@ export interface Program {
   readonly tick?: (inside: Inside) => void;
   /** The work of a container with this command, part by part; undefined = it runs until it is stopped. */
   readonly work?: (command: readonly string[], inside: Inside) => Work | undefined;
-  readonly exec?: (command: readonly string[], inside: Inside) => Answer;
+  /** `input` is what the caller sends to its stdin. */
+  readonly exec?: (command: readonly string[], inside: Inside, input: string) => Answer;
 }
 
 export interface Work {

@@ -1,7 +1,7 @@
 // A small product on a folder host and a machine to install it on, for the commands of the operator program. Rule: real commands, real files, real plans; the engine alone is fake.
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { TestContext } from 'vitest';
 import type { Command, CommandResult } from '../../src/commands/command.ts';
 import { install } from '../../src/commands/operator/install.ts';
@@ -20,6 +20,8 @@ export interface InstallStage {
   readonly host: string;
   readonly bin: string;
   readonly engine: FakeEngine;
+  /** The environment of its commands. */
+  readonly env: Readonly<Record<string, string>>;
   /** Publishes a release; `manifest` overrides fields of it. */
   readonly publish: (version: string, manifest?: Partial<Manifest>, files?: Readonly<Record<string, string>>) => Promise<Manifest>;
   readonly run: (command: Command, flags?: Flags, parts?: Partial<World>) => Promise<Ran>;
@@ -93,6 +95,8 @@ export async function makeInstallStage({ onTestFinished }: Pick<TestContext, 'on
   const file = join(place, 'operator.js');
   await writeFile(file, PROGRAM);
   await mkdir(bin);
+  // Engines with different contexts are different machines: their locks are too, while tests run side by side.
+  const env = { PATH: process.env.PATH ?? '', HOME: place, SLIPWAY_BIN: bin, DOCKER_CONTEXT: basename(place) };
   const engine = fakeEngine({
     images: [imageOf('db'), imageOf('api'), imageOf('db', '2'), imageOf('api', '2')],
     programs: { db: { version: 'db' }, api: { version: 'api' } },
@@ -101,7 +105,7 @@ export async function makeInstallStage({ onTestFinished }: Pick<TestContext, 'on
     const events: object[] = [];
     const terminal = (parts.terminal as ScriptedTerminal | undefined) ?? scriptedTerminal();
     const world = quietWorld({
-      env: { PATH: process.env.PATH, HOME: place, SLIPWAY_BIN: bin },
+      env,
       run: engine.client(),
       sleep: async (milliseconds) => engine.wait(milliseconds),
       now: () => new Date(engine.state().clock),
@@ -120,7 +124,7 @@ export async function makeInstallStage({ onTestFinished }: Pick<TestContext, 'on
   };
   const installIt: InstallStage['install'] = (flags = {}, parts = {}) =>
     run(install, { yes: true, product: 'acme', releases: [host], ...flags }, parts);
-  return { place, root, host, bin, engine, publish, run, install: installIt };
+  return { place, root, host, bin, engine, env, publish, run, install: installIt };
 }
 
 /** The engine's client with other answers to `docker info`. */

@@ -11,6 +11,7 @@ import {
   envValue,
   envValues,
   parseEnvFile,
+  removeEnv,
   renameEnv,
   setEnv,
 } from '../../src/model/env-file.ts';
@@ -75,6 +76,11 @@ describe('a .env file', () => {
     expect(text).toBe('# head\r\nexport  A = 9 # why\r\nB="say \\"hi\\""\r\nC=\'$5\'\r\n');
   });
 
+  it('sets a value to nothing twice in the same bytes, also before white space that is none to JavaScript', () => {
+    const once = envText(setEnv(parseEnvFile('A=\u0085x\n'), 'A', ''));
+    expect(envText(setEnv(parseEnvFile(once), 'A', ''))).toBe(once);
+  });
+
   it('sets the last of several entries, which is the one that counts', () => {
     expect(envText(setEnv(parseEnvFile('A=1\nA=2\n'), 'A', '3'))).toBe('A=1\nA=3\n');
   });
@@ -103,6 +109,12 @@ describe('a .env file', () => {
     const text = envText(commentOutEnv(parseEnvFile("A='1'B='2'C='3'\n"), 'B', 'gone'));
     expect(text).toBe("A='1'\n# gone\n# B='2'\nC='3'\n");
     expect([...envValues(parseEnvFile(text)).keys()]).toEqual(['A', 'C']);
+  });
+
+  it('takes an entry out, value and all, and leaves what was noted behind it', () => {
+    expect(envText(removeEnv(parseEnvFile('X=0\r\nA=secret # why\r\nB=1\r\n'), 'A', 'A is gone'))).toBe(
+      'X=0\r\n# A is gone # why\r\nB=1\r\n',
+    );
   });
 
   it('renames an entry and leaves its value as it is written', () => {

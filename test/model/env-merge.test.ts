@@ -2,7 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { envText, envValue, envValues, parseEnvFile } from '../../src/model/env-file.ts';
-import { type EnvMerge, type MergedEnv, mergeEnv, secretsToGenerate, type Variables } from '../../src/model/env-merge.ts';
+import { type EnvMerge, type MergedEnv, mergeEnv, secretsToGenerate } from '../../src/model/env-merge.ts';
+import type { Variables } from '../../src/model/settings.ts';
 
 interface Case {
   readonly text: string;
@@ -28,6 +29,10 @@ function inputOf(c: Case): EnvMerge {
 function merge(c: Case): MergedEnv & { readonly text: string } {
   const merged = mergeEnv(inputOf(c));
   return { ...merged, text: envText(merged.file) };
+}
+
+function newSecrets(input: EnvMerge): string[] {
+  return secretsToGenerate({ ...input, values: envValues(input.current) });
 }
 
 describe('mergeEnv', () => {
@@ -56,7 +61,7 @@ describe('mergeEnv', () => {
 
   it('takes new secrets as they are generated', () => {
     const variables = { KEY: { secret: 'hex' } } as const;
-    expect(secretsToGenerate(inputOf({ text: '', new: variables }))).toEqual(['KEY']);
+    expect(newSecrets(inputOf({ text: '', new: variables }))).toEqual(['KEY']);
     const { text, changes } = merge({ text: '', new: variables, generated: { KEY: 'abc' } });
     expect([text, changes]).toEqual(['# Added in 2.0.0\nKEY=abc\n', [{ name: 'KEY', change: 'generated' }]]);
   });
@@ -64,7 +69,7 @@ describe('mergeEnv', () => {
   it('never makes a secret again that an earlier release made, but reports it as missing', () => {
     const variables = { KEY: { secret: 'hex', immutable: true } } as const;
     for (const text of ['', 'KEY=\n']) {
-      expect(secretsToGenerate(inputOf({ text, old: variables, new: variables }))).toEqual([]);
+      expect(newSecrets(inputOf({ text, old: variables, new: variables }))).toEqual([]);
       expect(merge({ text, old: variables, new: variables })).toMatchObject({ missing: ['KEY'], text });
     }
   });

@@ -23,11 +23,6 @@ describe('the contract file', () => {
       [44, 'bundle.hostFiles'],
       [56, 'images.registryVariable'],
       [57, 'images.login'],
-      [86, 'env.ANON_KEY.secret'],
-      [87, 'env.ADMIN_PASS.reveal'],
-      [88, 'env.ADMIN_HASH.secret'],
-      [89, 'env.DB_PASSWORD.rotate'],
-      [94, 'env.API_TIMEOUT.file'],
       [109, 'services.db.external'],
       [119, 'data.files.renamedFrom'],
       [122, 'backup.schedule'],
@@ -234,7 +229,7 @@ describe('problems', () => {
       'schema: 1\nproduct: a\nrelease:\n  tag: v{version}\n  base: ../package.json\n',
       [[5, 'E_VALUE', 'release.base']],
     ],
-    ['a derived secret with a mistake in it', `${HEAD}env:\n  A: { secret: { jwt: B } }\n`, [[5, 'E_NOT_SUPPORTED', 'env.A.secret']]],
+    ['a derived secret with a mistake in it', `${HEAD}env:\n  A: { secret: { jwt: B } }\n`, [[5, 'E_VALUE', 'env.A.secret']]],
   ])('%s', (_, text, wanted) => {
     expect(problemsOf(text)).toEqual(wanted);
   });

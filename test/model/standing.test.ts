@@ -28,7 +28,8 @@ describe('an installed release', () => {
     const standing = standingOf({ releases: [{ ...release, manifest: digestOf('second'), replaced }] }, installed);
     expect(standing).toEqual({ status: 'replaced', reason: 'a wrong port' });
     const view = { product: 'acme', title: 'Acme', version: '1.0.0', channel: 'stable', folder: '/opt/acme', available: [], services: [] };
-    const text = statusToText({ ...view, standing, remoteTrouble: undefined, openOperation: null, localEdits: [], held: [] });
+    const rest = { cli: 'acmectl', remoteTrouble: undefined, openOperation: null, localEdits: [], held: [], lastBackup: null, backups: 0 };
+    const text = statusToText({ ...view, ...rest, standing, now: '2026-04-01T00:00:00Z' });
     expect(text).toContain('1.0.0 was replaced by its maintainer after it was installed here: a wrong port');
   });
 });

@@ -62,6 +62,49 @@ upgrade:
       [[5, 'E_KEY_MISMATCH', 'release.publicKey']],
     ],
     [
+      'an env file in a place of others',
+      `${HEAD}cli: actl\nbundle: { userOwned: [content/] }\nenv:\n  A: { file: .env }\n  B: { file: .slipway/x }\n  C: { file: actl }\n  D: { file: content/x.env }\n  E: { file: ok/x.env }\n`,
+      {},
+      [
+        [7, 'E_NAME_TAKEN', 'env.A.file'],
+        [8, 'E_NAME_TAKEN', 'env.B.file'],
+        [9, 'E_NAME_TAKEN', 'env.C.file'],
+        [10, 'E_NAME_TAKEN', 'env.D.file'],
+      ],
+    ],
+    [
+      'values used where their env file is not read',
+      `${HEAD}env:\n  A: { default: 1, file: a.env }\n  B: { default: "{{A}}" }\n  C: { default: "{{A}}{{B}}", file: a.env }\n  D: { default: "{{A}}", file: b.env }\nrequires: { ports: ["{{A}}"] }\nupgrade: { health: [{ tcp: "127.0.0.1:{{A}}" }] }\n`,
+      {},
+      [
+        [6, 'E_UNSET_VARIABLE', 'env.B.default'],
+        [8, 'E_UNSET_VARIABLE', 'env.D.default'],
+        [9, 'E_UNSET_VARIABLE', 'requires.ports[0]'],
+        [10, 'E_UNSET_VARIABLE', 'upgrade.health[0]'],
+      ],
+    ],
+    [
+      'derived secrets that cannot be made',
+      `${HEAD}env:\n  K: { secret: hex, length: 80 }\n  A: { secret: { bcrypt: NO } }\n  B: { secret: { bcrypt: K } }\n  C: { secret: { jwt: K, claims: {} }, immutable: true }\n  D: { secret: { jwt: C, claims: {} } }\n  E: { secret: { jwt: K, claims: {} }, length: 9 }\n`,
+      {},
+      [6, 7, 8, 9, 10].map((line, index) => [line, 'E_SECRET_ORIGIN', `env.${'ABCDE'[index]}.secret`]),
+    ],
+    [
+      'reveal and rotate where nothing is generated',
+      `${HEAD}env:\n  A: { reveal: once }\n  B: { sensitive: true, rotate: { service: db, command: [x] } }\n`,
+      {},
+      [
+        [5, 'E_REVEAL', 'env.A.reveal'],
+        [6, 'E_ROTATE', 'env.B.rotate'],
+      ],
+    ],
+    [
+      'a rotation in a service that is not there',
+      `${HEAD}env:\n  A: { secret: hex, rotate: { service: bd, command: [x] } }\n`,
+      { services: ['db'] },
+      [[5, 'E_UNKNOWN_SERVICE', 'env.A.rotate.service']],
+    ],
+    [
       'hosts that do not exist',
       release('  hosts:\n    local: { type: folder, path: x }\n  publishTo: [locla]\n  authority: other\n'),
       {},
@@ -178,7 +221,7 @@ upgrade:
   });
 
   test('what parsing already refused is not reported again', () => {
-    const text = `${release('  hosts: { github: { type: github, repository: a/b } }\n  publishTo: [github]\n')}features: { chat: 5 }\nenv:\n  A: { when: features.chat }\n  B: { secret: { bcrypt: A }, length: 20 }\n  C: { default: "{{B}}" }\nimages: { thirdParty: { a: [{ source: k3s, tags: [x] }] } }\n`;
+    const text = `${release('  hosts: { github: { type: github, repository: a/b } }\n  publishTo: [github]\n')}features: { chat: 5 }\nenv:\n  A: { when: features.chat }\n  B: { secret: rot13, length: 20 }\n  C: { default: "{{B}}" }\nimages: { thirdParty: { a: [{ source: k3s, tags: [x] }] } }\n`;
     expect(problemsOf(text)).toEqual([]);
   });
 

@@ -153,6 +153,12 @@ describe('variables', () => {
     ]);
   });
 
+  test('that live in an env file of their own cannot be filled in here, not even with a default', () => {
+    const product = productOf();
+    const moved = { ...product, env: { ...product.env, PORT: { default: 1, file: 'env/api.env' } } };
+    expect(problemsOf(compose(`    ports: ["${D}{PORT:-1}:80"]\n`), moved)).toEqual([[5, 'E_UNSET_VARIABLE', 'services.api.ports[0]']]);
+  });
+
   test('the near name is in the hint', () => {
     const [problem] = checkCompose({ text: compose(`    command: ${D}{PROT}\n`), file: 'c.yml', product: productOf(), images });
     expect(problem).toMatchObject({

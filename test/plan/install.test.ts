@@ -27,7 +27,12 @@ function siteOf({ release, features = [], found, start = true }: Site): { wish: 
     wish: {
       ...{ id: 'install-1', at: '2026-03-15T10:00:00Z', basedOn: fingerprintSite(files, []), target: manifestOf(release) },
       extra: [{ path: 'bundle.json', content: manifestDigest(release), mode: 0o644 }],
-      ...{ environment: digestOf('.env as it will be'), record: digestOf('install.json as it will be'), features, start },
+      ...{
+        settings: [{ path: '.env', content: digestOf('.env as it will be'), mode: 0o600 }],
+        record: digestOf('install.json as it will be'),
+        features,
+        start,
+      },
     },
     facts: {
       ...{ root: ROOT, rootExists: found !== undefined, project: PROJECT, found: files, containers: [] },

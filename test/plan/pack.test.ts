@@ -3,6 +3,7 @@ import { digestOf } from '../../src/model/digest.ts';
 import { parseProduct } from '../../src/model/product.ts';
 import { type BundleItem, bundleItems, checkItems, type ItemsWish, shimText } from '../../src/plan/bundle-items.ts';
 import { type PackFacts, planPack } from '../../src/plan/pack.ts';
+import { renderBundle } from '../../src/plan/render-bundle.ts';
 import { planToText } from '../../src/show/plan.ts';
 
 function productOf(more: string) {
@@ -47,6 +48,22 @@ const facts = (more: string, rest: Partial<PackFacts> = {}): PackFacts => ({
 const wanted = { id: 'p1', version: '1.0.0', tag: 'v1.0.0', channel: 'stable', out: 'dist', signing: { publicKey: null, keyFile: null } };
 
 describe('what a bundle holds', () => {
+  test('an example of every env file, each with the variables that live there', () => {
+    const product = productOf(
+      'env:\n  A: { default: 1 }\n  B: { default: "b{{A}}", file: env/api.env }\n  C: { secret: hex, file: env/api.env }\n',
+    );
+    const wish = { product, texts: new Map(), templates: [], table: [], resolved: [], label: String };
+    const { files } = renderBundle({ ...wish, version: '1.0.0', tag: 'v1.0.0', channel: 'stable' });
+    expect(files.map(({ path }) => path)).toEqual(['.env.example', 'env/api.env.example']);
+    expect(files[0]?.text).toMatch(/\nA=1\n$/);
+    expect(files[1]?.text).toBe(
+      `# Copy this file to api.env and fill in the empty values.\n\n# Secrets\nC=\n\n# Made from the values above\nB="b\${A}"\n`,
+    );
+    expect(problems('env: { A: { file: env/api.env } }\n', ['env/api.env'])).toMatchObject([
+      ['E_NAME_TAKEN', 5, expect.stringContaining('env/api.env')],
+    ]);
+  });
+
   test('files, made files, the operator command and shims, in byte order', () => {
     const found = items('  shims: { config.sh: configure, a/b/up.sh: upgrade }\n', {
       files: [file('Z'), file('a/tool', true), file('ä'), file('x.conf.hbs')],

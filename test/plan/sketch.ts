@@ -111,7 +111,7 @@ export function installOf(sketch: InstallSketch, target: ReleaseSketch = sketch.
     },
     manifest,
     manifestText: '',
-    ...{ project: PROJECT, env: ENV, files, openOperation: undefined, lock: undefined },
+    ...{ project: PROJECT, env: ENV, settings: new Map([['.env', ENV]]), files, openOperation: undefined, lock: undefined },
   };
 }
 
@@ -164,7 +164,8 @@ export function hopOf({ from, to, features = from.features ?? [], wish = {}, fac
       basedOn: fingerprintInstall(install, containers),
       ...{ target: manifestOf(to), targetDigest: manifestDigest(to) },
       extra: [{ path: 'bundle.json', content: manifestDigest(to), mode: 0o644 }],
-      ...{ environment: digestOf('.env as it will be'), values: new Map(), record: digestOf('install.json as it will be') },
+      ...{ settings: [{ path: '.env', content: digestOf('.env as it will be'), mode: 0o600 }], values: new Map() },
+      ...{ record: digestOf('install.json as it will be') },
       ...{ features, start },
       ...wish,
     },

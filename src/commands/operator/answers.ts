@@ -1,6 +1,7 @@
 // Answers from the command line, the environment, a file or a person, and the secrets nobody is asked for. Rule: values stay in memory until `.env` is written.
 import { type Answers, collectAnswers } from '../../ask/ask.ts';
 import type { AnswerSources } from '../../ask/given.ts';
+import { type Derivation, deriveSecrets } from '../../model/derived-secret.ts';
 import type { Variable } from '../../model/description.ts';
 import { envValues, parseEnvFile } from '../../model/env-file.ts';
 import { ToolError } from '../../model/error.ts';
@@ -53,24 +54,35 @@ export async function givenNames(context: Context): Promise<ReadonlySet<string>>
   return new Set([...flags.keys(), ...environment, ...(file === undefined ? [] : envValues(file).keys())]);
 }
 
-/** New values for the secrets that have none yet. */
-export function generateSecrets(
-  variables: Readonly<Record<string, Variable>>,
-  names: readonly string[],
-  world: World,
-): Map<string, string> {
-  return new Map(
-    names.flatMap((name) => {
-      const variable = variables[name];
-      return variable?.secret === undefined ? [] : [[name, generateSecret(variable.secret, variable.length, world.random)] as const];
-    }),
-  );
+export interface SecretsToMake extends Pick<Derivation, 'variables' | 'before' | 'given' | 'origins'> {
+  /** Secrets to generate. */
+  readonly names: readonly string[];
+  /** All values there will be but those made here. */
+  readonly values: ReadonlyMap<string, string>;
 }
 
-/** The secrets of a release that have no value yet. Those of features that are off count too: Compose reads their services all the same. */
+export interface MadeSecrets {
+  readonly generated: ReadonlyMap<string, string>;
+  /** Made from others: new ones, and those whose origin changed. */
+  readonly derived: ReadonlyMap<string, string>;
+}
+
+/** New values for the secrets that need one. */
+export function makeSecrets(wish: SecretsToMake, { random, now }: World): MadeSecrets {
+  const generated = new Map(
+    wish.names.flatMap((name) => {
+      const { secret, length } = wish.variables[name] ?? {};
+      return typeof secret === 'string' ? [[name, generateSecret(secret, length, random)] as const] : [];
+    }),
+  );
+  const after = new Map([...wish.values, ...generated]);
+  return { generated, derived: deriveSecrets({ ...wish, after, random, now: now() }) };
+}
+
+/** The secrets of a release that are to be generated: they have no value yet. Those of features that are off count too: Compose reads their services all the same. */
 export function openSecrets(manifest: Manifest, values: ReadonlyMap<string, string>): string[] {
   const isOpen = ([name, variable]: [string, Variable]): boolean =>
-    variable.secret !== undefined && variable.deprecated === undefined && (values.get(name) ?? '') === '';
+    typeof variable.secret === 'string' && variable.deprecated === undefined && (values.get(name) ?? '') === '';
   return Object.entries(manifest.env)
     .filter(isOpen)
     .map(([name]) => name);

@@ -1,26 +1,16 @@
 // configure: other answers, other features. Rule: shows what changes, and restarts only what must.
-import { type Digest, digestOf } from '../../model/digest.ts';
-import { envText, envValues } from '../../model/env-file.ts';
-import { mergeEnv } from '../../model/env-merge.ts';
 import { setCompose } from '../../model/env-render.ts';
 import { allProfiles, profilesOf } from '../../model/feature.ts';
-import { fingerprintInstall } from '../../model/fingerprint.ts';
-import { printInstall } from '../../model/install.ts';
-import { momentOf } from '../../model/parse.ts';
-import type { Content } from '../../model/plan.ts';
-import { observeCandidate, observeContainers, observeEngine } from '../../observe/engine.ts';
+import { documentOf, MAIN_ENV, sameSettings, settingsValues } from '../../model/settings.ts';
+import { mergeSettings } from '../../model/settings-merge.ts';
 import { observeInstall } from '../../observe/install.ts';
-import { observeSelf } from '../../observe/self.ts';
-import type { UpgradeWish } from '../../plan/course.ts';
-import { planUpgrade } from '../../plan/upgrade.ts';
 import { planToJson, planToText } from '../../show/plan.ts';
-import { carryOut, refuseOpenJournal, throwUnlessDone } from '../carry-out.ts';
+import { refuseOpenJournal } from '../carry-out.ts';
 import { CHANGING_FLAGS, type Command, type CommandResult, type Context, type FlagTable, isSet, refusePositionals } from '../command.ts';
-import { ANSWER_FLAGS, answersFor, generateSecrets, givenNames, openSecrets } from './answers.ts';
+import { ANSWER_FLAGS, answersFor, givenNames, makeSecrets, openSecrets } from './answers.ts';
+import { changeSettings } from './change-settings.ts';
 import { FOLDER_FLAG, findInstall } from './folder.ts';
-import { keptContents } from './hop.ts';
-import { refuseUnset } from './preflight.ts';
-import { nextRecord, refuseOtherSecrets } from './record.ts';
+import { revealSecrets } from './reveal.ts';
 
 const FLAGS = {
   ...FOLDER_FLAG,
@@ -44,17 +34,29 @@ async function run(context: Context): Promise<CommandResult> {
   const install = await observeInstall(root);
   const { manifest, record } = install;
   const start = !isSet(context.flags, 'no-start');
-  const today = envValues(install.env);
+  const today = settingsValues(install.settings, manifest.env);
+  const said = await givenNames(context);
   const answers = await answersFor(context, {
     manifest,
-    ...todaysChoice(declared(today, manifest.env), record.features, (await givenNames(context)).size > 0),
+    ...todaysChoice(declared(today, manifest.env), record.features, said.size > 0),
   });
-  const generated = generateSecrets(manifest.env, openSecrets(manifest, new Map([...today, ...answers.values])), world);
-  const changed = new Map(
-    [...answers.values, ...generated].filter(([name, value]) => manifest.env[name] !== undefined && today.get(name) !== value),
+  const told = new Map([...today, ...answers.values]);
+  const { generated, derived } = makeSecrets(
+    {
+      variables: manifest.env,
+      names: openSecrets(manifest, told),
+      before: today,
+      values: told,
+      given: said,
+      origins: record.derived ?? {},
+    },
+    world,
   );
-  const merged = mergeEnv({
-    current: install.env,
+  const changed = new Map(
+    [...answers.values, ...generated, ...derived].filter(([name, value]) => manifest.env[name] !== undefined && today.get(name) !== value),
+  );
+  const merged = mergeSettings({
+    current: install.settings,
     oldVariables: manifest.env,
     newVariables: manifest.env,
     answers: changed,
@@ -62,58 +64,16 @@ async function run(context: Context): Promise<CommandResult> {
     features: answers.features,
     version: manifest.version,
   });
-  const known = allProfiles(manifest.features);
-  const env = setCompose(merged.file, { project: record.project, profiles: profilesOf(manifest.features, answers.features), known });
-  if (envText(env) === envText(install.env)) return { fields: { changed: [], outcome: 'unchanged' }, text: 'nothing to change\n' };
-  const values = envValues(env);
-  refuseOtherSecrets(record, values);
-  const next = await observeCandidate(world, root, { project: install.project, texts: new Map([['.env', envText(env)]]) });
-  refuseUnset(next.unset);
-  const engine = start
-    ? await observeEngine(world, root, install.project)
-    : { containers: [], volumes: Object.values(record.volumes), config: next };
-  const at = momentOf(world.now());
-  const id = `configure-${world.random(8).toString('hex')}`;
-  const operation = { id, command: 'configure', from: record.version, to: record.version, outcome: 'configured', at };
-  const recordText = printInstall(
-    nextRecord(
-      record,
-      { manifest, manifestDigest: record.manifest, trust: record.trust, config: next, features: answers.features, values, operation },
-      world,
-    ),
-  );
-  const basedOn = fingerprintInstall(install, engine.containers);
-  const wish: UpgradeWish = {
-    command: 'configure',
-    id,
-    operation: id,
-    at,
-    basedOn,
-    target: manifest,
-    targetDigest: record.manifest,
-    extra: [],
-    environment: digestOf(envText(env)),
-    values,
-    record: digestOf(recordText),
-    features: answers.features,
-    start,
-  };
-  const plan = planUpgrade(wish, { install, engine, next, backups: [], releases: [], operators: [], localImages: [] });
-  const contents = new Map<Digest, Content>([
-    ...keptContents(install),
-    [wish.environment, { text: envText(env) }],
-    [wish.record, { text: recordText }],
-  ]);
-  const recheck = async (): Promise<Digest> =>
-    fingerprintInstall(await observeInstall(root), start ? await observeContainers(world, root, record.project) : []);
-  const carried = await carryOut({ plan, contents }, context, {
-    root,
-    recheck,
-    operator: await observeSelf(context.file),
-    program: context.file,
+  const main = setCompose(documentOf(merged.settings, MAIN_ENV), {
+    project: record.project,
+    profiles: profilesOf(manifest.features, answers.features),
+    known: allProfiles(manifest.features),
   });
-  if (carried.outcome === 'planned') return { fields: { plan: planToJson(plan) }, text: planToText(plan) };
-  throwUnlessDone(carried);
+  const settings = new Map([...merged.settings, [MAIN_ENV, main] as const]);
+  if (sameSettings(settings, install.settings)) return { fields: { changed: [], outcome: 'unchanged' }, text: 'nothing to change\n' };
+  const carried = await changeSettings(context, { command: 'configure', install, settings, features: answers.features, start });
+  if (carried.outcome === 'planned') return { fields: { plan: planToJson(carried.plan) }, text: planToText(carried.plan) };
+  revealSecrets(context, manifest.env, generated);
   const names = [...changed.keys()];
   return {
     fields: { changed: names, features: answers.features, outcome: 'configured' },

@@ -1,5 +1,5 @@
 // diff: local changes against the release as it was shipped. Rule: only looks; values of `.env` are never shown.
-import { envValues } from '../../model/env-file.ts';
+import { homeOf, settingsValues } from '../../model/settings.ts';
 import { observeInstall } from '../../observe/install.ts';
 import { localEdits } from '../../plan/files.ts';
 import { type Command, type CommandResult, type Context, refusePositionals } from '../command.ts';
@@ -12,7 +12,7 @@ async function run(context: Context): Promise<CommandResult> {
   const install = await observeInstall(findInstall(context));
   const files = localEdits(install.manifest, install.files).map((edit) => ({ ...edit, conflict: false }));
   const known = new Set([...Object.keys(install.manifest.env), 'COMPOSE_PROJECT_NAME', 'COMPOSE_PROFILES']);
-  const values = envValues(install.env);
+  const values = settingsValues(install.settings, install.manifest.env);
   const env = [...values.keys()].flatMap((name) => {
     const variable = install.manifest.env[name];
     if (!known.has(name)) return [{ name, change: 'added' }];
@@ -20,6 +20,9 @@ async function run(context: Context): Promise<CommandResult> {
       ? [{ name, change: 'set' }]
       : [];
   });
-  const lines = [...files.map((file) => `${file.path}: ${file.change}`), ...env.map((each) => `.env ${each.name}: ${each.change}`)];
+  const lines = [
+    ...files.map((file) => `${file.path}: ${file.change}`),
+    ...env.map((each) => `${homeOf(install.manifest.env[each.name])} ${each.name}: ${each.change}`),
+  ];
   return { fields: { files, env }, text: lines.length === 0 ? 'no local changes\n' : `${lines.join('\n')}\n` };
 }

@@ -2,8 +2,7 @@
 
 import type { ChannelRelease } from '../../model/channel.ts';
 import { type Digest, digestOf } from '../../model/digest.ts';
-import { type EnvFile, envText, envValues } from '../../model/env-file.ts';
-import { mergeEnv, secretsToGenerate } from '../../model/env-merge.ts';
+import { secretsToGenerate } from '../../model/env-merge.ts';
 import { setCompose } from '../../model/env-render.ts';
 import { ToolError } from '../../model/error.ts';
 import type { InstallFacts } from '../../model/facts.ts';
@@ -14,16 +13,28 @@ import { cacheFolder } from '../../model/layout.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import { momentOf } from '../../model/parse.ts';
 import type { Content, Planned } from '../../model/plan.ts';
+import {
+  type Settings as Documents,
+  documentOf,
+  homesOf,
+  MAIN_ENV,
+  settingsContents,
+  settingsFiles,
+  settingsValues,
+  type Variables,
+} from '../../model/settings.ts';
+import { mergeSettings } from '../../model/settings-merge.ts';
 import type { FetchedChannel } from '../../observe/channel.ts';
 import { observeCandidate, observeContainers, observeEngine } from '../../observe/engine.ts';
 import { observeInstall, pathsOf } from '../../observe/install.ts';
 import { observeBackups, observeLocalImages, observeOperators, observeReleases } from '../../observe/kept.ts';
 import { type FetchedRelease, fetchRelease, readReleaseText } from '../../observe/release.ts';
 import { observeSelf } from '../../observe/self.ts';
+import { observeSettings } from '../../observe/settings.ts';
 import { backupsFolder } from '../../plan/data.ts';
 import { planUpgrade } from '../../plan/upgrade.ts';
 import { type Context, isSet } from '../command.ts';
-import { answersFor, generateSecrets, givenNames } from './answers.ts';
+import { answersFor, givenNames, makeSecrets } from './answers.ts';
 import { prepareLaunching } from './launching.ts';
 import { backupPlaces, refuseUnfit, refuseUnset } from './preflight.ts';
 import { nextRecord, refuseOtherSecrets } from './record.ts';
@@ -34,6 +45,9 @@ export interface Hop {
   readonly from: string;
   readonly to: string;
   readonly planned: Planned;
+  readonly variables: Variables;
+  /** Secrets that are new in this release. */
+  readonly generated: ReadonlyMap<string, string>;
   readonly operator: Digest;
   readonly recheck: () => Promise<Digest>;
 }
@@ -55,13 +69,15 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
   const { manifest } = bundle;
   const install = await observeInstall(root, pathsOf(manifest));
   const start = !isSet(context.flags, 'no-start');
-  if (start) await refuseUnfit(context, { manifest, root, project: record.project, ports: [], backup: backupPlaces(before) });
-  const env = await mergeSettings(context, install, bundle);
-  const values = envValues(env.file);
+  if (start)
+    await refuseUnfit(context, { manifest, root, project: record.project, ports: [], hosts: record.hosts, backup: backupPlaces(before) });
+  refuseOtherSecrets(record, settingsValues(before.settings, before.manifest.env));
+  const env = await decideSettings(context, install, bundle);
+  const values = settingsValues(env.settings, manifest.env);
   refuseOtherSecrets(record, values);
-  const texts = await candidateTexts(install, bundle, cache, env.file);
+  const texts = await candidateTexts(install, bundle, cache);
   const [next, present] = await Promise.all([
-    observeCandidate(world, root, { project: install.project, texts }),
+    observeCandidate(world, root, { project: install.project, texts, settings: env.settings }),
     start ? observeEngine(world, root, install.project) : undefined,
   ]);
   refuseUnset(next.unset);
@@ -97,7 +113,7 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
     target: manifest,
     targetDigest: release.manifest,
     extra: extras.files,
-    environment: digestOf(envText(env.file)),
+    settings: settingsFiles(env.settings),
     values,
     record: digestOf(recordText),
     features: env.features,
@@ -118,7 +134,7 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
     ...releaseContents(cache, manifest),
     ...extras.contents,
     ...launching.contents,
-    [wish.environment, { text: envText(env.file) }],
+    ...settingsContents(env.settings),
     [wish.record, { text: recordText }],
   ]);
   const recheck = async (): Promise<Digest> =>
@@ -128,6 +144,8 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
     from: record.version,
     to: manifest.version,
     planned: { plan, contents },
+    variables: manifest.env,
+    generated: env.generated,
     operator: await observeSelf(context.file),
     recheck,
   };
@@ -140,44 +158,59 @@ export function keptContents(install: InstallFacts): [Digest, Content][] {
 }
 
 interface Settings {
-  readonly file: EnvFile;
+  readonly settings: Documents;
+  readonly generated: ReadonlyMap<string, string>;
   readonly features: readonly string[];
 }
 
 /** Keeps what the person wrote; asks only for what this release newly requires. */
-async function mergeSettings(context: Context, install: InstallFacts, bundle: FetchedRelease): Promise<Settings> {
+async function decideSettings(context: Context, install: InstallFacts, bundle: FetchedRelease): Promise<Settings> {
   const { manifest } = bundle;
-  const variables = { current: install.env, oldVariables: install.manifest.env, newVariables: manifest.env };
-  const today = envValues(install.env);
+  const variables = { oldVariables: install.manifest.env, newVariables: manifest.env };
+  const current = await observeSettings(install.root, homesOf(install.manifest.env, manifest.env));
+  const today = new Map([...settingsValues(current, manifest.env), ...settingsValues(current, install.manifest.env)]);
   const isNew = (name: string): boolean => !today.has(name) && !today.has(manifest.env[name]?.renamedFrom ?? name);
   const said = await givenNames(context);
   const answers = await answersFor(context, { manifest, today: todaysAnswers(install, manifest) });
   const given = new Map([...answers.values].filter(([name]) => isNew(name) || said.has(name)));
-  const generated = generateSecrets(manifest.env, secretsToGenerate({ ...variables, answers: given }), context.world);
-  const merged = mergeEnv({ ...variables, answers: given, generated, features: answers.features, version: manifest.version });
+  const names = secretsToGenerate({ ...variables, values: today, answers: given });
+  const values = new Map([...renamedValues(today, manifest), ...given]);
+  const { generated, derived } = makeSecrets(
+    { variables: manifest.env, names, before: renamedValues(today, manifest), values, given: said, origins: install.record.derived ?? {} },
+    context.world,
+  );
+  const told = new Map([...given, ...derived]);
+  const merged = mergeSettings({ ...variables, current, answers: told, generated, features: answers.features, version: manifest.version });
   if (merged.missing.length > 0)
     throw new ToolError('E_ANSWER', `${merged.missing.join(', ')}: this release needs a value`, {
       hint: 'Give it with --set NAME=VALUE, or write it into .env.',
     });
   const known = [...allProfiles(install.manifest.features), ...allProfiles(manifest.features)];
-  return {
-    file: setCompose(merged.file, { project: install.record.project, profiles: profilesOf(manifest.features, answers.features), known }),
-    features: answers.features,
-  };
+  const profiles = profilesOf(manifest.features, answers.features);
+  const main = setCompose(documentOf(merged.settings, MAIN_ENV), { project: install.record.project, profiles, known });
+  return { settings: new Map([...merged.settings, [MAIN_ENV, main] as const]), features: answers.features, generated };
+}
+
+/** Today's values under the names that the release gives them. */
+function renamedValues(today: ReadonlyMap<string, string>, manifest: Manifest): Map<string, string> {
+  const renamed = Object.entries(manifest.env).flatMap(([name, { renamedFrom = name }]): [string, string][] => {
+    const value = today.get(name) ?? today.get(renamedFrom);
+    return value === undefined ? [] : [[name, value]];
+  });
+  return new Map([...today, ...renamed]);
 }
 
 /** What is set already counts as given, so that nobody is asked for it again; a feature that is new is on when it is on by default. */
 function todaysAnswers(install: InstallFacts, manifest: Manifest): Map<string, string> {
   const features = carriedFeatures(install.manifest.features, manifest.features, install.record.features);
-  const values = [...envValues(install.env)].filter(([name]) => manifest.env[name] !== undefined);
+  const values = [...settingsValues(install.settings, install.manifest.env)].filter(([name]) => manifest.env[name] !== undefined);
   return new Map([...values, ['FEATURES', features.join(',')]]);
 }
 
 /** Compose files of the release; a compose file that the person changed, and the release did not, stays theirs. */
-async function candidateTexts(install: InstallFacts, bundle: FetchedRelease, cache: string, env: EnvFile): Promise<Map<string, string>> {
+async function candidateTexts(install: InstallFacts, bundle: FetchedRelease, cache: string): Promise<Map<string, string>> {
   const path = 'docker-compose.yml';
   const shipped = (manifest: typeof bundle.manifest): Digest | undefined => manifest.files.find((file) => file.path === path)?.sha256;
-  const texts = new Map([['.env', envText(env)]]);
-  if (shipped(install.manifest) !== shipped(bundle.manifest)) texts.set(path, await readReleaseText(bundle, cache, path));
-  return texts;
+  if (shipped(install.manifest) === shipped(bundle.manifest)) return new Map();
+  return new Map([[path, await readReleaseText(bundle, cache, path)]]);
 }

@@ -2,9 +2,7 @@
 import { join } from 'node:path';
 import type { ChannelRelease } from '../../model/channel.ts';
 import { type Digest, digestOf } from '../../model/digest.ts';
-import { type EnvFile, envText, envValues, parseEnvFile } from '../../model/env-file.ts';
-import { mergeEnv } from '../../model/env-merge.ts';
-import { renderEnv, setCompose } from '../../model/env-render.ts';
+import { setCompose } from '../../model/env-render.ts';
 import { ToolError } from '../../model/error.ts';
 import { allProfiles, profilesOf } from '../../model/feature.ts';
 import { fingerprintSite } from '../../model/fingerprint.ts';
@@ -13,13 +11,16 @@ import { type Manifest, parseProductName } from '../../model/manifest.ts';
 import { parsePublicKey } from '../../model/minisign.ts';
 import { momentOf } from '../../model/parse.ts';
 import type { Content } from '../../model/plan.ts';
+import { documentOf, homesOf, MAIN_ENV, type Settings, settingsContents, settingsFiles, settingsValues } from '../../model/settings.ts';
+import { firstSettings } from '../../model/settings-merge.ts';
 import type { FetchedChannel } from '../../observe/channel.ts';
 import { observeCandidate, observeContainers, observeVolumes } from '../../observe/engine.ts';
-import { observeFiles, observeProject, pathsOf, readEnvironment, readRecord } from '../../observe/install.ts';
+import { isThere, observeFiles, observeProject, pathsOf, readRecord } from '../../observe/install.ts';
 import { type FetchedRelease, fetchRelease, readReleaseText } from '../../observe/release.ts';
 import { chooseRelease, observeChannel } from '../../observe/remote.ts';
 import { makeScratch } from '../../observe/scratch.ts';
 import { observeSelf } from '../../observe/self.ts';
+import { observeSettings } from '../../observe/settings.ts';
 import { planInstall } from '../../plan/install.ts';
 import { planToJson, planToText } from '../../show/plan.ts';
 import { carryOut, refuseOpenJournal, throwUnlessDone } from '../carry-out.ts';
@@ -34,7 +35,7 @@ import {
   textFlag,
   textFlags,
 } from '../command.ts';
-import { ANSWER_FLAGS, answersFor, generateSecrets, openSecrets } from './answers.ts';
+import { ANSWER_FLAGS, answersFor, makeSecrets, openSecrets } from './answers.ts';
 import { defaultFolder, FOLDER_FLAG } from './folder.ts';
 import { handOver } from './hand-over.ts';
 import { installedAlready } from './installed-already.ts';
@@ -42,6 +43,7 @@ import { changeRuntime, prepareLaunching } from './launching.ts';
 import { portsOf, refuseUnfit, refuseUnset } from './preflight.ts';
 import { newRecord, refuseOtherIdentity, refuseOtherSecrets } from './record.ts';
 import { releaseContents, releaseExtras } from './release-files.ts';
+import { revealSecrets } from './reveal.ts';
 
 const FLAGS = {
   ...FOLDER_FLAG,
@@ -117,13 +119,13 @@ async function installRelease(site: Site): Promise<CommandResult> {
   const { context, root, bundle, start, project, release } = site;
   const { world } = context;
   const { manifest } = bundle;
-  if (start) await refuseUnfit(context, { manifest, root, project, ports: [] });
+  if (start) await refuseUnfit(context, { manifest, root, project, ports: [], hosts: textFlags(context.flags, 'releases') });
   const env = await makeEnvironment(site);
-  const values = envValues(env.file);
+  const values = settingsValues(env.settings, manifest.env);
   if (site.known !== undefined) refuseOtherSecrets(site.known, values);
   if (start) await refuseUnfit(context, { manifest, root, project, ports: portsOf(manifest, values, env.features) });
-  const compose = await observeProject(root, project, env.file);
-  const next = await observeCandidate(world, root, { project: compose, texts: await composeTexts(site, env.file) });
+  const compose = await observeProject(root, project, documentOf(env.settings, MAIN_ENV));
+  const next = await observeCandidate(world, root, { project: compose, texts: await composeTexts(site), settings: env.settings });
   refuseUnset(next.unset);
   const found = await observeFiles(root, pathsOf(manifest));
   const containers = start ? await observeContainers(world, root, project) : [];
@@ -159,7 +161,7 @@ async function installRelease(site: Site): Promise<CommandResult> {
     basedOn,
     target: manifest,
     extra: extras.files,
-    environment: digestOf(envText(env.file)),
+    settings: settingsFiles(env.settings),
     record: digestOf(recordText),
     features: env.features,
     start,
@@ -178,7 +180,7 @@ async function installRelease(site: Site): Promise<CommandResult> {
     ...releaseContents(site.cache, manifest),
     ...extras.contents,
     ...launching.contents,
-    [wish.environment, { text: envText(env.file) }],
+    ...settingsContents(env.settings),
     [wish.record, { text: recordText }],
   ]);
   const recheck = async (): Promise<Digest> =>
@@ -193,6 +195,7 @@ async function installRelease(site: Site): Promise<CommandResult> {
   if (carried.outcome === 'planned')
     return { fields: { plan: planToJson(plan) }, text: planToText(plan), ...(isSet(context.flags, 'exit-code') ? { exit: 4 } : {}) };
   throwUnlessDone(carried);
+  revealSecrets(context, manifest.env, env.generated);
   return {
     fields: { product: manifest.product, version: manifest.version, folder: root, outcome: 'installed' },
     text: welcome(manifest, { root, start, command: launching.fields.launcher ?? join(root, manifest.cli) }),
@@ -200,47 +203,48 @@ async function installRelease(site: Site): Promise<CommandResult> {
 }
 
 interface Environment {
-  readonly file: EnvFile;
+  readonly settings: Settings;
   readonly features: readonly string[];
+  readonly generated: ReadonlyMap<string, string>;
   readonly rootExists: boolean;
 }
 
-/** A `.env` that lies there from an earlier install keeps its values: the data was made with its secrets. */
+/** Env files that lie there from an earlier install keep their values: the data was made with their secrets. */
 async function makeEnvironment(site: Site): Promise<Environment> {
   const { context, root, bundle, project } = site;
   const { manifest } = bundle;
   const { world } = context;
-  const existing = await readEnvironment(root);
-  const current = parseEnvFile(existing.text ?? '', join(root, '.env'));
-  const today = envValues(current);
+  const found = await observeSettings(root, homesOf(manifest.env));
+  const today = settingsValues(found, manifest.env);
   const answers = await answersFor(context, { manifest, defaults: today });
   const values = new Map([...answers.values, ...[...today].filter(([name]) => manifest.env[name]?.secret !== undefined)]);
   const open = openSecrets(manifest, values);
   if (site.start) await refuseLostSecrets(site, open);
-  const generated = generateSecrets(manifest.env, open, world);
-  const settings = {
+  const { generated, derived } = makeSecrets(
+    {
+      variables: manifest.env,
+      names: open,
+      before: today,
+      values,
+      given: new Set(answers.values.keys()),
+      origins: site.known?.derived ?? {},
+    },
+    world,
+  );
+  const { title, version } = manifest;
+  const wanted = { variables: manifest.env, answers: new Map([...values, ...derived]), generated, features: answers.features };
+  const settings = firstSettings({ ...wanted, found, title, version });
+  const main = setCompose(documentOf(settings, MAIN_ENV), {
     project,
     profiles: profilesOf(manifest.features, answers.features),
     known: allProfiles(manifest.features),
-  };
-  if (existing.text === undefined) {
-    const header = `Settings of ${manifest.title}. Yours to edit; upgrades keep what you write here.`;
-    return {
-      file: setCompose(renderEnv({ variables: manifest.env, values: new Map([...values, ...generated]), header }), settings),
-      features: answers.features,
-      rootExists: existing.rootExists,
-    };
-  }
-  const merged = mergeEnv({
-    current,
-    oldVariables: {},
-    newVariables: manifest.env,
-    answers: values,
-    generated,
-    features: answers.features,
-    version: manifest.version,
   });
-  return { file: setCompose(merged.file, settings), features: answers.features, rootExists: existing.rootExists };
+  return {
+    settings: new Map([...settings, [MAIN_ENV, main] as const]),
+    features: answers.features,
+    generated,
+    rootExists: await isThere(root),
+  };
 }
 
 /** Data without its key is lost data: a new secret beside an old volume would make it unreadable. */
@@ -259,12 +263,8 @@ async function refuseLostSecrets(site: Site, open: readonly string[]): Promise<v
   );
 }
 
-async function composeTexts(site: Site, env: EnvFile): Promise<Map<string, string>> {
-  const compose = await readReleaseText(site.bundle, site.cache, 'docker-compose.yml');
-  return new Map([
-    ['docker-compose.yml', compose],
-    ['.env', envText(env)],
-  ]);
+async function composeTexts(site: Site): Promise<Map<string, string>> {
+  return new Map([['docker-compose.yml', await readReleaseText(site.bundle, site.cache, 'docker-compose.yml')]]);
 }
 
 function hostsOf(site: Site): readonly string[] {

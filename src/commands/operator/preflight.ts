@@ -17,6 +17,8 @@ export interface FitWish {
   readonly root: string;
   readonly project: string;
   readonly ports: readonly { readonly port: number; readonly protocol: 'tcp' | 'udp' }[];
+  /** Where releases come from: its clock is compared, and registries are asked. Absent = only this machine is looked at. */
+  readonly hosts?: readonly string[];
   /** The data that will be backed up, and where to; none before there is an install. */
   readonly backup?: BackupPlaces;
 }
@@ -45,10 +47,18 @@ export async function refuseUnfit(context: Context, wish: FitWish): Promise<void
 
 /** All findings, for `doctor`. */
 export async function findUnfit(context: Context, wish: FitWish): Promise<readonly PreflightFinding[]> {
-  const { manifest, root, project, ports, backup } = wish;
+  const { manifest, root, project, ports, backup, hosts } = wish;
   const images = manifest.images.map(({ reference, digest }) => ({ pinned: `${reference}@${digest}`, digest }));
   const { data = { paths: [], volumes: [] }, folder: backups = '.' } = backup ?? {};
-  const machine = await observeMachine(context.world, { root, project, ports, images, data, backups });
+  const machine = await observeMachine(context.world, {
+    root,
+    project,
+    ports,
+    images,
+    data,
+    backups,
+    ...(hosts === undefined ? {} : { hosts }),
+  });
   return preflight({ manifest, root, project }, machine);
 }
 

@@ -7,6 +7,7 @@ import { INSTALL_TYPE, type InstallRecord, type OperationRecord, type SecretPrin
 import type { Manifest } from '../../model/manifest.ts';
 import type { World } from '../../model/seams.ts';
 import { matchesFingerprint, takeFingerprint } from '../../model/secret.ts';
+import { originOf } from '../../model/secret-rule.ts';
 import type { Trust } from '../../model/trust.ts';
 import { compareVersions, parseVersion } from '../../model/version.ts';
 import type { Launching } from './launching.ts';
@@ -44,6 +45,7 @@ export function newRecord(wish: NewRecord, world: World): InstallRecord {
     volumes: dataVolumes(manifest, config),
     features,
     secrets: fingerprints(manifest, wish.values, {}, world),
+    ...originsOf(manifest, wish.values, {}, world),
     held: [],
     installed: at,
     ...wish.launching,
@@ -57,15 +59,17 @@ export interface NextRecord
 /** The record after an upgrade or a change of answers. */
 export function nextRecord(before: InstallRecord, wish: NextRecord, world: World): InstallRecord {
   const { manifest, manifestDigest, trust, config, features, values, operation } = wish;
-  const { runtime: _, ...kept } = before; // an upgrade says anew which Node.js it runs on
+  const { derived, ...others } = before;
+  const { runtime: _, ...kept } = others; // an upgrade says anew which Node.js it runs on
   const changed = {
-    ...(wish.launching === undefined ? before : { ...kept, ...wish.launching }),
+    ...(wish.launching === undefined ? others : { ...kept, ...wish.launching }),
     version: manifest.version,
     manifest: manifestDigest,
     trust,
     volumes: { ...before.volumes, ...dataVolumes(manifest, config) },
     features,
     secrets: fingerprints(manifest, values, before.secrets, world),
+    ...originsOf(manifest, values, derived ?? {}, world),
     held: before.held.filter((version) => version !== manifest.version),
   };
   return withOperation(changed, operation);
@@ -129,4 +133,20 @@ function fingerprints(
     if (variable.immutable === true && value !== '') prints[name] = known ?? takeFingerprint(value, world.random);
   }
   return prints;
+}
+
+/** What derived secrets are made from, as fingerprints: known ones stay as long as they fit. */
+function originsOf(
+  manifest: Manifest,
+  values: ReadonlyMap<string, string>,
+  before: Readonly<Record<string, SecretPrint>>,
+  world: World,
+): Pick<InstallRecord, 'derived'> {
+  const prints = Object.entries(manifest.env).flatMap(([name, { secret }]): [string, SecretPrint][] => {
+    const origin = values.get(originOf(secret) ?? '') ?? '';
+    const known = before[name];
+    if (origin === '' || (values.get(name) ?? '') === '') return [];
+    return [[name, known !== undefined && matchesFingerprint(origin, known) ? known : takeFingerprint(origin, world.random)]];
+  });
+  return prints.length === 0 ? {} : { derived: Object.fromEntries(prints) };
 }

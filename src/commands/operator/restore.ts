@@ -10,6 +10,7 @@ import { pristineFolder } from '../../model/layout.ts';
 import { type Manifest, parseManifest } from '../../model/manifest.ts';
 import { momentOf } from '../../model/parse.ts';
 import type { Content, DataToCopy, FileToWrite } from '../../model/plan.ts';
+import { homesOf } from '../../model/settings.ts';
 import { unpackBackupFiles } from '../../observe/backup-files.ts';
 import { observeCandidate, observeContainers, observeEngine } from '../../observe/engine.ts';
 import { observeInstall, readText } from '../../observe/install.ts';
@@ -17,6 +18,7 @@ import type { KeptBackup } from '../../observe/kept.ts';
 import { observeBackups } from '../../observe/kept.ts';
 import { makeScratch } from '../../observe/scratch.ts';
 import { observeSelf } from '../../observe/self.ts';
+import { observeSettings } from '../../observe/settings.ts';
 import { backupPath, backupsFolder, dataToCopy } from '../../plan/data.ts';
 import { imagesToPull } from '../../plan/release-steps.ts';
 import { planRestore } from '../../plan/restore.ts';
@@ -71,9 +73,10 @@ async function restoreFrom(context: Context, root: string, backup: KeptBackup): 
     at,
   });
   const texts = new Map<string, string>();
-  for (const name of ['.env', ...install.project.files])
+  for (const name of install.project.files)
     if (files.some((file) => file.path === name)) texts.set(name, (await readText(join(scratch, 'files', name))) ?? '');
-  const next = await observeCandidate(world, root, { project: install.project, texts });
+  const settings = await observeSettings(join(scratch, 'files'), homesOf(target.env));
+  const next = await observeCandidate(world, root, { project: install.project, texts, settings });
   refuseUnset(next.unset);
   const image = imagesToPull(target)[0]?.pinned ?? '';
   const presentItems = dataToCopy({ manifest: install.manifest, config: engine.config, volumes: engine.volumes, image, forUpgrade: false });

@@ -1,12 +1,16 @@
 // status: what runs here, and what is newer. Rule: only looks; a host that does not answer is a line, not a failure.
+import { envValues } from '../../model/env-file.ts';
 import { ToolError } from '../../model/error.ts';
 import type { ContainerFact, InstallFacts } from '../../model/facts.ts';
 import type { Manifest } from '../../model/manifest.ts';
+import { momentOf } from '../../model/parse.ts';
 import { type Standing, standingOf } from '../../model/standing.ts';
 import { parseVersion } from '../../model/version.ts';
 import { observeContainers } from '../../observe/engine.ts';
 import { observeInstall } from '../../observe/install.ts';
+import { observeBackups } from '../../observe/kept.ts';
 import { newerThan, observeChannel } from '../../observe/remote.ts';
+import { backupsFolder } from '../../plan/data.ts';
 import { localEdits } from '../../plan/files.ts';
 import { type ServiceLine, statusToText } from '../../show/status.ts';
 import { type Command, type CommandResult, type Context, type FlagTable, isSet, refusePositionals } from '../command.ts';
@@ -27,6 +31,7 @@ async function run(context: Context): Promise<CommandResult> {
     .map((each) => serviceLine(each, manifest))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
   const open = install.openOperation;
+  const backups = await observeBackups(root, backupsFolder(manifest, envValues(install.env)));
   const fields = {
     product: record.product,
     version: record.version,
@@ -38,8 +43,11 @@ async function run(context: Context): Promise<CommandResult> {
     openOperation: open === undefined ? null : { id: open.id, command: open.command, at: open.at },
     localEdits: localEdits(manifest, install.files),
     held: record.held,
+    lastBackup: backups.at(-1)?.at ?? null,
+    backups: backups.length,
   };
-  return { fields, text: statusToText({ ...fields, title: manifest.title, remoteTrouble: remote.trouble }) };
+  const view = { title: manifest.title, cli: manifest.cli, remoteTrouble: remote.trouble, now: momentOf(context.world.now()) };
+  return { fields, text: statusToText({ ...fields, ...view }) };
 }
 
 interface Remote {
@@ -76,6 +84,7 @@ function serviceLine(container: ContainerFact, manifest: Manifest): ServiceLine 
     state: container.state,
     health,
     image: container.image.replace(/@sha256:[0-9a-f]+$/, ''),
+    ...(container.state === 'running' ? { since: container.startedAt } : {}),
     digest: /@(sha256:[0-9a-f]{64})$/.exec(container.image)?.[1] ?? null,
   };
 }

@@ -28,6 +28,7 @@ import { handOver } from './hand-over.ts';
 import { holdVersion } from './hold.ts';
 import { type Hop, prepareHop } from './hop.ts';
 import { changeRuntime } from './launching.ts';
+import { revealSecrets } from './reveal.ts';
 
 const FLAGS = {
   ...FOLDER_FLAG,
@@ -114,6 +115,7 @@ async function takeHop(context: Context, { root, fetched, release, lock }: HopWi
     };
   }
   const downtimeMs = downtime.total();
+  if (carried.outcome === 'done') revealSecrets(context, hop.variables, hop.generated);
   if (carried.outcome === 'undone') await endBack(context, hop, carried);
   throwUnlessDone(carried, { ...fieldsOf(hop), ...(carried.outcome === 'failed' ? { outcome: 'upgraded' } : {}) });
   return {

@@ -1,0 +1,81 @@
+// Other env files for the release that is installed: shown, then done. Rule: restarts only what must, and what cannot be done changes nothing.
+import { type Digest, digestOf } from '../../model/digest.ts';
+import { ToolError } from '../../model/error.ts';
+import type { ContainerFact, InstallFacts } from '../../model/facts.ts';
+import { fingerprintInstall } from '../../model/fingerprint.ts';
+import { type InstallRecord, printInstall } from '../../model/install.ts';
+import { momentOf } from '../../model/parse.ts';
+import type { Content } from '../../model/plan.ts';
+import { type Settings, settingsContents, settingsFiles, settingsValues } from '../../model/settings.ts';
+import { observeCandidate, observeContainers, observeEngine } from '../../observe/engine.ts';
+import { observeInstall } from '../../observe/install.ts';
+import { observeSelf } from '../../observe/self.ts';
+import type { UpgradeWish } from '../../plan/course.ts';
+import { planRotate, type Rotation } from '../../plan/rotate-secret.ts';
+import { planUpgrade } from '../../plan/upgrade.ts';
+import { type Carried, carryOut, throwUnlessDone } from '../carry-out.ts';
+import type { Context } from '../command.ts';
+import { keptContents } from './hop.ts';
+import { refuseUnset } from './preflight.ts';
+import { nextRecord, refuseOtherSecrets } from './record.ts';
+
+export interface SettingsChange {
+  readonly command: 'configure' | 'rotate';
+  readonly install: InstallFacts;
+  readonly settings: Settings;
+  readonly features: readonly string[];
+  /** False: no container is touched. */
+  readonly start: boolean;
+  /** The secret that may differ from what the data was made with. */
+  readonly rotated?: Rotation;
+}
+
+const OUTCOMES = { configure: 'configured', rotate: 'rotated' } as const;
+
+/** Plans the change, shows it and carries it out; throws unless it was done or only shown. */
+export async function changeSettings(context: Context, change: SettingsChange): Promise<Carried> {
+  const { install, settings, features, start, command, rotated } = change;
+  const { world } = context;
+  const { root, manifest, project } = install;
+  const record = withoutSecret(install.record, rotated?.name);
+  const values = settingsValues(settings, manifest.env);
+  refuseOtherSecrets(record, values);
+  const next = await observeCandidate(world, root, { project, texts: new Map(), settings });
+  refuseUnset(next.unset);
+  const engine = start
+    ? await observeEngine(world, root, project)
+    : { containers: [], volumes: Object.values(record.volumes), config: next };
+  if (rotated?.rotate !== undefined) refuseNotRunning(rotated.rotate.service, engine.containers);
+  const at = momentOf(world.now());
+  const id = `${command}-${world.random(8).toString('hex')}`;
+  const operation = { id, command, from: record.version, to: record.version, outcome: OUTCOMES[command], at };
+  const same = { manifest, manifestDigest: record.manifest, trust: record.trust };
+  const recordText = printInstall(nextRecord(record, { ...same, config: next, features, values, operation }, world));
+  const basedOn = fingerprintInstall(install, engine.containers);
+  const wish: UpgradeWish = {
+    ...{ command: 'configure', id, operation: id, at, basedOn, target: manifest, targetDigest: record.manifest, extra: [] },
+    ...{ settings: settingsFiles(settings), values, record: digestOf(recordText), features, start },
+  };
+  const facts = { install, engine, next, backups: [], releases: [], operators: [], localImages: [] };
+  const plan = rotated === undefined ? planUpgrade(wish, facts) : planRotate(wish, facts, rotated);
+  const contents = new Map<Digest, Content>([...keptContents(install), ...settingsContents(settings), [wish.record, { text: recordText }]]);
+  const recheck = async (): Promise<Digest> =>
+    fingerprintInstall(await observeInstall(root), start ? await observeContainers(world, root, record.project) : []);
+  const carried = await carryOut({ plan, contents }, context, {
+    ...{ root, recheck, operator: await observeSelf(context.file), program: context.file },
+  });
+  if (carried.outcome !== 'planned') throwUnlessDone(carried);
+  return carried;
+}
+
+/** The record without a secret's fingerprint: a new one is taken. */
+function withoutSecret(record: InstallRecord, name: string | undefined): InstallRecord {
+  return { ...record, secrets: Object.fromEntries(Object.entries(record.secrets).filter(([known]) => known !== name)) };
+}
+
+function refuseNotRunning(service: string, containers: readonly ContainerFact[]): void {
+  if (containers.some((each) => each.service === service && !each.oneOff && each.state === 'running')) return;
+  throw new ToolError('E_POLICY', `${service} does not run, and only it can take a new value into use`, {
+    hint: 'Run `start` first, then try again.',
+  });
+}
