@@ -148,9 +148,13 @@ const variable = z.strictObject({
   when: part.when.optional(),
   deprecated: text.optional(),
   renamedFrom: part.variableName.optional(),
-  reveal: z.literal('once').optional(),
-  file: part.pathInside.optional(),
-  rotate: serviceCommand.optional(),
+  reveal: z.literal('once').optional().describe('Shown to the person at the terminal when it was generated, and nowhere else'),
+  file: part.pathInside.optional().describe('The env file it lives in, such as env/api.env; services read it with env_file. Default .env'),
+  rotate: serviceCommand
+    .optional()
+    .describe(
+      'Takes the new value, one line on stdin, into use; again with the same value it does no harm, and when it fails the former one stays',
+    ),
 });
 
 const port = either('a port number or "{{VARIABLE}}"', [part.portNumber, part.portText]);

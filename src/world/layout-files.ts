@@ -7,7 +7,7 @@ import { type Digest, hexOf } from '../model/digest.ts';
 import { systemCode, ToolError } from '../model/error.ts';
 import { EMPTY_LAYOUT, LAYOUT_VERSION, type LayoutIndex, parseLayoutIndex, printLayoutIndex } from '../model/image-layout.ts';
 import { parseFields, parseJson } from '../model/parse.ts';
-import { makeFolder, namesIn, syncFolder, writeNew } from './folder-files.ts';
+import { makeFolder, namesIn, syncFolder } from './folder-files.ts';
 import { cannotWrite } from './http-download.ts';
 
 /** A layout's folder, as far as one process writes it. */
@@ -55,7 +55,8 @@ export async function prepareLayout(files: LayoutFiles): Promise<void> {
     await refuseLinks(folder);
     await removeForgotten(join(folder, PARTS));
     if (known !== undefined) return;
-    await writeFile(files, join(folder, 'index.json'), printLayoutIndex(EMPTY_LAYOUT));
+    if ((await statusOf(join(folder, 'index.json'))) === undefined)
+      await writeFile(files, join(folder, 'index.json'), printLayoutIndex(EMPTY_LAYOUT));
     await writeFile(files, join(folder, 'oci-layout'), JSON.stringify({ imageLayoutVersion: LAYOUT_VERSION }));
   });
 }
@@ -93,10 +94,19 @@ export async function writeBlobFile(files: LayoutFiles, digest: Digest, content:
   const part = join(files.folder, PARTS, `${hexOf(digest)}.${files.random(6).toString('hex')}`);
   try {
     await writePart(part, content);
-    await refusing(files.folder, () => rename(part, blobPath(files.folder, digest)));
+    await refusing(files.folder, () => nameBlob(files, part, digest));
     await removeParts(files.folder, digest);
   } finally {
     await rm(part, { force: true });
+  }
+}
+
+/** Somebody else who wrote the same blob first has removed our part of it: then it is there. */
+async function nameBlob(files: LayoutFiles, part: string, digest: Digest): Promise<void> {
+  try {
+    await rename(part, blobPath(files.folder, digest));
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT' || (await blobSize(files, digest)) === undefined) throw error;
   }
 }
 
@@ -111,12 +121,21 @@ async function writePart(part: string, content: AsyncIterable<Buffer>): Promise<
   try {
     for await (const batch of batches(content)) await refusing(part, () => writeAll(file, batch));
     await refusing(part, async () => {
-      await file.chmod(0o644); // whatever the umask says
+      await file.chmod(0o644).catch(passIfNoModes); // whatever the umask says
       await file.sync();
     });
   } finally {
     await file.close();
   }
+}
+
+/** Sticks that images are carried on know no modes. */
+function passIfNoModes(error: unknown): void {
+  if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP'].includes(systemCode(error) ?? '')) throw error;
+}
+
+async function* once(text: string): AsyncGenerator<Buffer> {
+  yield Buffer.from(text);
 }
 
 /** Small chunks together: one system call for a mebibyte is what disks are fast with. */
@@ -142,7 +161,7 @@ async function writeAll(file: FileHandle, batch: readonly Buffer[]): Promise<voi
 async function writeFile({ folder, random }: LayoutFiles, path: string, text: string): Promise<void> {
   const part = join(folder, PARTS, random(9).toString('hex'));
   try {
-    await writeNew(part, text);
+    await writePart(part, once(text));
     await rename(part, path);
   } finally {
     await rm(part, { force: true });

@@ -9,11 +9,6 @@ import type { RegistrySource, RegistryTarget, StoredManifest } from '../model/re
 import { type Ask, reasonOf, refusedAnswer } from './registry-session.ts';
 import { nextPage } from './registry-tags.ts';
 
-export interface Referrers {
-  readonly list: RegistrySource['listReferrers'];
-  readonly put: RegistryTarget['putReferrer'];
-}
-
 /** How one kind of place reads and writes manifests. */
 export interface ReferrerPlace {
   readonly list: RegistrySource['listReferrers'];

@@ -9,6 +9,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 
 export interface DockerRegistry {
   readonly host: string;
+  /** Where it keeps the bytes of a blob. */
+  readonly blobFile: (digest: string) => string;
   readonly close: () => Promise<void>;
 }
 
@@ -36,6 +38,10 @@ export async function startDockerRegistry({ login = false } = {}): Promise<Docke
   await untilItAnswers(host);
   return {
     host,
+    blobFile: (digest) => {
+      const hex = digest.slice('sha256:'.length);
+      return join(folder, 'data/docker/registry/v2/blobs/sha256', hex.slice(0, 2), hex, 'data');
+    },
     close: async () => {
       child.kill('SIGKILL');
       await ended;

@@ -58,4 +58,10 @@ describe('the order of image tags', () => {
     for (const text of ['1-'.repeat(64), '1.'.repeat(64), `${'1T'.repeat(63)}a`, 'a'.repeat(100_000)]) shapeOfTag(text);
     expect(performance.now() - start).toBeLessThan(50);
   });
+
+  test('signatures and lists of referrers are no versions', () => {
+    const hex = '9'.repeat(64);
+    const beside = [`sha256-${hex}`, `sha256-${hex}.sig`, `sha256-${'1'.repeat(64)}.att`, `sha256-${'a'.repeat(64)}.sbom`];
+    for (const current of ['3.19', 'v1.2.3', '16-alpine', 'sha-12', '1']) expect(newerTag(current, beside), current).toBeUndefined();
+  });
 });

@@ -160,14 +160,16 @@ describe.skipIf(!hasDockerRegistry())('images mirror with a folder', () => {
     const site = await startDockerRegistry();
     try {
       await writeProduct({ core: [entry] }, `${site.host}/acme`);
-      expect((await exported()).code).toBe(0);
+      const out = await exported();
+      expect(out.code, out.stderr + out.stdout).toBe(0);
       const names = await readFile(join(folder, 'index.json'), 'utf8');
       expect(names).toContain(`"${image.reference}"`);
       expect(names).toContain(`"${source}@${image.digest}"`);
       const end = await mirror('--from', 'oci:images');
       expect(end.code, end.stderr).toBe(0);
       await writeProduct({ core: [{ source, as: 'all', tags: ['/./'] }] }, `${site.host}/acme`);
-      expect((await mirror('--from', 'oci:images')).code).toBe(0);
+      const all = await mirror('--from', 'oci:images');
+      expect(all.code, all.stderr).toBe(0);
       for (const name of ['renamed:stable', 'renamed:pinned', `all:${image.tag}`]) {
         const answer = await fetch(`http://${site.host}/v2/acme/${name.replace(':', '/manifests/')}`, { headers: { accept: TYPES } });
         expect(answer.headers.get('docker-content-digest'), name).toBe(image.digest);

@@ -227,6 +227,18 @@ describe('what belongs to an image', () => {
     await expectSigned(image, to);
   });
 
+  test('goes with an own image into another repository, by images alias', async () => {
+    const to = await fake();
+    const image = await pushSignedImage({ ...to, repository: `${home()}/own`, tag: '1.0' });
+    const own = { app: { repository: 'own' } };
+    const product = { schema: 1, product: 'acme', release: { tag: 'v{version}' }, images: { registry: `${to.host}/${home()}`, own } };
+    await writeFile(join(root, 'slipway.yaml'), JSON.stringify(product));
+    const world = quietWorld({ env: { PATH: process.env.PATH } });
+    const flags = { config: join(root, 'slipway.yaml'), yes: true };
+    await images.run({ world, flags, positionals: ['alias', 'app:1.0', 'tools:1.0'], program: 'slipway', file: import.meta.filename });
+    await expectSigned(image, to, `${home()}/tools`);
+  });
+
   test('goes into a folder with the image and from there into a registry', async () => {
     const [from, to] = [await API(), await API()];
     const image = await push(from);
@@ -323,6 +335,22 @@ describe('--deep', () => {
     expect(rowOf(healed)).toMatchObject({ outcome: 'copied', bytes: `${upstream()} 1.0 arm64`.length });
     expect(await digestAt(to.host, app(), image.arm64.digest)).toBe(image.arm64.digest);
     expect(rowOf(await mirror(from, to, { deep: true })).outcome).toBe('present');
+  });
+
+  test.skipIf(!hasDockerRegistry())('docker-registry: a layer whose file is gone is found and sent again, and nothing else', async () => {
+    const [from, to] = [await API(), await real()];
+    const image = await push(from);
+    await mirror(from, to);
+    const manifest = await fetch(`http://${to.host}/v2/${app()}/manifests/${image.amd64.digest}`, {
+      headers: { accept: '*/*, application/vnd.oci.image.manifest.v1+json' },
+    });
+    const { layers } = (await manifest.json()) as { layers: { digest: string; size: number }[] };
+    const lost = layers[1];
+    await rm(docker.blobFile(lost?.digest ?? ''));
+    expect(rowOf(await mirror(from, to)).outcome).toBe('present');
+    expect(rowOf(await mirror(from, to, { deep: true }))).toMatchObject({ outcome: 'copied', bytes: lost?.size });
+    await expectSigned(image, to);
+    expect(await digestAt(to.host, app(), image.amd64.digest)).toBe(image.amd64.digest);
   });
 
   test('finds a signature that lost its content, and one of a platform that is listed by the registry alone', async () => {

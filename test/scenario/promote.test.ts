@@ -11,6 +11,7 @@ import { runProgram } from '../../src/world/run.ts';
 import { type FakeRegistry, startFakeRegistry } from '../fakes/registry.ts';
 import { entryOf, pushImage, pushIndex } from '../fakes/registry-push.ts';
 import { quietWorld } from '../fakes/release-builder.ts';
+import { listReferrers, refer, sign } from '../fakes/signed-image.ts';
 
 const NAMES = ['api', 'management-api', 'web', 'web-sidecar', 'management-web', 'management-web-sidecar'];
 let registry: FakeRegistry;
@@ -72,6 +73,19 @@ describe('promote', () => {
     }
     const receipt = JSON.parse(await readFile(join(workspace, 'dist/promotions/0.1.15.json'), 'utf8')) as { images: unknown[] };
     expect(receipt.images).toHaveLength(6);
+  });
+
+  test('signatures and what else belongs to an image are the release’s too, and are no versions', async () => {
+    await describeProduct(['api']);
+    const digest = await push('api', '0.1.15-staging.1');
+    const place = { host: registry.host, repository: 'acme/api' };
+    const [tag, signature] = await sign({ ...place, subject: digest });
+    const subject = { digest, mediaType: 'application/vnd.oci.image.index.v1+json', size: 1 };
+    const listed = await refer({ ...place, api: false, subject, artifactType: 'application/spdx+json' });
+    expect((await run()).fields).toMatchObject({ from: '0.1.15-staging.1', images: [{ digest }] });
+    const tags = tagsOf('api');
+    expect([tags.get('0.1.15'), tags.get(tag)]).toEqual([digest, signature]); // both are found by the digest, which is the same
+    expect(await listReferrers(registry.host, 'acme/api', digest)).toMatchObject([{ digest: listed.digest }]);
   });
 
   test('M-3: with --strict the newest N of the one that is behind must be on all', async () => {

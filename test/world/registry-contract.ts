@@ -137,6 +137,23 @@ export function describeRegistryContract(name: string, start: () => Promise<Cont
       expect(await read(blob)).toBe(blob.digest);
     });
 
+    test('two may bring the same blob at once, the slower one too', async () => {
+      const blob = blobOf(randomBytes(1_500_000));
+      const [one, other] = [place.open(), place.open()];
+      let fast: Promise<unknown> = Promise.resolve();
+      const slow = one.putBlob(place.ref, {
+        blob,
+        content: async function* () {
+          yield blob.bytes.subarray(0, 1_200_000);
+          fast = other.putBlob(place.ref, { blob, content: () => chunksOf(blob.bytes) });
+          await fast;
+          yield blob.bytes.subarray(1_200_000);
+        },
+      });
+      await Promise.all([slow, slow.then(() => fast)]);
+      expect(await read(blob)).toBe(blob.digest);
+    });
+
     test.each(['changed', 'cut'] as const)('a blob that is %s on its way is refused before its end', async (how) => {
       const blob = blobOf(randomBytes(900_000));
       await place.open().putBlob(place.ref, { blob, content: () => chunksOf(blob.bytes) });
