@@ -141,3 +141,12 @@ function refusal(where: string, text: string, problem: string): ToolError {
     hint: 'Write it as docker pull takes it, for example docker.io/library/postgres:16-alpine.',
   });
 }
+
+/** The image's name as a typed value; undefined when it is none. */
+export function readRef(reference: string): ImageRef | undefined {
+  try {
+    return parseImageRef(reference, 'image');
+  } catch {
+    return undefined;
+  }
+}

@@ -5,11 +5,14 @@ import { type ImageRef, pinImage, printImageRef } from '../model/image.ts';
 import type { ManifestToCopy } from '../model/image-copy.ts';
 import { INDEX_TYPES, parseManifestParts } from '../model/image-manifest.ts';
 import type { ManifestHead, RegistrySource, RegistryTarget } from '../model/registry.ts';
+import type { KeptManifests } from '../world/kept-manifests.ts';
 import type { Limit } from '../world/limit.ts';
 
 export interface Looking {
   readonly registry: RegistrySource & Pick<RegistryTarget, 'hasBlob'>;
   readonly limit: Limit;
+  /** Indexes that were read before. */
+  readonly kept: KeptManifests;
   /** Ask for every layer of what is there, too: one question each. */
   readonly deep: boolean;
 }
@@ -24,17 +27,22 @@ const DEEPEST_INDEX = 4;
 
 /**
  * True when the destination has the image, and an index its children: what was interrupted or cleaned away is copied again. A manifest stands for its
- * layers, which no registry takes it without; when looking deep they are asked for.
+ * layers, which no registry takes it without; when looking deep they are asked for. `asked` = the question for the destination, when it is under way.
  */
-export async function isWhole(destination: ImageRef, digest: Digest, looking: Looking): Promise<boolean> {
+export async function isWhole(
+  destination: ImageRef,
+  digest: Digest,
+  looking: Looking,
+  asked = headOf(destination.tag === undefined ? pinImage(destination, digest) : destination, looking),
+): Promise<boolean> {
   const { registry, limit, deep } = looking;
   const place = { registry: destination.registry, repository: destination.repository };
   try {
-    const head = await limit(() => registry.headManifest(destination.tag === undefined ? pinImage(destination, digest) : destination));
+    const head = await asked;
     if (head?.digest !== digest) return false;
     if (!isIndex(head) && !deep) return true;
     const pinned = pinImage(place, digest);
-    const { bytes } = await limit(() => registry.readManifest(pinned));
+    const bytes = await readKept(pinned, digest, looking);
     const { children, blobs } = parseManifestParts(bytes, printImageRef(pinned));
     const below = children.map((child) => isWhole(place, child.digest, looking));
     const layers = deep ? blobs.map((blob) => limit(() => registry.hasBlob(place, blob))) : [];
@@ -43,6 +51,20 @@ export async function isWhole(destination: ImageRef, digest: Digest, looking: Lo
     if (isToolError(error, 'E_NOT_FOUND') || isToolError(error, 'E_DIGEST')) return false;
     throw error;
   }
+}
+
+/** Asks what a registry has under a name. */
+export function headOf(ref: ImageRef, { registry, limit }: Looking): Promise<ManifestHead | undefined> {
+  return limit(() => registry.headManifest(ref));
+}
+
+/** A manifest that its registry says it has: the bytes may come from here. */
+async function readKept(ref: ImageRef, digest: Digest, { registry, limit, kept, deep }: Looking): Promise<Buffer> {
+  const known = deep ? undefined : await kept.read(digest);
+  if (known !== undefined) return known;
+  const { bytes } = await limit(() => registry.readManifest(ref));
+  await kept.keep(digest, bytes);
+  return bytes;
 }
 
 /** All manifests below the root, children first, each once. */

@@ -7,7 +7,9 @@ import type { ImageToCopy } from '../model/image-copy.ts';
 import { selectPlatforms } from '../model/image-manifest.ts';
 import { copiesOf, type MirrorCopy, type MirrorEntry } from '../model/mirror.ts';
 import { needsTagList } from '../model/mirror-tags.ts';
+import type { ManifestHead } from '../model/registry.ts';
 import type { World } from '../model/seams.ts';
+import { openKeptManifests } from '../world/kept-manifests.ts';
 import { readLayout } from '../world/layout-files.ts';
 import { limitTo } from '../world/limit.ts';
 import { registriesOf } from '../world/registries.ts';
@@ -20,7 +22,7 @@ import {
   readAttached,
   type Subject,
 } from './attached.ts';
-import { isIndex, isWhole, type Root, readDigests, readTree } from './image-tree.ts';
+import { headOf, isIndex, isWhole, type Root, readDigests, readTree } from './image-tree.ts';
 
 export interface MirrorLook {
   /** Ask for every layer of what is there, and for what belongs to every part of it. */
@@ -70,7 +72,7 @@ export async function observeCopies(
 
 /** Looks at sources and destinations of all copies, in their order. */
 export async function observeMirror(copies: readonly MirrorCopy[], look: MirrorLook, world: World): Promise<readonly ObservedCopy[]> {
-  const looking = { registry: registriesOf(world), limit: limitTo(AT_ONCE), tags: new Map(), ...look };
+  const looking = { registry: registriesOf(world), limit: limitTo(AT_ONCE), tags: new Map(), kept: openKeptManifests(world), ...look };
   let done = 0;
   return Promise.all(
     copies.map(async (copy) => {
@@ -95,8 +97,9 @@ type Work = LookingBeside & MirrorLook;
 async function observeCopy(copy: MirrorCopy, work: Work): Promise<ObservedCopy> {
   try {
     if (work.signatures) hasAttachedTags(copy.source, work).catch(() => undefined); // asked meanwhile
+    const asked = copy.destinations.map((destination) => askAhead(destination, work));
     const root = await rootOf(copy, work);
-    const there = await Promise.all(copy.destinations.map((destination) => isWhole(destination, root.digest, work)));
+    const there = await Promise.all(copy.destinations.map((destination, index) => isWhole(destination, root.digest, work, asked[index])));
     const present = copy.destinations.filter((_, index) => there[index]);
     const missing = copy.destinations.filter((_, index) => !there[index]);
     const attached = work.signatures ? await observeAttached(copy.source, await subjectsOf(copy, { root, missing }, work), work) : [];
@@ -115,6 +118,14 @@ async function observeCopy(copy: MirrorCopy, work: Work): Promise<ObservedCopy> 
     if (!(error instanceof ToolError) || error.code === 'E_INTERRUPTED') throw error;
     return { copy, digest: null, present: [], images: [], attached: 0, notes: [], error };
   }
+}
+
+/** What a tag names at its destination can be asked before it is known what it should name. */
+function askAhead(destination: ImageRef, work: Work): Promise<ManifestHead | undefined> | undefined {
+  if (destination.tag === undefined) return undefined;
+  const asked = headOf(destination, work);
+  asked.catch(() => undefined); // who waits for it is told, when anybody does
+  return asked;
 }
 
 interface CopyRoot extends Root {

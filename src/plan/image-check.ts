@@ -1,10 +1,10 @@
 // Images as the registry or the lock knows them, against what the product promises. Rule: no release whose images lack a platform that it declares.
 import type { ResolvedImage } from '../model/image.ts';
+import { readRef } from '../model/image.ts';
 import type { TableImage } from '../model/image-table.ts';
 import { LOCK_FILE_NAME, type LockFile, lockedFor } from '../model/lock-file.ts';
 import { isRefused, type Path, type Problem, type ProblemText, problemAt, withoutIgnored } from '../model/problem.ts';
 import type { Product } from '../model/product.ts';
-import { readRef } from './render-bundle.ts';
 
 /** Images that lack a declared platform: their own, or one of `requires.platforms`. */
 export function checkPlatforms(product: Product, table: readonly TableImage[], resolved: readonly ResolvedImage[]): Problem[] {

@@ -1,11 +1,11 @@
 // Which images upstream has moved on from. Rule: a tag is newer only in its own line of tags; a digest that differs from the lock is told, whatever the tags say.
 import type { ImageRef } from '../model/image.ts';
+import { readRef } from '../model/image.ts';
 import { thirdPartyReference } from '../model/image-table.ts';
 import { newerTag, shapeOfTag, type TagChange } from '../model/image-tag.ts';
 import { type LockFile, lockedFor } from '../model/lock-file.ts';
 import { type MirrorEntry, planMirrorNames } from '../model/mirror.ts';
 import type { Product } from '../model/product.ts';
-import { readRef } from './render-bundle.ts';
 
 /** One tag in use. */
 export interface UsedTag {

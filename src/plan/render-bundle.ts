@@ -2,7 +2,7 @@
 import { envText } from '../model/env-file.ts';
 import { renderEnvExample } from '../model/env-render.ts';
 import { isToolError } from '../model/error.ts';
-import { type ImageRef, parseImageRef, pinImage, printImageRef, printTagged, type ResolvedImage } from '../model/image.ts';
+import { parseImageRef, pinImage, printImageRef, printTagged, type ResolvedImage, readRef } from '../model/image.ts';
 import type { TableImage } from '../model/image-table.ts';
 import { parseCount } from '../model/parse.ts';
 import { type Problem, type ProblemCode, problemAt } from '../model/problem.ts';
@@ -115,15 +115,6 @@ function pinnedReference({ name, reference }: TableImage, resolved: readonly Res
   const ref = readRef(reference);
   if (ref === undefined) return undefined;
   return digest === undefined ? printTagged(ref) : printImageRef(pinImage(parseImageRef(printTagged(ref), name), digest));
-}
-
-/** The image's name as a typed value; undefined when it is none. */
-export function readRef(reference: string): ImageRef | undefined {
-  try {
-    return parseImageRef(reference, 'image');
-  } catch {
-    return undefined;
-  }
 }
 
 function problemOf(error: unknown, { label }: RenderWish, source: string | undefined): Problem {

@@ -10,6 +10,8 @@ export interface ExchangeRequest {
   /** A stream needs a content-length header: chunked bodies are refused by forges. */
   readonly body?: string | Uint8Array | Readable | AsyncIterable<Uint8Array>;
   readonly plainHttp?: boolean;
+  /** True when neither the body nor the answer is long. */
+  readonly small?: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -21,32 +23,20 @@ export interface Exchange {
 }
 
 const MOST_REDIRECTS = 5;
-const IDLE = 60_000;
 const HARMLESS = new Set(['accept', 'accept-encoding', 'range', 'if-range', 'if-none-match', 'user-agent']);
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
 /** Sends a request and returns the last answer with its body unread. Throws what the transport throws. */
 export async function exchange(routes: Routes, request: ExchangeRequest): Promise<Exchange> {
-  const { method, body, signal } = request;
+  const { method, body, signal, small } = request;
   let url = parseAddress(request.url, request.plainHttp);
   let headers: Record<string, string> = { 'user-agent': 'slipway', 'accept-encoding': 'identity', ...lowerCase(request.headers) };
   for (let redirects = 0; ; redirects += 1) {
-    const route = await routes.route(url);
-    const answer = await route.request({
-      origin: url.origin,
-      path: `${url.pathname}${url.search}`,
-      method,
-      headers,
-      signal,
-      body: (body as Readable | undefined) ?? null, // undici's types do not name the iterables that it takes
-      headersTimeout: IDLE,
-      bodyTimeout: IDLE,
-      reset: false, // undici closes the connection after every HEAD otherwise
-    });
+    const answer = await routes.send(url, { method, headers, signal, ...(body === undefined ? {} : { body }), ...(small && { small }) });
     const found = { status: answer.statusCode, headers: joinHeaders(answer.headers), url, body: answer.body };
     const next = redirectOf(found, request);
     if (next === undefined) return found;
-    await answer.body.dump({ limit: 64 * 1024 });
+    discard(answer.body);
     if (redirects === MOST_REDIRECTS)
       throw new ToolError('E_NETWORK', `${request.url.split('?')[0]}: redirected more than ${MOST_REDIRECTS} times`);
     if (next.origin !== url.origin) headers = Object.fromEntries(Object.entries(headers).filter(([name]) => HARMLESS.has(name)));

@@ -1,13 +1,24 @@
 // How this machine reaches other hosts: proxies, certificates, plain or encrypted. Rule: plain HTTP is for this machine alone unless allowed.
 import { readFileSync } from 'node:fs';
+import type { Readable } from 'node:stream';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import type { Dispatcher, Agent as UndiciAgent } from 'undici';
 import { ToolError } from '../model/error.ts';
 import type { World } from '../model/seams.ts';
+import { type Answer, openDirectClient } from './http-direct.ts';
+
+export interface RoutedRequest {
+  readonly method: Dispatcher.HttpMethod;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array | Readable | AsyncIterable<Uint8Array>;
+  readonly signal: AbortSignal;
+  /** True when neither the body nor the answer is long. */
+  readonly small?: boolean;
+}
 
 export interface Routes {
-  /** The connections to use for this address. */
-  readonly route: (url: URL) => Promise<Dispatcher>;
+  /** Sends a request and gives the answer with its body unread; redirects are not followed. */
+  readonly send: (url: URL, request: RoutedRequest) => Promise<Answer>;
   readonly close: () => Promise<void>;
 }
 
@@ -15,23 +26,41 @@ type Env = World['env'];
 
 const IDLE_CONNECTION = 30_000;
 const CONNECTIONS_PER_HOST = 16;
+const IDLE = 60_000;
 
 /** Routes made from the environment, each when it is first needed. */
 export function openRoutes(env: Env): Routes {
   const opened = new Map<string, Promise<Dispatcher>>();
+  const direct = openDirectClient({ connections: CONNECTIONS_PER_HOST, idle: IDLE, trusted: () => trusted(env) });
   return {
-    route: (url) => {
+    send: async (url, { small, body, ...request }) => {
       const kind = isThisMachine(url) ? `direct ${url.protocol}` : url.protocol;
-      const dispatcher = opened.get(kind) ?? openRoute(kind, env);
-      opened.set(kind, dispatcher);
-      return dispatcher;
+      if (small && isShort(body) && (kind.startsWith('direct') || proxyFor(kind, env) === undefined)) {
+        return direct.send(url, { ...request, ...(body === undefined ? {} : { body }) });
+      }
+      const route = opened.get(kind) ?? openRoute(kind, env);
+      opened.set(kind, route);
+      return (await route).request({
+        ...request,
+        origin: url.origin,
+        path: `${url.pathname}${url.search}`,
+        body: (body as Readable | undefined) ?? null, // undici's types do not name the iterables that it takes
+        headersTimeout: IDLE,
+        bodyTimeout: IDLE,
+        reset: false, // undici closes the connection after every HEAD otherwise
+      });
     },
     close: async () => {
+      direct.close();
       const all = await Promise.allSettled(opened.values());
       await Promise.all(all.map((route) => (route.status === 'fulfilled' ? route.value.destroy() : undefined)));
       opened.clear();
     },
   };
+}
+
+function isShort(body: RoutedRequest['body']): body is string | Uint8Array | undefined {
+  return body === undefined || typeof body === 'string' || body instanceof Uint8Array;
 }
 
 /** Parses an address and refuses plain HTTP, unless the host is this machine or `plainHttp` allows it. */

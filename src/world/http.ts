@@ -139,13 +139,13 @@ async function requestOnce(world: HttpWorld, routes: Routes, request: HttpReques
   const deadline = startDeadline(timeout, world.stop);
   const repeatable = request.repeatable ?? (method !== 'POST' && method !== 'PATCH');
   try {
-    const { status, headers, url, body } = await exchange(routes, { ...request, method, signal: deadline.signal });
+    const { status, headers, url, body } = await exchange(routes, { ...request, method, signal: deadline.signal, small: true });
     const response = { status, headers, url: url.href, body: await readBody(body, { method, headers, maxBytes, url }) };
     const busy = slowDown(response, url, world.now());
     const again = status === 429 ? request.returnBusy !== true : repeatable;
     return busy !== undefined && again ? busy : response;
   } catch (error) {
-    const failure = failureOf(error, request.url, world);
+    const failure = failureOf(deadline.signal.aborted ? deadline.signal.reason : error, request.url, world);
     return repeatable ? failure : { error: failure.error, transient: false };
   } finally {
     deadline.clear();

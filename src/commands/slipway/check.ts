@@ -3,18 +3,10 @@ import { digestOf } from '../../model/digest.ts';
 import { sortProblems } from '../../model/problem.ts';
 import { countProblems, problemsToText } from '../../show/problems.ts';
 import { type Command, refusePositionals } from '../command.ts';
-import {
-  ANY_RELEASE,
-  assess,
-  checkAgainstPrevious,
-  checkIgnored,
-  DEFAULT_OUT,
-  hasErrors,
-  inspectProduct,
-  KEY_FLAGS,
-  problemsError,
-} from './inspect.ts';
-import { PRODUCT_FLAGS } from './product-file.ts';
+import { assess, checkAgainstPrevious, checkIgnored, inspectProduct, KEY_FLAGS } from './inspect.ts';
+import { DEFAULT_OUT } from './own-folders.ts';
+import { hasErrors, problemsError } from './problems.ts';
+import { ANY_RELEASE, PRODUCT_FLAGS } from './product-file.ts';
 
 export const check: Command = {
   name: 'check',

@@ -24,7 +24,8 @@ import { type PreparedBuild, prepareBuild } from './build-choice.ts';
 import { endEarlier } from './earlier.ts';
 import { usableVersion } from './given-version.ts';
 import { checkTags } from './images-verify.ts';
-import { DEFAULT_OUT, hasErrors, ownFolders, problemsError } from './inspect.ts';
+import { DEFAULT_OUT, ownFolders } from './own-folders.ts';
+import { hasErrors, problemsError } from './problems.ts';
 import type { ProductFile } from './product-file.ts';
 
 export const BUILD_FLAGS = {

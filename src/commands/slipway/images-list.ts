@@ -1,15 +1,14 @@
 // images list: the one table of images, with where they come from, where a mirror puts them, and what the lock knows. Rule: reads files alone.
-import { printImageRef } from '../../model/image.ts';
+import { printImageRef, readRef } from '../../model/image.ts';
 import { imageTable, type TableImage, thirdPartyReference } from '../../model/image-table.ts';
 import { LOCK_FILE_NAME, type LockFile, lockedFor } from '../../model/lock-file.ts';
 import { copiesOf, type MirrorEntry, planMirrorNames } from '../../model/mirror.ts';
 import type { Product } from '../../model/product.ts';
 import { readLockFile } from '../../observe/product-images.ts';
-import { readRef } from '../../plan/render-bundle.ts';
 import { imagesToText, type ListedImage } from '../../show/images.ts';
 import type { CommandResult } from '../command.ts';
-import { ANY_RELEASE } from './inspect.ts';
 import type { ProductFile } from './product-file.ts';
+import { ANY_RELEASE } from './product-file.ts';
 
 /** The table with `images lock`'s answers beside it; a table that was checked already. */
 export async function listImages({ product, root }: ProductFile): Promise<CommandResult> {

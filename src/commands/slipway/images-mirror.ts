@@ -17,7 +17,7 @@ import { planToJson, planToText } from '../../show/plan.ts';
 import { carryOut, isPlanOnly } from '../carry-out.ts';
 import { type CommandResult, type Context, type FlagTable, isSet, textFlag, textFlags } from '../command.ts';
 import { endEarlier } from './earlier.ts';
-import { problemsError } from './inspect.ts';
+import { problemsError } from './problems.ts';
 import type { ProductFile } from './product-file.ts';
 
 export const MIRROR_FLAGS = {

@@ -19,7 +19,7 @@ import { planToJson, planToText } from '../../show/plan.ts';
 import { type Carried, carryOut } from '../carry-out.ts';
 import { type CommandResult, type Context, type FlagTable, isSet, textFlag, textFlags } from '../command.ts';
 import { endEarlier } from './earlier.ts';
-import { DEFAULT_OUT } from './inspect.ts';
+import { DEFAULT_OUT } from './own-folders.ts';
 import type { ProductFile } from './product-file.ts';
 
 export const PRUNE_FLAGS = {

@@ -20,8 +20,8 @@ import { MIRROR_FLAGS, mirrorImages } from './images-mirror.ts';
 import { outdatedImages } from './images-outdated.ts';
 import { PRUNE_FLAGS, pruneImages } from './images-prune.ts';
 import { VERIFY_FLAGS, verifyTags } from './images-verify.ts';
-import { ANY_RELEASE, hasErrors, problemsError } from './inspect.ts';
-import { PRODUCT_FLAGS, type ProductFile, readProductFile } from './product-file.ts';
+import { hasErrors, problemsError } from './problems.ts';
+import { ANY_RELEASE, PRODUCT_FLAGS, type ProductFile, readProductFile } from './product-file.ts';
 
 /** Verbs, and whether words may follow them. */
 const VERBS = ['list', 'lock', 'build', 'push', 'verify-tags', 'alias', 'prune', 'mirror', 'outdated'] as const;

@@ -1,15 +1,16 @@
 // The product file and everything it names, read once, and what is wrong with it. Rule: all problems of all files come together, before anything is asked
 // of the network.
-import { dirname, join, relative, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { ToolError } from '../../model/error.ts';
 import { addressOf } from '../../model/host.ts';
 import type { ResolvedImage } from '../../model/image.ts';
+import { readRef } from '../../model/image.ts';
 import { imageTable } from '../../model/image-table.ts';
 import { LOCK_FILE_NAME, type LockFile, lockedFor } from '../../model/lock-file.ts';
 import { type Problem, problemAt, sortProblems, withoutIgnored } from '../../model/problem.ts';
 import { type Product, parseProduct } from '../../model/product.ts';
 import type { OperatorProgram, SourceFiles } from '../../model/source-file.ts';
-import { parseVersion, type Version } from '../../model/version.ts';
+import type { Version } from '../../model/version.ts';
 import { observeBuildPaths } from '../../observe/build-paths.ts';
 import { type Checkout, observeCheckout } from '../../observe/checkout.ts';
 import { observeHeldKey } from '../../observe/held-key.ts';
@@ -20,10 +21,11 @@ import { observeIgnored, observeWorktree, type Worktree } from '../../observe/wo
 import { type Assessment, assessBundle } from '../../plan/assess.ts';
 import { buildPaths } from '../../plan/build-check.ts';
 import { checkPrevious } from '../../plan/previous-check.ts';
-import { type ReleaseName, readRef } from '../../plan/render-bundle.ts';
+import type { ReleaseName } from '../../plan/render-bundle.ts';
 import { checkShippedFile } from '../../plan/shipped-check.ts';
-import { countProblems, problemsToText } from '../../show/problems.ts';
 import { type Context, type FlagTable, textFlag } from '../command.ts';
+import { ownFolders } from './own-folders.ts';
+import { problemsError } from './problems.ts';
 
 export const KEY_FLAGS = {
   key: { type: 'string', value: 'FILE', help: 'the secret key file (default: $SLIPWAY_SECRET_KEY)' },
@@ -128,25 +130,6 @@ export interface PreviousWish {
   readonly below: Version | undefined;
 }
 
-/** Shows all problems and gives the error to end with, named after the first one; all of them are in its details. */
-export function problemsError(problems: readonly Problem[], context: Context): ToolError {
-  const errors = problems.filter(({ severity }) => severity === 'error');
-  const [first] = errors;
-  if (first === undefined) throw new Error('no problem is no error');
-  const code = errors.every((problem) => problem.code === 'E_NOT_SUPPORTED') ? 'E_NOT_SUPPORTED' : 'E_CONFIG';
-  const details = { problems };
-  if (problems.length === 1) return new ToolError(code, `${first.file}:${first.line}: ${first.message}`, { hint: first.hint, details });
-  context.world.terminal.err(problemsToText(problems));
-  return new ToolError(code, `${countProblems(problems)}; the first: ${first.file}:${first.line}: ${first.message}`, {
-    hint: first.hint,
-    details,
-  });
-}
-
-export function hasErrors(problems: readonly Problem[]): boolean {
-  return problems.some(({ severity }) => severity === 'error');
-}
-
 /** The folder of the product file, absolute, whether it is there or not. */
 export function productRoot(context: Context): string {
   return dirname(resolve(productName(context)));
@@ -162,17 +145,4 @@ export function keyFileOf(context: Context): string | null {
   return file === undefined ? null : resolve(file);
 }
 
-/** Where packed releases go, below the product's folder. */
-export const DEFAULT_OUT = 'dist';
-
-/** A release of no version, for what can be known before there is one. */
-export const ANY_RELEASE = { version: parseVersion('0.0.0'), tag: 'v0.0.0', channel: 'stable' } as const;
-
 const NO_SOURCES: SourceFiles = { files: [], texts: new Map(), missing: [], problems: [], found: [] };
-
-/** What we write ourselves below the product's folder: never packed, and never a change. */
-export function ownFolders(root: string, out: string, { release }: Product): string[] {
-  const hosts = release.hosts.flatMap((host) => (host.type === 'folder' ? [host.path] : []));
-  const inside = [out, DEFAULT_OUT, ...hosts].map((path) => relative(root, resolve(root, path)));
-  return ['.slipway', ...inside.filter((path) => path !== '' && !path.startsWith('..') && !path.startsWith('/'))];
-}

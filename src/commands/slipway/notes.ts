@@ -11,8 +11,8 @@ import { observeBase } from '../../observe/release-tags.ts';
 import { planNotes } from '../../plan/notes.ts';
 import { type Command, type Context, refusePositionals, textFlag } from '../command.ts';
 import { usableVersion } from './given-version.ts';
-import { hasErrors, problemsError } from './inspect.ts';
 import { NOTES_FLAGS, previousManifest, withoutNotes } from './previous-release.ts';
+import { hasErrors, problemsError } from './problems.ts';
 import { PRODUCT_FLAGS, type ProductFile, readProductFile } from './product-file.ts';
 
 export const notes: Command = {

@@ -20,18 +20,10 @@ import { observeTag } from '../../observe/worktree.ts';
 import { checkLocked, checkPlatforms } from '../../plan/image-check.ts';
 import { planPack, UNSIGNED } from '../../plan/pack.ts';
 import { type Context, isSet } from '../command.ts';
-import {
-  ANY_RELEASE,
-  assess,
-  checkAgainstPrevious,
-  checkIgnored,
-  DEFAULT_OUT,
-  hasErrors,
-  type Inspection,
-  inspectProduct,
-  keyFileOf,
-  problemsError,
-} from './inspect.ts';
+import { assess, checkAgainstPrevious, checkIgnored, type Inspection, inspectProduct, keyFileOf } from './inspect.ts';
+import { DEFAULT_OUT } from './own-folders.ts';
+import { hasErrors, problemsError } from './problems.ts';
+import { ANY_RELEASE } from './product-file.ts';
 import { type ChosenRelease, chooseRelease, madeAt } from './release-choice.ts';
 
 export interface Folders {

@@ -18,8 +18,8 @@ import { planPublish } from '../../plan/publish.ts';
 import type { RuntimeFacts } from '../../plan/runtime-release.ts';
 import { isPlanOnly } from '../carry-out.ts';
 import { type Context, isSet } from '../command.ts';
-import { hasErrors, problemsError } from './inspect.ts';
 import { previousManifest, withoutNotes } from './previous-release.ts';
+import { hasErrors, problemsError } from './problems.ts';
 import type { ProductFile, ReleaseHosts } from './product-file.ts';
 
 export interface Publishing {

@@ -6,7 +6,7 @@ import { addressOf, type HostAddress } from '../../model/host.ts';
 import { nearest } from '../../model/near.ts';
 import { type Product, readProduct } from '../../model/product.ts';
 import { versionOfTag } from '../../model/tag.ts';
-import type { Version } from '../../model/version.ts';
+import { parseVersion, type Version } from '../../model/version.ts';
 import type { Checkout } from '../../observe/checkout.ts';
 import { type Context, type FlagTable, textFlag, textFlags } from '../command.ts';
 
@@ -92,3 +92,6 @@ async function readText(file: string, named: string): Promise<string> {
     });
   }
 }
+
+/** A release of no version, for what can be known before there is one. */
+export const ANY_RELEASE = { version: parseVersion('0.0.0'), tag: 'v0.0.0', channel: 'stable' } as const;
