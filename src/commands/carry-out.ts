@@ -15,7 +15,7 @@ import { lockPath, operatorsFolder, stateFolder } from '../model/layout.ts';
 import { momentOf } from '../model/parse.ts';
 import type { Plan, Planned } from '../model/plan.ts';
 import { planToText } from '../show/plan.ts';
-import { type Context, isSet } from './command.ts';
+import { type Context, isPlanOnly, isSet } from './command.ts';
 
 export interface Carrying {
   readonly root: string;
@@ -61,11 +61,6 @@ async function withProjectLock<T>(project: string | undefined, command: string, 
   } finally {
     await lock.release();
   }
-}
-
-/** True when the command must only show. */
-export function isPlanOnly(context: Context): boolean {
-  return isSet(context.flags, 'plan') || isSet(context.flags, 'dry-run');
 }
 
 /**

@@ -82,3 +82,8 @@ export function refusePositionals(context: Context): void {
   if (first === undefined) return;
   throw new ToolError('E_USAGE', `unexpected argument ${JSON.stringify(first)}`, { hint: `See \`${context.program} help\`.` });
 }
+
+/** True when the command must only show. */
+export function isPlanOnly({ flags }: Pick<Context, 'flags'>): boolean {
+  return isSet(flags, 'plan') || isSet(flags, 'dry-run');
+}

@@ -18,13 +18,14 @@ import { backupsFolder } from '../../plan/data.ts';
 import { imagesToPull } from '../../plan/release-steps.ts';
 import { leftoversOf, planUninstall, type Uninstall, type UninstallFacts } from '../../plan/uninstall.ts';
 import { planToJson, planToText } from '../../show/plan.ts';
-import { type Carried, carryOut, isPlanOnly, refuseOpenJournal, throwUnlessDone } from '../carry-out.ts';
+import { type Carried, carryOut, refuseOpenJournal, throwUnlessDone } from '../carry-out.ts';
 import {
   CHANGING_FLAGS,
   type Command,
   type CommandResult,
   type Context,
   type FlagTable,
+  isPlanOnly,
   isSet,
   refusePositionals,
   textFlag,

@@ -10,13 +10,14 @@ import type { FetchedChannel } from '../../observe/channel.ts';
 import { observeInstall } from '../../observe/install.ts';
 import { chooseUpgrade, observeChannel } from '../../observe/remote.ts';
 import { planToJson, planToText } from '../../show/plan.ts';
-import { type Carried, carryOut, isPlanOnly, refuseOpenJournal, throwUnlessDone } from '../carry-out.ts';
+import { type Carried, carryOut, refuseOpenJournal, throwUnlessDone } from '../carry-out.ts';
 import {
   CHANGING_FLAGS,
   type Command,
   type CommandResult,
   type Context,
   type FlagTable,
+  isPlanOnly,
   isSet,
   refusePositionals,
   textFlag,

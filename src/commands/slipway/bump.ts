@@ -7,8 +7,7 @@ import { ToolError } from '../../model/error.ts';
 import { observeCheckout } from '../../observe/checkout.ts';
 import { localTags, observeBase, observeIsThere } from '../../observe/release-tags.ts';
 import { type Bump, bumpTarget, type FileWrite, planBump } from '../../plan/bump.ts';
-import { isPlanOnly } from '../carry-out.ts';
-import { CHANGING_FLAGS, type Command, type CommandResult, type Context, isSet } from '../command.ts';
+import { CHANGING_FLAGS, type Command, type CommandResult, type Context, isPlanOnly, isSet } from '../command.ts';
 import { PRODUCT_FLAGS, readProductFile } from './product-file.ts';
 
 export const bump: Command = {

@@ -3,8 +3,7 @@ import { existsSync } from 'node:fs';
 import { openJournal } from '../../apply/journal.ts';
 import { takeLock } from '../../apply/lock.ts';
 import { journalPath, lockPath } from '../../model/layout.ts';
-import { isPlanOnly, recoverOpen } from '../carry-out.ts';
-import type { Context } from '../command.ts';
+import { type Context, isPlanOnly } from '../command.ts';
 
 /** Ends what an earlier command left open in this workspace; with --plan, nothing is touched. */
 export async function endEarlier(root: string, context: Context, command: string): Promise<void> {
@@ -14,6 +13,7 @@ export async function endEarlier(root: string, context: Context, command: string
     const journal = await openJournal(root);
     if (journal === undefined) return;
     const { command: earlier } = journal.state.head;
+    const { recoverOpen } = await import('../carry-out.ts');
     const { outcome } = await recoverOpen(journal, root, context);
     const how = outcome === 'done' ? 'was finished' : outcome === 'undone' ? 'was taken back' : 'was ended unfinished';
     context.world.report({ type: 'note', text: `An earlier ${earlier} that was cut off ${how}.` });

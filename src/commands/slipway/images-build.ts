@@ -18,8 +18,8 @@ import { chooseOccasion, type Occasion } from '../../plan/build-event.ts';
 import { checkProduct } from '../../plan/check.ts';
 import { type BuildRow, buildToText } from '../../show/build.ts';
 import { planToJson, planToText } from '../../show/plan.ts';
-import { carryOut, isPlanOnly } from '../carry-out.ts';
-import { type CommandResult, type Context, type FlagTable, isSet, textFlag, textFlags } from '../command.ts';
+import { carryOut } from '../carry-out.ts';
+import { type CommandResult, type Context, isPlanOnly, isSet, textFlag, textFlags } from '../command.ts';
 import { type PreparedBuild, prepareBuild } from './build-choice.ts';
 import { endEarlier } from './earlier.ts';
 import { usableVersion } from './given-version.ts';
@@ -27,16 +27,6 @@ import { checkTags } from './images-verify.ts';
 import { DEFAULT_OUT, ownFolders } from './own-folders.ts';
 import { hasErrors, problemsError } from './problems.ts';
 import type { ProductFile } from './product-file.ts';
-
-export const BUILD_FLAGS = {
-  include: { type: 'string', value: 'NAME', multiple: true, help: 'build: this image too, which is built only when named' },
-  'changed-since': { type: 'string', value: 'REV', help: 'build: only what changed since that commit, and what needs it' },
-  event: { type: 'string', value: 'E', help: 'build: main, release, branch or pull-request (default: what CI or git say)' },
-  push: { type: 'boolean', help: 'build: push with the tags of images.tags' },
-  version: { type: 'string', value: 'V', help: 'build: the version of a release (default: the tag on HEAD)' },
-  run: { type: 'string', value: 'N', help: 'build: the number of the run (default: $GITHUB_RUN_NUMBER)' },
-  builder: { type: 'string', value: 'B', help: 'build: the builder of buildx (default: its own choice)' },
-} as const satisfies FlagTable;
 
 /** Where the whole output of each build goes. */
 const LOGS = '.slipway/log';

@@ -8,25 +8,17 @@ import type { CopiedImage, CopyOutcome, ImageToCopy } from '../../model/image-co
 import { findCollisions, type MirrorEntry, planMirrorNames } from '../../model/mirror.ts';
 import { type MirrorPlace, type MirrorPlaces, moveEntries, parseMirrorPlace } from '../../model/mirror-places.ts';
 import { didYouMean } from '../../model/near.ts';
+import type { Planned } from '../../model/plan.ts';
 import { problemAt } from '../../model/problem.ts';
 import { type ObservedCopy, observeCopies, observeLayout, observeMirror } from '../../observe/mirror.ts';
 import { observeSelf } from '../../observe/self.ts';
 import { planMirror } from '../../plan/mirror.ts';
 import { mirrorToText } from '../../show/images.ts';
 import { planToJson, planToText } from '../../show/plan.ts';
-import { carryOut, isPlanOnly } from '../carry-out.ts';
-import { type CommandResult, type Context, type FlagTable, isSet, textFlag, textFlags } from '../command.ts';
+import { type CommandResult, type Context, isPlanOnly, isSet, textFlag, textFlags } from '../command.ts';
 import { endEarlier } from './earlier.ts';
 import { problemsError } from './problems.ts';
 import type { ProductFile } from './product-file.ts';
-
-export const MIRROR_FLAGS = {
-  only: { type: 'string', value: 'GROUP', multiple: true, help: 'mirror: these groups alone, or single images by name' },
-  from: { type: 'string', value: 'oci:DIR', help: 'mirror: read the images from this folder instead of upstream' },
-  to: { type: 'string', value: 'PLACE', help: 'mirror: put them here instead: oci:DIR, a folder, or a registry such as quay.io/acme' },
-  deep: { type: 'boolean', help: 'mirror: ask for every layer of what is there, too, and send again what was lost' },
-  'without-signatures': { type: 'boolean', help: 'mirror: leave signatures, attestations and what else belongs to the images behind' },
-} as const satisfies FlagTable;
 
 /** One image at all its destinations, as the result tells it. */
 interface MirrorRow {
@@ -68,7 +60,7 @@ export async function mirrorImages(context: Context, file: ProductFile): Promise
     const text = `${mirrorToText(rows)}${planToText(planned.plan)}`;
     return { fields: { images: rows, bytesCopied: 0, notes, plan: planToJson(planned.plan) }, text, ...exitOf(context, missing.length) };
   }
-  const carried = await carryOut(planned, collecting, { root: file.root, operator: await observeSelf(context.file) });
+  const cause = planned.plan.steps.length === 0 ? undefined : await copyMissing(planned, collecting, file.root);
   const rows = [
     ...observed.map((each) =>
       rowOf(
@@ -82,7 +74,6 @@ export async function mirrorImages(context: Context, file: ProductFile): Promise
   const lost = rows.filter(({ outcome }) => outcome === 'failed');
   if (lost.length === 0) return { fields: { images: rows, bytesCopied, notes }, text: mirrorToText(rows, notes) };
   context.world.terminal.err(mirrorToText(rows, notes));
-  const cause = 'cause' in carried ? carried.cause : undefined;
   if (cause instanceof ToolError && cause.code === 'E_INTERRUPTED') throw cause;
   const first = observed.find(({ error }) => error !== null)?.error ?? failed[0]?.[1];
   const code: ErrorCode = first?.code ?? 'E_STEP_FAILED';
@@ -106,6 +97,13 @@ async function choosePlaces({ flags }: Context): Promise<MirrorPlaces> {
   }
   await observeLayout(from.folder);
   return { from, ...destination };
+}
+
+/** What ended the copying early, or made some of it fail; loaded when there is something to copy, for most nightly runs have nothing. */
+async function copyMissing(planned: Planned, context: Context, root: string): Promise<unknown> {
+  const { carryOut } = await import('../carry-out.ts');
+  const carried = await carryOut(planned, context, { root, operator: await observeSelf(context.file) });
+  return 'cause' in carried ? carried.cause : undefined;
 }
 
 /** The entries of the table that were asked for. Throws E_CONFIG for a table with mistakes, and E_USAGE for a group that is not there. */

@@ -17,22 +17,10 @@ import { basisOf, type DatedRepository, datesOfTags, oldBuilds, type PrunePolicy
 import { planLocalPrune } from '../../plan/prune-local.ts';
 import { planToJson, planToText } from '../../show/plan.ts';
 import { type Carried, carryOut } from '../carry-out.ts';
-import { type CommandResult, type Context, type FlagTable, isSet, textFlag, textFlags } from '../command.ts';
+import { type CommandResult, type Context, isSet, textFlag, textFlags } from '../command.ts';
 import { endEarlier } from './earlier.ts';
 import { DEFAULT_OUT } from './own-folders.ts';
 import type { ProductFile } from './product-file.ts';
-
-export const PRUNE_FLAGS = {
-  keep: { type: 'string', value: 'N', help: 'prune: so many newest builds stay in each repository' },
-  'older-than': { type: 'string', value: 'D', help: 'prune: younger ones stay, such as 30d' },
-  repository: {
-    type: 'string',
-    value: 'R',
-    multiple: true,
-    help: 'prune: these alone: an own image, or a branch’s repository with its registry',
-  },
-  local: { type: 'boolean', help: 'prune: images of this product on this machine that no container and no install has' },
-} as const satisfies FlagTable;
 
 /** Deletes old builds from the registry; with --local from this machine. Throws E_STEP_FAILED naming what could not be deleted. */
 export async function pruneImages(context: Context, file: ProductFile): Promise<CommandResult> {

@@ -7,12 +7,8 @@ import type { World } from '../../model/seams.ts';
 import { VERSION_PLACE } from '../../model/tag.ts';
 import { observeDigests } from '../../observe/image-tags.ts';
 import { columnsToText } from '../../show/columns.ts';
-import { type CommandResult, type Context, type FlagTable, textFlags } from '../command.ts';
+import { type CommandResult, type Context, textFlags } from '../command.ts';
 import type { ProductFile } from './product-file.ts';
-
-export const VERIFY_FLAGS = {
-  tag: { type: 'string', value: 'T', multiple: true, help: 'verify-tags: the tag that every own image must have' },
-} as const satisfies FlagTable;
 
 /** Those of the names that are not this digest. */
 export async function checkTags(names: readonly string[], digest: string, world: World): Promise<string[]> {

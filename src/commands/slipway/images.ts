@@ -11,15 +11,9 @@ import { observeProductImages, readLockFile } from '../../observe/product-images
 import { checkProduct } from '../../plan/check.ts';
 import { checkReferenceNames } from '../../plan/image-check.ts';
 import { type LockChange, planLock } from '../../plan/lock.ts';
-import { isPlanOnly } from '../carry-out.ts';
-import { CHANGING_FLAGS, type Command, type CommandResult, type Context, isSet } from '../command.ts';
-import { aliasImage } from './images-alias.ts';
-import { BUILD_FLAGS, buildImages } from './images-build.ts';
+import { CHANGING_FLAGS, type Command, type CommandResult, type Context, isPlanOnly, isSet } from '../command.ts';
+import { BUILD_FLAGS, MIRROR_FLAGS, PRUNE_FLAGS, VERIFY_FLAGS } from './images-flags.ts';
 import { listImages } from './images-list.ts';
-import { MIRROR_FLAGS, mirrorImages } from './images-mirror.ts';
-import { outdatedImages } from './images-outdated.ts';
-import { PRUNE_FLAGS, pruneImages } from './images-prune.ts';
-import { VERIFY_FLAGS, verifyTags } from './images-verify.ts';
 import { hasErrors, problemsError } from './problems.ts';
 import { ANY_RELEASE, PRODUCT_FLAGS, type ProductFile, readProductFile } from './product-file.ts';
 
@@ -41,13 +35,16 @@ export const images: Command = {
     const table = tableOf(file, context);
     if (verb === 'list') return listImages(file);
     if (verb === 'lock') return lockImages(context, file, table);
-    if (verb === 'build') return buildImages(context, file, names);
-    if (verb === 'push') return buildImages({ ...context, flags: { ...context.flags, push: true } }, file, names);
-    if (verb === 'verify-tags') return verifyTags(context, file, names);
-    if (verb === 'alias') return aliasImage(context, file, names);
-    if (verb === 'prune') return pruneImages(context, file);
-    if (verb === 'mirror') return mirrorImages(context, file);
-    if (verb === 'outdated') return outdatedImages(context, file);
+    if (verb === 'build') return (await import('./images-build.ts')).buildImages(context, file, names);
+    if (verb === 'push') {
+      const pushing = { ...context, flags: { ...context.flags, push: true } };
+      return (await import('./images-build.ts')).buildImages(pushing, file, names);
+    }
+    if (verb === 'verify-tags') return (await import('./images-verify.ts')).verifyTags(context, file, names);
+    if (verb === 'alias') return (await import('./images-alias.ts')).aliasImage(context, file, names);
+    if (verb === 'prune') return (await import('./images-prune.ts')).pruneImages(context, file);
+    if (verb === 'mirror') return (await import('./images-mirror.ts')).mirrorImages(context, file);
+    if (verb === 'outdated') return (await import('./images-outdated.ts')).outdatedImages(context, file);
     throw new ToolError('E_USAGE', verb === '' ? `images: ${VERBS.join(', ')}?` : `images: there is no ${JSON.stringify(verb)}`, {
       hint: didYouMean(verb, VERBS, 'There are'),
     });

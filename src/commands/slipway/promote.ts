@@ -23,8 +23,17 @@ import {
   planPromote,
 } from '../../plan/promote.ts';
 import { planToJson, planToText } from '../../show/plan.ts';
-import { carryOut, isPlanOnly, throwUnlessDone } from '../carry-out.ts';
-import { CHANGING_FLAGS, type Command, type CommandResult, type Context, isSet, refusePositionals, textFlag } from '../command.ts';
+import { carryOut, throwUnlessDone } from '../carry-out.ts';
+import {
+  CHANGING_FLAGS,
+  type Command,
+  type CommandResult,
+  type Context,
+  isPlanOnly,
+  isSet,
+  refusePositionals,
+  textFlag,
+} from '../command.ts';
 import { endEarlier } from './earlier.ts';
 import { usableVersion } from './given-version.ts';
 import { chooseHosts, PRODUCT_FLAGS, type ProductFile, readProductFile } from './product-file.ts';

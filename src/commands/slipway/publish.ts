@@ -10,8 +10,17 @@ import { observeSelf } from '../../observe/self.ts';
 import { observeTag } from '../../observe/worktree.ts';
 import { basisOf } from '../../plan/publish.ts';
 import { planToJson, planToText } from '../../show/plan.ts';
-import { type Carried, carryOut, isPlanOnly, throwUnlessDone } from '../carry-out.ts';
-import { CHANGING_FLAGS, type Command, type CommandResult, type Context, isSet, refusePositionals, textFlag } from '../command.ts';
+import { type Carried, carryOut, throwUnlessDone } from '../carry-out.ts';
+import {
+  CHANGING_FLAGS,
+  type Command,
+  type CommandResult,
+  type Context,
+  isPlanOnly,
+  isSet,
+  refusePositionals,
+  textFlag,
+} from '../command.ts';
 import { endEarlier } from './earlier.ts';
 import { namingHolder } from './holder.ts';
 import { packRelease } from './pack.ts';
