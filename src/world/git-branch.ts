@@ -58,10 +58,12 @@ interface Scratch {
 async function inScratch<T>({ remote, world }: GitRemote, work: (place: Scratch) => Promise<T>): Promise<T> {
   const cwd = await mkdtemp(join(tmpdir(), 'slipway-git-'));
   try {
-    const head = (await listRemote(remote, [BRANCH], world)).get(BRANCH);
-    const format = head?.length === 64 ? ['--object-format=sha256'] : [];
+    const listed = (await listRemote(remote, [BRANCH], world)).get(BRANCH);
+    const format = listed?.length === 64 ? ['--object-format=sha256'] : [];
     await exchange(['init', '-q', '--bare', '--template=', ...format, '.'], remote, { world, cwd });
-    if (head !== undefined) await exchange(['fetch', '-q', '--no-tags', '--depth=1', remote.url, BRANCH], remote, { world, cwd });
+    if (listed === undefined) return await work({ cwd, head: undefined });
+    await exchange(['fetch', '-q', '--no-tags', '--depth=1', remote.url, BRANCH], remote, { world, cwd });
+    const head = (await exchange(['rev-parse', 'FETCH_HEAD'], remote, { world, cwd })).trim(); // somebody may have pushed since it was listed
     return await work({ cwd, head });
   } finally {
     await rm(cwd, { recursive: true, force: true });
