@@ -10,6 +10,8 @@ import { memoryRow, usagesIn, withUsage } from './usage.mjs';
 
 const slipway = resolve(import.meta.dirname, '../../dist/slipway.mjs');
 const BYTES = 900 * 1024 ** 2;
+/** So few that the waiting is measured, and not the servers that let every request wait. */
+const SLOW_BYTES = 90 * 1024 ** 2;
 const SYNC = 'skopeo sync';
 const COPY_1 = 'skopeo copy --all, one by one';
 const COPY_8 = 'skopeo copy --all, eight at a time';
@@ -22,14 +24,20 @@ export async function mirrorRows(stage) {
   const banner = { js: "import{createRequire as __r}from'node:module';const require=__r(import.meta.url);" };
   const entry = resolve(import.meta.dirname, 'image-set.ts');
   await build({ entryPoints: [entry], bundle: true, platform: 'node', format: 'esm', outfile: program, banner, logLevel: 'warning' });
+  const rows = await withSet({ stage: join(stage, 'large'), program, bytes: BYTES }, async (bench) => {
+    const whole = await wholeRunRows(bench);
+    return [...(await coldRows(bench, '')), ...(await warmRows(bench)), ...whole, memoryRow('peak memory of the mirror', bench.usage, 200)];
+  });
+  return [...rows, ...(await withSet({ stage: join(stage, 'slow'), program, bytes: SLOW_BYTES }, slowRows))];
+}
+
+/** Two registries, of which the first has the images. */
+async function withSet({ stage, program, bytes }, measure) {
   const [from, to] = [await startRegistry(join(stage, 'from')), await startRegistry(join(stage, 'to'))];
   try {
-    progress(`pushing 36 images of ${BYTES / 1024 ** 2} MB`);
-    const set = JSON.parse(await firstLine(start(program, { SET_REGISTRY: from.host, SET_BYTES: String(BYTES) }).stdout));
-    const bench = { stage, program, set, from, to, usage: join(stage, 'mirror-usage') };
-    const whole = await wholeRunRows(bench);
-    const rows = [...(await coldRows(bench, '')), ...(await warmRows(bench)), ...(await slowRows(bench))];
-    return [...rows, ...whole, memoryRow('peak memory of the mirror', bench.usage, 200)];
+    progress(`pushing 36 images of ${bytes / 1024 ** 2} MB`);
+    const set = JSON.parse(await firstLine(start(program, { SET_REGISTRY: from.host, SET_BYTES: String(bytes) }).stdout));
+    return await measure({ stage, program, set, from, to, usage: join(stage, 'mirror-usage') });
   } finally {
     await from.close();
     await to.close();
@@ -60,7 +68,7 @@ async function slowRows(bench) {
   try {
     const [from, to] = await Promise.all(proxies.map(async ({ stdout }) => JSON.parse(await firstLine(stdout)).host));
     const slow = { ...bench, fromHost: from, toHost: to };
-    return await coldRows(slow, ', 20 ms a request', 0.6, 1);
+    return await coldRows(slow, ' and 20 ms a request', 0.6, 2);
   } finally {
     for (const proxy of proxies) proxy.kill();
   }
