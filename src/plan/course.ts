@@ -23,6 +23,8 @@ export interface UpgradeWish {
   readonly at: string;
   readonly basedOn: Digest;
   readonly target: Manifest;
+  /** The same as it was signed, where the site re-homes its images. */
+  readonly shipped?: Manifest;
   readonly targetDigest: Digest;
   /** bundle.json and its signature, as they are written into the install. */
   readonly extra: readonly FileToWrite[];

@@ -15,6 +15,7 @@ import { backupsFolder } from '../../plan/data.ts';
 import { localEdits } from '../../plan/files.ts';
 import { type ServiceLine, statusToText } from '../../show/status.ts';
 import { type Command, type CommandResult, type Context, type FlagTable, isSet, refusePositionals } from '../command.ts';
+import { registryOf } from './choose-registry.ts';
 import { FOLDER_FLAG, findInstall } from './folder.ts';
 
 const FLAGS = { ...FOLDER_FLAG, offline: { type: 'boolean', help: 'do not ask for newer releases' } } as const satisfies FlagTable;
@@ -42,6 +43,7 @@ async function run(context: Context): Promise<CommandResult> {
     standing: remote.standing,
     services,
     openOperation: open === undefined ? null : { id: open.id, command: open.command, at: open.at },
+    registry: registryOf(install),
     ownServers: ownServers(manifest.services, record.features),
     localEdits: localEdits(manifest, install.files),
     held: record.held,
