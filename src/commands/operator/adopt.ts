@@ -199,7 +199,7 @@ async function prepareOwnLaunching(context: Context, { bundle }: Found, { root, 
 }
 
 function adoptedOf({ files }: Comparison, from: AdoptedFrom, at: string): Adopted {
-  return { from, at, missing: files.filter(({ state }) => state === 'missing').map(({ path }) => path) };
+  return { from, at, missing: files.flatMap(({ path, state }) => (state === 'missing' ? [path] : [])).sort() };
 }
 
 async function fingerprintFolder({ world }: Context, { folder, project }: Adoptable, manifest: Manifest): Promise<Digest> {
