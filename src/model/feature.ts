@@ -21,6 +21,18 @@ export function isActive(when: string | undefined, chosen: readonly string[]): b
   });
 }
 
+/** The names of a list as people write it, each once. */
+export function listOf(text: string): string[] {
+  const names = text.split(/[\s,]+/).filter((name) => name !== '');
+  return [...new Set(names)];
+}
+
+/** The list with these choices in place of other choices of the same features. */
+export function chooseInstead(chosen: readonly string[], choices: readonly string[]): string[] {
+  const names = choices.map((item) => item.replace(/=.*/, ''));
+  return [...chosen.filter((item) => !names.includes(item.replace(/=.*/, ''))), ...choices];
+}
+
 /** What is chosen when nobody says anything. */
 export function defaultFeatures(features: Features): string[] {
   return Object.entries(features).flatMap(([name, { default: fallback, choices }]) => {
@@ -99,7 +111,8 @@ export function featuresOfProfiles(features: Features, profiles: readonly string
   return Object.entries(features).flatMap(([name, feature]) => {
     const { choices } = feature;
     if (choices === undefined) return isOn(feature.profiles) || (feature.profiles.length === 0 && feature.default === true) ? [name] : [];
-    const choice = Object.keys(choices).find((each) => isOn(choices[each]));
+    const names = Object.keys(choices);
+    const choice = names.find((each) => isOn(choices[each])) ?? names.find((each) => choices[each]?.length === 0);
     return [`${name}=${choice ?? feature.default}`];
   });
 }

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import type { Adopted, AdoptedFrom, ComparedFile } from '../../model/adoption.ts';
 import { type Digest, digestOf, hexOf } from '../../model/digest.ts';
 import { composeProfiles } from '../../model/env-render.ts';
+import { withoutOwnServers } from '../../model/external.ts';
 import { featuresOfProfiles } from '../../model/feature.ts';
 import { fingerprintSite } from '../../model/fingerprint.ts';
 import { printInstall } from '../../model/install.ts';
@@ -142,8 +143,10 @@ async function prepareAdoption(context: Context, found: Found, { root, wanted, f
   const values = settingsValues(settings, manifest.env);
   const text = await readReleaseText(bundle, scratch, 'docker-compose.yml');
   const shipped = await observeShipped(context, at, { manifest, text, settings });
-  const places = findDataPlaces({ root, manifest, config: at.config, shipped: shipped.config });
-  const features = featuresOfProfiles(manifest.features, composeProfiles(at.env));
+  // A service that is here counts like its profile: before a release had that, nobody had to switch it on.
+  const services = [...Object.keys(at.config.services), ...at.containers.map(({ service }) => service)];
+  const features = featuresOfProfiles(manifest.features, [...composeProfiles(at.env), ...services]);
+  const places = findDataPlaces({ root, manifest: withoutOwnServers(manifest, features), config: at.config, shipped: shipped.config });
   const launching = await prepareOwnLaunching(context, found, { root, wanted, fetched });
   const now = momentOf(world.now());
   const id = `adopt-${world.random(8).toString('hex')}`;
