@@ -1,12 +1,12 @@
 // adopt: takes over an install that was made without us, by older scripts, by hand or from a git checkout. Rule: nothing is restarted and no file of the person's is changed; what is not near to a release is left alone.
 import { join, resolve } from 'node:path';
-import type { Adopted, AdoptedFrom, ComparedFile } from '../../model/adoption.ts';
+import type { AdoptedFrom, ComparedFile } from '../../model/adoption.ts';
 import { type Digest, digestOf, hexOf } from '../../model/digest.ts';
 import { composeProfiles } from '../../model/env-render.ts';
 import { withoutOwnServers } from '../../model/external.ts';
 import { featuresOfProfiles } from '../../model/feature.ts';
 import { fingerprintSite } from '../../model/fingerprint.ts';
-import { printInstall } from '../../model/install.ts';
+import { type InstallRecord, printInstall } from '../../model/install.ts';
 import { operatorsFolder } from '../../model/layout.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import { momentOf } from '../../model/parse.ts';
@@ -22,7 +22,7 @@ import { makeScratch } from '../../observe/scratch.ts';
 import { observeSelf } from '../../observe/self.ts';
 import { observeSettings } from '../../observe/settings.ts';
 import { planAdopt } from '../../plan/adopt.ts';
-import { findDataPlaces } from '../../plan/data-places.ts';
+import { type DataPlaces, findDataPlaces } from '../../plan/data-places.ts';
 import type { Comparison } from '../../plan/nearest.ts';
 import { imagesToPull } from '../../plan/release-steps.ts';
 import { settingsTroubles } from '../../plan/settings-troubles.ts';
@@ -135,10 +135,47 @@ interface Prepared {
   readonly command: string;
 }
 
-async function prepareAdoption(context: Context, found: Found, { root, wanted, fetched }: Adoption): Promise<Prepared> {
-  const { world } = context;
-  const { at, nearest, bundle, scratch, from } = found;
+async function prepareAdoption(context: Context, found: Found, adoption: Adoption): Promise<Prepared> {
+  const { root } = adoption;
+  const { at, nearest, bundle, scratch } = found;
   const { manifest } = bundle;
+  const look = (): Promise<Digest> => fingerprintFolder(context, at, manifest);
+  const basedOn = await look();
+  const launching = await prepareOwnLaunching(context, found, adoption);
+  const kept = await observeKept(context, found);
+  const id = `adopt-${context.world.random(8).toString('hex')}`;
+  const recordText = printInstall(recordOf(context, found, { ...adoption, ...kept, id, launching }));
+  const extras = releaseExtras(bundle);
+  const yours = yoursOnly(at.folder, manifest);
+  const plan = planAdopt(
+    { id, basedOn, nearest, extra: extras.files, record: digestOf(recordText), launching: launching.wish },
+    {
+      ...{ root, project: at.project.name, from: found.from, containers: at.containers, config: at.config, yours, ...kept },
+      present: await observePresent(context.world, root, imagesToPull(manifest)),
+      environment: at.hasEnv ? undefined : digestOf(''),
+    },
+  );
+  const contents = new Map<Digest, Content>([
+    ...releaseContents(scratch, manifest),
+    ...extras.contents,
+    ...launching.contents,
+    ...['', recordText].map((text) => [digestOf(text), { text }] as const),
+  ]);
+  const own = join(operatorsFolder(root), hexOf(await observeSelf(context.file)));
+  return { plan, contents, recheck: look, yours, command: launching.fields.launcher ?? `node ${own}` };
+}
+
+/** What the install has of its own, and goes on with. */
+interface Kept {
+  readonly values: ReadonlyMap<string, string>;
+  readonly features: readonly string[];
+  readonly places: DataPlaces;
+  readonly troubles: readonly string[];
+}
+
+async function observeKept(context: Context, { at, bundle, scratch }: Found): Promise<Kept> {
+  const { manifest } = bundle;
+  const { root } = at.folder;
   const settings = await observeSettings(root, homesOf(manifest.env));
   const values = settingsValues(settings, manifest.env);
   const text = await readReleaseText(bundle, scratch, 'docker-compose.yml');
@@ -147,47 +184,30 @@ async function prepareAdoption(context: Context, found: Found, { root, wanted, f
   const services = [...Object.keys(at.config.services), ...at.containers.map(({ service }) => service)];
   const features = featuresOfProfiles(manifest.features, [...composeProfiles(at.env), ...services]);
   const places = findDataPlaces({ root, manifest: withoutOwnServers(manifest, features), config: at.config, shipped: shipped.config });
-  const launching = await prepareOwnLaunching(context, found, { root, wanted, fetched });
+  const override = shipped.trouble === undefined ? [] : [overrideNote(shipped.trouble)];
+  return { values, features, places, troubles: [...override, ...settingsTroubles(manifest.env, values, features)] };
+}
+
+interface Recorded extends Adoption, Kept {
+  readonly id: string;
+  readonly launching: Launching;
+}
+
+function recordOf({ world }: Context, { at, nearest, bundle, from }: Found, wish: Recorded): InstallRecord {
+  const { manifest } = bundle;
+  const { root, wanted, fetched, id, launching } = wish;
   const now = momentOf(world.now());
-  const id = `adopt-${world.random(8).toString('hex')}`;
-  const record = {
-    ...newRecord(
-      {
-        ...{ manifest, manifestDigest: nearest.release.manifest, folder: root, project: at.project.name },
-        ...{ channel: wanted.channel, hosts: [...new Set([...wanted.locations, ...manifest.hosts])], trust: fetched.trust },
-        ...{ config: at.config, features, values, at: now, launching: launching.fields },
-        operation: { id, command: 'adopt', from: null, to: manifest.version, outcome: 'adopted', at: now },
-      },
-      world,
-    ),
-    volumes: places.volumes,
-    adopted: adoptedOf(nearest, from, now),
-  };
-  const recordText = printInstall(record);
-  const extras = releaseExtras(bundle);
-  const look = (): Promise<Digest> => fingerprintFolder(context, at, manifest);
-  const yours = yoursOnly(at.folder, manifest);
-  const plan = planAdopt(
-    { id, basedOn: await look(), nearest, extra: extras.files, record: digestOf(recordText), launching: launching.wish },
+  const missing = nearest.files.flatMap(({ path, state }) => (state === 'missing' ? [path] : [])).sort();
+  const record = newRecord(
     {
-      ...{ root, project: at.project.name, from, containers: at.containers, config: at.config, places, yours },
-      present: await observePresent(world, root, imagesToPull(manifest)),
-      environment: at.hasEnv ? undefined : digestOf(''),
-      troubles: [
-        ...(shipped.trouble === undefined ? [] : [overrideNote(shipped.trouble)]),
-        ...settingsTroubles(manifest.env, values, features),
-      ],
+      ...{ manifest, manifestDigest: nearest.release.manifest, folder: root, project: at.project.name },
+      ...{ channel: wanted.channel, hosts: [...new Set([...wanted.locations, ...manifest.hosts])], trust: fetched.trust },
+      ...{ config: at.config, features: wish.features, values: wish.values, at: now, launching: launching.fields },
+      operation: { id, command: 'adopt', from: null, to: manifest.version, outcome: 'adopted', at: now },
     },
+    world,
   );
-  const contents = new Map<Digest, Content>([
-    ...releaseContents(scratch, manifest),
-    ...extras.contents,
-    ...launching.contents,
-    [digestOf(recordText), { text: recordText }],
-    [digestOf(''), { text: '' }],
-  ]);
-  const own = join(operatorsFolder(root), hexOf(await observeSelf(context.file)));
-  return { plan, contents, recheck: look, yours, command: launching.fields.launcher ?? `node ${own}` };
+  return { ...record, volumes: wish.places.volumes, adopted: { from, at: now, missing } };
 }
 
 /** The command on PATH starts the program in the folder; one of older scripts under its name is not ours to start. */
@@ -199,10 +219,6 @@ async function prepareOwnLaunching(context: Context, { bundle }: Found, { root, 
   const { launcher: _, ...wish } = launching.wish;
   const { launcher: __, ...fields } = launching.fields;
   return { ...launching, wish, fields };
-}
-
-function adoptedOf({ files }: Comparison, from: AdoptedFrom, at: string): Adopted {
-  return { from, at, missing: files.flatMap(({ path, state }) => (state === 'missing' ? [path] : [])).sort() };
 }
 
 async function fingerprintFolder({ world }: Context, { folder, project }: Adoptable, manifest: Manifest): Promise<Digest> {

@@ -81,10 +81,11 @@ export interface Shipped {
 /** What Compose would make of the release's own compose file here. Its variables need not be set yet. */
 export async function observeShipped(
   { world }: Context,
-  { folder, project }: Adoptable,
+  { folder, project, config: own }: Adoptable,
   { manifest, text, settings }: { readonly manifest: Manifest; readonly text: string; readonly settings: Settings },
 ): Promise<Shipped> {
   const { root } = folder;
+  if (text === '') return { config: own, trouble: undefined }; // a release of old that has it under another name
   const texts = new Map([[COMPOSE_FILE, text]]);
   const filled = fillOpen(settings, manifest);
   const { environment: _, ...plain } = project;
