@@ -23,7 +23,6 @@ describe('the contract file', () => {
       [44, 'bundle.hostFiles'],
       [56, 'images.registryVariable'],
       [57, 'images.login'],
-      [109, 'services.db.external'],
       [119, 'data.files.renamedFrom'],
       [122, 'backup.schedule'],
     ]);
