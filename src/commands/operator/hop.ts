@@ -27,8 +27,9 @@ import { mergeSettings } from '../../model/settings-merge.ts';
 import type { FetchedChannel } from '../../observe/channel.ts';
 import { observeCandidate, observeContainers, observeEngine } from '../../observe/engine.ts';
 import { observeInstall, pathsOf } from '../../observe/install.ts';
-import { observeBackups, observeLocalImages, observeOperators, observeReleases } from '../../observe/kept.ts';
+import { observeBackups, observeOperators, observeReleases } from '../../observe/kept.ts';
 import { type FetchedRelease, fetchRelease, readReleaseText } from '../../observe/release.ts';
+import { observeUnsharedImages } from '../../observe/removal.ts';
 import { observeSelf } from '../../observe/self.ts';
 import { observeSettings } from '../../observe/settings.ts';
 import { backupsFolder } from '../../plan/data.ts';
@@ -127,7 +128,7 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
     backups,
     releases: await observeReleases(root),
     operators: await observeOperators(root),
-    localImages: start ? await observeLocalImages(world, root, record.product) : [],
+    localImages: start ? await observeUnsharedImages(world, root, record) : [],
   });
   const contents = new Map<Digest, Content>([
     ...keptContents(install),
