@@ -36,6 +36,7 @@ import { backupsFolder } from '../../plan/data.ts';
 import { planUpgrade } from '../../plan/upgrade.ts';
 import { type Context, isSet } from '../command.ts';
 import { answersFor, givenNames, makeSecrets } from './answers.ts';
+import { renderFetched } from './host-files.ts';
 import { prepareLaunching } from './launching.ts';
 import { backupPlaces, refuseUnfit, refuseUnset } from './preflight.ts';
 import { nextRecord, refuseOtherSecrets } from './record.ts';
@@ -76,6 +77,7 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
   const env = await decideSettings(context, install, bundle);
   const values = settingsValues(env.settings, manifest.env);
   refuseOtherSecrets(record, values);
+  const { target, contents: rendered } = await renderFetched(bundle, cache, { values, features: env.features });
   const texts = await candidateTexts(install, bundle, cache);
   const [next, present] = await Promise.all([
     observeCandidate(world, root, { project: install.project, texts, settings: env.settings }),
@@ -90,7 +92,7 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
     nextRecord(
       record,
       {
-        manifest,
+        manifest: target,
         manifestDigest: release.manifest,
         trust: fetched.trust,
         config: next,
@@ -111,7 +113,7 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
     operation,
     at,
     basedOn,
-    target: manifest,
+    target,
     targetDigest: release.manifest,
     extra: extras.files,
     settings: settingsFiles(env.settings),
@@ -133,6 +135,7 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
   const contents = new Map<Digest, Content>([
     ...keptContents(install),
     ...releaseContents(cache, manifest),
+    ...rendered,
     ...extras.contents,
     ...launching.contents,
     ...settingsContents(env.settings),
