@@ -187,7 +187,12 @@ const service = z.strictObject({
   kind: z.enum(['job']).optional(),
   optional: flag.optional(),
   writer: flag.optional(),
-  external: z.strictObject({ ask: text.optional(), variables: z.array(part.variableName) }).optional(),
+  external: z
+    .strictObject({ ask: text.optional(), variables: z.array(part.variableName).min(1, 'at least one variable') })
+    .optional()
+    .describe(
+      'A site may use a server of its own: these variables are asked for, and the service, with a profile of its name, is left out',
+    ),
 });
 
 const dataItem = z.strictObject({

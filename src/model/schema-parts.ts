@@ -4,6 +4,8 @@ import { parseRelativePath } from './parse.ts';
 import { DURATION_PATTERN, SIZE_PATTERN } from './units.ts';
 import { isRange } from './version.ts';
 
+z.config({ jitless: true }); // one product is read in a run: compiling its parser takes longer than parsing
+
 const shaped = (pattern: RegExp, expected: string) => z.string().regex(pattern, expected);
 
 /** One of several forms; `expected` is said when none of them is near. */

@@ -22,7 +22,6 @@ describe('the contract file', () => {
     expect(problems.map(([line, , path]) => [line, path])).toEqual([
       [56, 'images.registryVariable'],
       [57, 'images.login'],
-      [109, 'services.db.external'],
       [119, 'data.files.renamedFrom'],
       [122, 'backup.schedule'],
     ]);

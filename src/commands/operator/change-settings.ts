@@ -1,9 +1,11 @@
 // Other env files for the release that is installed: shown, then done. Rule: restarts only what must, and what cannot be done changes nothing.
 import { type Digest, digestOf } from '../../model/digest.ts';
 import { ToolError } from '../../model/error.ts';
+import { ownServers } from '../../model/external.ts';
 import type { ContainerFact, InstallFacts } from '../../model/facts.ts';
 import { fingerprintInstall } from '../../model/fingerprint.ts';
 import { type InstallRecord, printInstall } from '../../model/install.ts';
+import type { Manifest } from '../../model/manifest.ts';
 import { momentOf } from '../../model/parse.ts';
 import type { Content } from '../../model/plan.ts';
 import { type Settings, settingsContents, settingsFiles, settingsValues } from '../../model/settings.ts';
@@ -49,7 +51,10 @@ export async function changeSettings(context: Context, change: SettingsChange): 
   const engine = start
     ? await observeEngine(world, root, project)
     : { containers: [], volumes: Object.values(record.volumes), config: next };
-  if (rotated?.rotate !== undefined) refuseNotRunning(rotated.rotate.service, engine.containers);
+  if (rotated?.rotate !== undefined) {
+    refuseOwnServer(rotated, manifest, features);
+    refuseNotRunning(rotated.rotate.service, engine.containers);
+  }
   const at = momentOf(world.now());
   const id = `${command}-${world.random(8).toString('hex')}`;
   const operation = { id, command, from: record.version, to: record.version, outcome: OUTCOMES[command], at };
@@ -81,6 +86,14 @@ export async function changeSettings(context: Context, change: SettingsChange): 
 /** The record without a secret's fingerprint: a new one is taken. */
 function withoutSecret(record: InstallRecord, name: string | undefined): InstallRecord {
   return { ...record, secrets: Object.fromEntries(Object.entries(record.secrets).filter(([known]) => known !== name)) };
+}
+
+function refuseOwnServer({ name, rotate }: Rotation, manifest: Manifest, features: readonly string[]): void {
+  const service = rotate?.service ?? '';
+  if (!ownServers(manifest.services, features).includes(service)) return;
+  throw new ToolError('E_POLICY', `${service} is your own server, which takes no new ${name} from here`, {
+    hint: `Change it there, then tell the product: \`configure\` asks for ${manifest.services[service]?.external?.variables.join(', ')}.`,
+  });
 }
 
 function refuseNotRunning(service: string, containers: readonly ContainerFact[]): void {

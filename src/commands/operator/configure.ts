@@ -1,5 +1,6 @@
 // configure: other answers, other features. Rule: shows what changes, and restarts only what must.
 import { setCompose } from '../../model/env-render.ts';
+import { withdrawnValues } from '../../model/external.ts';
 import type { InstallFacts } from '../../model/facts.ts';
 import { allProfiles, profilesOf } from '../../model/feature.ts';
 import { renderedFiles } from '../../model/host-file.ts';
@@ -60,7 +61,9 @@ async function run(context: Context): Promise<CommandResult> {
     world,
   );
   const changed = new Map(
-    [...answers.values, ...generated, ...derived].filter(([name, value]) => manifest.env[name] !== undefined && today.get(name) !== value),
+    [...answers.values, ...generated, ...derived, ...withdrawnValues(manifest.services, answers.features, told)].filter(
+      ([name, value]) => manifest.env[name] !== undefined && today.get(name) !== value,
+    ),
   );
   const merged = mergeSettings({
     current: install.settings,

@@ -5,6 +5,7 @@ import { type Digest, digestOf } from '../../model/digest.ts';
 import { secretsToGenerate } from '../../model/env-merge.ts';
 import { setCompose } from '../../model/env-render.ts';
 import { ToolError } from '../../model/error.ts';
+import { withdrawnValues } from '../../model/external.ts';
 import type { InstallFacts } from '../../model/facts.ts';
 import { allProfiles, carriedFeatures, profilesOf } from '../../model/feature.ts';
 import { fingerprintInstall } from '../../model/fingerprint.ts';
@@ -183,7 +184,7 @@ async function decideSettings(context: Context, install: InstallFacts, bundle: F
     { variables: manifest.env, names, before: renamedValues(today, manifest), values, given: said, origins: install.record.derived ?? {} },
     context.world,
   );
-  const told = new Map([...given, ...derived]);
+  const told = new Map([...given, ...derived, ...withdrawnValues(manifest.services, answers.features, values)]);
   const merged = mergeSettings({ ...variables, current, answers: told, generated, features: answers.features, version: manifest.version });
   if (merged.missing.length > 0)
     throw new ToolError('E_ANSWER', `${merged.missing.join(', ')}: this release needs a value`, {

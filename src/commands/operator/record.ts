@@ -2,6 +2,7 @@
 
 import type { Digest } from '../../model/digest.ts';
 import { ToolError } from '../../model/error.ts';
+import { withoutOwnServers } from '../../model/external.ts';
 import type { ComposeFact } from '../../model/facts.ts';
 import { renderedFiles } from '../../model/host-file.ts';
 import { INSTALL_TYPE, type InstallRecord, type OperationRecord, type SecretPrint, withOperation } from '../../model/install.ts';
@@ -43,7 +44,7 @@ export function newRecord(wish: NewRecord, world: World): InstallRecord {
     hosts,
     registry: null,
     trust,
-    volumes: dataVolumes(manifest, config),
+    volumes: dataVolumes(withoutOwnServers(manifest, features), config),
     features,
     secrets: fingerprints(manifest, wish.values, {}, world),
     ...originsOf(manifest, wish.values, {}, world),
@@ -68,7 +69,7 @@ export function nextRecord(before: InstallRecord, wish: NextRecord, world: World
     version: manifest.version,
     manifest: manifestDigest,
     trust,
-    volumes: { ...before.volumes, ...dataVolumes(manifest, config) },
+    volumes: { ...before.volumes, ...dataVolumes(withoutOwnServers(manifest, features), config) },
     features,
     secrets: fingerprints(manifest, values, before.secrets, world),
     ...originsOf(manifest, values, derived ?? {}, world),
