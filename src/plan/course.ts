@@ -111,6 +111,8 @@ function basesOf(old: Manifest, target: Manifest): FileToWrite[] {
     content: sha256,
     mode: Number.parseInt(mode, 8),
   }));
+}
+
 /** Data does not follow a choice by itself. */
 function movedServerNotes({ target, features }: UpgradeWish, { install: { manifest, record } }: UpgradeFacts): string[] {
   const [before, after] = [ownServers(manifest.services, record.features), ownServers(target.services, features)];
