@@ -84,6 +84,9 @@ function normaliseBundle(raw: Raw<'bundle'>): BundleRules {
     compose: compose.map(plainPath),
     env: raw.env === undefined ? undefined : plainPath(raw.env),
     files: raw.files.map(({ from, to, exclude }) => ({ from: plainPath(from), to: plainPath(to), exclude })),
+    hostFiles: raw.hostFiles.map(({ from, to, mode = '0644', when }) =>
+      keep({ path: plainPath(to), template: plainPath(from), mode, when }),
+    ),
     validate: raw.validate,
     folders: raw.folders.map(plainPath),
     userOwned: raw.userOwned.map(plainPath),

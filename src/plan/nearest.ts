@@ -44,13 +44,18 @@ export function isCalled({ version, tag }: Pick<ChannelRelease, 'version' | 'tag
   return text !== undefined && [version, tag, `v${version}`].includes(text);
 }
 
+/** The files of a release but those that are the person's own, beside what lies there. */
+export function compareFiles({ files }: Pick<Manifest, 'files'>, found: ReadonlyMap<string, FileFact>): ComparedFile[] {
+  return files.filter(({ owner }) => owner !== 'user').map((file) => compareFile(file, found.get(file.path)));
+}
+
 function compareRelease(one: KnownRelease, folder: FolderFacts): Comparison {
   const { release, manifest } = one;
   const isAncestor = manifest.commit !== null && folder.commits.has(manifest.commit);
   return {
     ...one,
     says: isAncestor ? 'commit' : isCalled(release, folder.version) ? 'version' : null,
-    files: manifest.files.filter(({ owner }) => owner !== 'user').map((file) => compareFile(file, folder.files.get(file.path))),
+    files: compareFiles(manifest, folder.files),
     images: manifest.images.map((image) => compareImage(image, folder.images)),
     alike: [],
   };

@@ -90,6 +90,15 @@ describe('an install of older scripts, with VERSION and compose file', () => {
     expect((await stage.install()).fields).toMatchObject({ outcome: 'installed-already', version: '1.0.0' });
   });
 
+  test('is compared with the files that a release renders from its own values, too', async () => {
+    const hostFiles = [{ path: 'configs/site.conf', template: 'templates/site.tmpl', mode: '0644' }];
+    await stage.publish('1.0.5', { hostFiles }, { ...RELEASE_FILES, VERSION: '1.0.5\n', 'templates/site.tmpl': 'listen {{PORT}};\n' });
+    await found.lay({ VERSION: '1.0.5\n', 'configs/site.conf': 'listen 19090;\n' });
+    expect((await found.take()).fields.files).toContainEqual({ path: 'configs/site.conf', state: 'same' });
+    await found.lay({ 'configs/site.conf': 'listen 19090; # mine\n' });
+    expect((await stage.run(diff)).fields.files).toContainEqual({ path: 'configs/site.conf', change: 'edited', conflict: false });
+  });
+
   test('of another product is none of the business of an `install` that is called in its folder', async () => {
     const stranger = await makeInstallStage({ onTestFinished: () => undefined });
     const other = foundInstall(stranger);

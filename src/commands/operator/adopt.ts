@@ -23,7 +23,7 @@ import { observeSelf } from '../../observe/self.ts';
 import { observeSettings } from '../../observe/settings.ts';
 import { planAdopt } from '../../plan/adopt.ts';
 import { type DataPlaces, findDataPlaces } from '../../plan/data-places.ts';
-import type { Comparison } from '../../plan/nearest.ts';
+import { type Comparison, compareFiles } from '../../plan/nearest.ts';
 import { imagesToPull } from '../../plan/release-steps.ts';
 import { settingsTroubles } from '../../plan/settings-troubles.ts';
 import { planToJson, planToText } from '../../show/plan.ts';
@@ -40,6 +40,7 @@ import {
 } from '../command.ts';
 import { type Adoptable, holdsInstall, observeAdoptable, observeShipped } from './adoptable.ts';
 import { FOLDER_FLAG } from './folder.ts';
+import { renderFetched } from './host-files.ts';
 import { installedAlready } from './installed-already.ts';
 import { type Launching, prepareLaunching } from './launching.ts';
 import { findNearest } from './nearest-release.ts';
@@ -131,22 +132,27 @@ interface Prepared {
   readonly plan: ReturnType<typeof planAdopt>;
   readonly contents: ReadonlyMap<Digest, Content>;
   readonly recheck: () => Promise<Digest>;
+  /** With the files that are rendered here among the others. */
+  readonly nearest: Comparison;
   readonly yours: readonly string[];
   readonly command: string;
 }
 
 async function prepareAdoption(context: Context, found: Found, adoption: Adoption): Promise<Prepared> {
   const { root } = adoption;
-  const { at, nearest, bundle, scratch } = found;
+  const { at, bundle, scratch } = found;
   const { manifest } = bundle;
   const look = (): Promise<Digest> => fingerprintFolder(context, at, manifest);
   const basedOn = await look();
   const launching = await prepareOwnLaunching(context, found, adoption);
   const kept = await observeKept(context, found);
+  const { target, contents: rendered } = await renderFetched(bundle, scratch, kept);
+  const files = compareFiles(target, await observeFiles(root, pathsOf(target)));
+  const nearest = { ...found.nearest, manifest: target, files };
   const id = `adopt-${context.world.random(8).toString('hex')}`;
-  const recordText = printInstall(recordOf(context, found, { ...adoption, ...kept, id, launching }));
+  const recordText = printInstall(recordOf(context, { ...found, nearest }, { ...adoption, ...kept, id, launching }));
   const extras = releaseExtras(bundle);
-  const yours = yoursOnly(at.folder, manifest);
+  const yours = yoursOnly(at.folder, target);
   const plan = planAdopt(
     { id, basedOn, nearest, extra: extras.files, record: digestOf(recordText), launching: launching.wish },
     {
@@ -159,10 +165,11 @@ async function prepareAdoption(context: Context, found: Found, adoption: Adoptio
     ...releaseContents(scratch, manifest),
     ...extras.contents,
     ...launching.contents,
+    ...rendered,
     ...['', recordText].map((text) => [digestOf(text), { text }] as const),
   ]);
   const own = join(operatorsFolder(root), hexOf(await observeSelf(context.file)));
-  return { plan, contents, recheck: look, yours, command: launching.fields.launcher ?? `node ${own}` };
+  return { plan, contents, recheck: look, nearest, yours, command: launching.fields.launcher ?? `node ${own}` };
 }
 
 /** What the install has of its own, and goes on with. */
@@ -193,8 +200,8 @@ interface Recorded extends Adoption, Kept {
   readonly launching: Launching;
 }
 
-function recordOf({ world }: Context, { at, nearest, bundle, from }: Found, wish: Recorded): InstallRecord {
-  const { manifest } = bundle;
+function recordOf({ world }: Context, { at, nearest, from }: Found, wish: Recorded): InstallRecord {
+  const { manifest } = nearest;
   const { root, wanted, fetched, id, launching } = wish;
   const now = momentOf(world.now());
   const missing = nearest.files.flatMap(({ path, state }) => (state === 'missing' ? [path] : [])).sort();
@@ -240,8 +247,7 @@ function overrideNote(trouble: string): string {
   return `docker-compose.override.yml does not fit the release's own compose file, so an upgrade would refuse it: ${trouble}`;
 }
 
-function resultOf(context: Context, carried: Carried, found: Found, { plan, yours, command }: Prepared): CommandResult {
-  const { nearest, at, from } = found;
+function resultOf(context: Context, carried: Carried, { at, from }: Found, { plan, nearest, yours, command }: Prepared): CommandResult {
   const { product, title, version } = nearest.manifest;
   const fields = {
     ...{ product, version, folder: at.folder.root, project: at.project.name, from },

@@ -18,6 +18,7 @@ import { planUpgrade } from '../../plan/upgrade.ts';
 import { type Carried, carryOut, throwUnlessDone } from '../carry-out.ts';
 import type { Context } from '../command.ts';
 import { keptContents } from './hop.ts';
+import { renderInstalled } from './host-files.ts';
 import { refuseUnset } from './preflight.ts';
 import { nextRecord, refuseOtherSecrets } from './record.ts';
 
@@ -44,6 +45,7 @@ export async function changeSettings(context: Context, change: SettingsChange): 
   const record = withoutSecret(install.record, rotated?.name);
   const values = settingsValues(settings, manifest.env);
   refuseOtherSecrets(record, values);
+  const { target, contents: rendered } = await renderInstalled(install, { values, features });
   const next = await observeCandidate(world, root, { project, texts: new Map(), settings });
   refuseUnset(next.unset);
   const engine = start
@@ -56,16 +58,21 @@ export async function changeSettings(context: Context, change: SettingsChange): 
   const at = momentOf(world.now());
   const id = `${command}-${world.random(8).toString('hex')}`;
   const operation = { id, command, from: record.version, to: record.version, outcome: OUTCOMES[command], at };
-  const same = { manifest, manifestDigest: record.manifest, trust: record.trust };
+  const same = { manifest: target, manifestDigest: record.manifest, trust: record.trust };
   const recordText = printInstall(nextRecord(record, { ...same, config: next, features, values, operation }, world));
   const basedOn = fingerprintInstall(install, engine.containers);
   const wish: UpgradeWish = {
-    ...{ command: 'configure', id, operation: id, at, basedOn, target: manifest, targetDigest: record.manifest, extra: [] },
+    ...{ command: 'configure', id, operation: id, at, basedOn, target, targetDigest: record.manifest, extra: [] },
     ...{ settings: settingsFiles(settings), values, record: digestOf(recordText), features, start },
   };
   const facts = { install, engine, next, backups: [], releases: [], operators: [], localImages: [] };
   const plan = rotated === undefined ? planUpgrade(wish, facts) : planRotate(wish, facts, rotated);
-  const contents = new Map<Digest, Content>([...keptContents(install), ...settingsContents(settings), [wish.record, { text: recordText }]]);
+  const contents = new Map<Digest, Content>([
+    ...keptContents(install),
+    ...rendered,
+    ...settingsContents(settings),
+    [wish.record, { text: recordText }],
+  ]);
   const recheck = async (): Promise<Digest> =>
     fingerprintInstall(await observeInstall(root), start ? await observeContainers(world, root, record.project) : []);
   const carried = await carryOut({ plan, contents }, context, {
