@@ -7,6 +7,11 @@ declare const SLIPWAY_VERSION: string;
 
 const entries: readonly CommandEntry[] = [
   {
+    name: 'init',
+    summary: 'a product to begin with, new or from a compose file that is there',
+    load: async () => (await import('./commands/slipway/init.ts')).init,
+  },
+  {
     name: 'check',
     summary: 'everything that can be known of a product without side effects',
     load: async () => (await import('./commands/slipway/check.ts')).check,
