@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { BUILD_CACHES } from './build-rules.ts';
 import { VARIABLE_TYPES } from './description.ts';
+import { ciSchema } from './schema-ci.ts';
 import * as part from './schema-parts.ts';
 import { SECRET_KINDS } from './secret-rule.ts';
 import { TAG_PATTERN, VERSION_GRAMMARS } from './tag.ts';
@@ -258,6 +259,7 @@ export const productSchema = z.strictObject({
   backup: z.strictObject({ keep: z.int().min(1).default(5), to: text.optional(), schedule: text.optional() }).prefault({}),
   upgrade: upgrade.prefault({}),
   check: z.strictObject({ ignore: z.array(ignored).default([]) }).prefault({}),
+  ci: ciSchema.prefault({}),
 });
 
 /** A product file that fits the schema, with its defaults, before anything is normalised. */

@@ -1,6 +1,7 @@
 // slipway.yaml as a typed value. Rule: everything is normalised here (seconds, bytes, lists), so nobody past this point knows the file's shorthand.
 
 import type { BuildRules, TagTable } from './build-rules.ts';
+import type { CiRules } from './ci-rules.ts';
 import type { BackupPolicy, DataItem, Feature, ServiceCommand, ServiceTraits, UpgradeRules, Variable } from './description.ts';
 import type { HostAddress } from './host.ts';
 import type { HostFile } from './host-file.ts';
@@ -38,6 +39,7 @@ export interface Product {
   readonly data: Readonly<Record<string, DataItem>>;
   readonly backup: BackupPolicy;
   readonly upgrade: UpgradeRules;
+  readonly ci: CiRules;
   readonly ignore: readonly Ignored[];
   readonly source: Source;
 }

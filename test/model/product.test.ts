@@ -112,6 +112,19 @@ describe('defaults', () => {
     expect(product).toEqual({
       product: 'acme',
       title: 'acme',
+      ci: {
+        runner: 'ubuntu-latest',
+        node: '24',
+        setup: ['npm ci --ignore-scripts', 'echo "$PWD/node_modules/.bin" >> "$GITHUB_PATH"'],
+        validate: [],
+        branches: [],
+        secrets: {},
+        logins: {},
+        mirror: { schedule: '17 3 * * *' },
+        outdated: { schedule: '23 5 * * 1', report: 'issue' },
+        refresh: '41 4 * * 1',
+        jobs: {},
+      },
       cli: 'acmectl',
       release: {
         tag: 'v{version}',
