@@ -1,6 +1,7 @@
 // From the shorthand of slipway.yaml to the types of the manifest. Rule: only what is built is read; the rest was refused before.
 
 import { type BuildRules, DEFAULT_BRANCH_NAMESPACE, DEFAULT_TAGS } from './build-rules.ts';
+import { type CiRules, DEFAULT_MIRROR, DEFAULT_OUTDATED, DEFAULT_SETUP } from './ci-rules.ts';
 import {
   type DataItem,
   type Feature,
@@ -42,6 +43,7 @@ export function normaliseProduct(raw: RawProduct, source: Source): Product {
     data: mapValues(raw.data, normaliseDataItem),
     backup: keep({ keep: raw.backup.keep, to: raw.backup.to }),
     upgrade: normaliseUpgrade(raw.upgrade),
+    ci: normaliseCi(raw.ci),
     ignore: raw.check.ignore,
     source,
   };
@@ -84,6 +86,9 @@ function normaliseBundle(raw: Raw<'bundle'>): BundleRules {
     compose: compose.map(plainPath),
     env: raw.env === undefined ? undefined : plainPath(raw.env),
     files: raw.files.map(({ from, to, exclude }) => ({ from: plainPath(from), to: plainPath(to), exclude })),
+    hostFiles: raw.hostFiles.map(({ from, to, mode = '0644', when }) =>
+      keep({ path: plainPath(to), template: plainPath(from), mode, when }),
+    ),
     validate: raw.validate,
     folders: raw.folders.map(plainPath),
     userOwned: raw.userOwned.map(plainPath),
@@ -200,6 +205,17 @@ function normaliseUpgrade(raw: Raw<'upgrade'>): UpgradeRules {
     timeout: seconds(raw.timeout),
     probation: seconds(raw.probation),
   };
+}
+
+/** What was left out is on with its default; `false` is off. */
+function normaliseCi({ setup, mirror, outdated, refresh, ...rest }: Raw<'ci'>): CiRules {
+  return keep({
+    ...rest,
+    setup: setup ?? DEFAULT_SETUP,
+    mirror: mirror === false ? undefined : keep({ schedule: DEFAULT_MIRROR, ...mirror }),
+    outdated: outdated === false ? undefined : { schedule: DEFAULT_OUTDATED, report: 'issue' as const, ...outdated },
+    refresh: refresh === false ? undefined : refresh,
+  });
 }
 
 function mapValues<T, R>(record: Readonly<Record<string, T>>, change: (value: T, key: string) => R): Record<string, R> {

@@ -53,6 +53,12 @@ export function rehomeRelease(shipped: Manifest, compose: string, registry: stri
   return { manifest: { ...shipped, images, files }, shipped, compose: { digest, text } };
 }
 
+/** What a plan must know to keep the compose file as it was shipped. */
+export function shippedComposeOf({ shipped, compose }: SiteRelease): { readonly shippedCompose?: Digest } {
+  const file = shipped.files.find(({ path }) => path === COMPOSE_FILE);
+  return compose === undefined || file === undefined ? {} : { shippedCompose: file.sha256 };
+}
+
 /** Below the product's registry the path is kept; an image from elsewhere has its name in the product, as `images mirror` gives it. */
 function rehomedReference({ reference, name }: ManifestImage, to: ImageHome, from: ImageHome | undefined): string {
   const ref = parseImageRef(reference, 'image');

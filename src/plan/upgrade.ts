@@ -66,10 +66,10 @@ function stage(course: Course): Step[] {
       kind: 'stage-files',
       why: 'new files are prepared beside the running ones',
       to: tree,
-      files: [...files.staged, ...extra, ...own],
+      files: [...files.staged, ...extra, ...own, ...course.bases],
       links: linksFor(course),
     },
-    ...(course.command === 'upgrade' ? [pristineStep(course.shipped ?? target, extra)] : []),
+    ...(course.command === 'upgrade' ? [pristineStep(target, extra, course.shippedCompose)] : []),
   ];
 }
 
@@ -130,7 +130,12 @@ function filesToBackUp(course: Course): string[] {
 }
 
 function swap(course: Course): Step[] {
-  const files: FileAfter[] = [...course.files.swapped, ...course.extra, ...swappedSettings(course.settings, course.install)];
+  const files: FileAfter[] = [
+    ...course.files.swapped,
+    ...course.extra,
+    ...swappedSettings(course.settings, course.install),
+    ...course.bases,
+  ];
   return [{ kind: 'swap-files', why: `the files become those of ${course.target.version}`, from: course.tree, files }];
 }
 

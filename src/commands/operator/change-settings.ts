@@ -19,6 +19,7 @@ import { planUpgrade } from '../../plan/upgrade.ts';
 import { type Carried, carryOut, throwUnlessDone } from '../carry-out.ts';
 import type { Context } from '../command.ts';
 import { keptContents } from './hop.ts';
+import { renderInstalled } from './host-files.ts';
 import { refuseUnset } from './preflight.ts';
 import { nextRecord, refuseOtherSecrets } from './record.ts';
 
@@ -52,10 +53,11 @@ export async function changeSettings(context: Context, change: SettingsChange): 
   const { install, settings, features, start, command, rotated, rehomed } = change;
   const { world } = context;
   const { root, project } = install;
-  const { manifest, shipped = manifest } = rehomed?.used ?? install;
+  const { manifest } = rehomed?.used ?? install;
   const record = withoutSecret(install.record, rotated?.name);
   const values = settingsValues(settings, manifest.env);
   refuseOtherSecrets(record, values);
+  const { target, contents: rendered } = await renderInstalled({ ...install, manifest }, { values, features });
   const next = await observeCandidate(world, root, {
     project,
     texts: new Map(rehomed === undefined ? [] : [[COMPOSE_FILE, rehomed.compose]]),
@@ -74,14 +76,14 @@ export async function changeSettings(context: Context, change: SettingsChange): 
   const operation = { id, command, from: record.version, to: record.version, outcome: OUTCOMES[command], at };
   const same = {
     ...(rehomed === undefined ? {} : { registry: rehomed.registry }),
-    manifest,
+    manifest: target,
     manifestDigest: record.manifest,
     trust: record.trust,
   };
   const recordText = printInstall(nextRecord(record, { ...same, config: next, features, values, operation }, world));
   const basedOn = fingerprintInstall(install, engine.containers);
   const wish: UpgradeWish = {
-    ...{ command: 'configure', id, operation: id, at, basedOn, target: manifest, shipped, targetDigest: record.manifest, extra: [] },
+    ...{ command: 'configure', id, operation: id, at, basedOn, target, targetDigest: record.manifest, extra: [] },
     ...{ settings: settingsFiles(settings), values, record: digestOf(recordText), features, start },
   };
   const facts = { install, engine, next, backups: [], releases: [], operators: [], localImages: [] };
@@ -90,6 +92,7 @@ export async function changeSettings(context: Context, change: SettingsChange): 
   const contents = new Map<Digest, Content>([
     ...keptContents(install),
     ...compose,
+    ...rendered,
     ...settingsContents(settings),
     [wish.record, { text: recordText }],
   ]);

@@ -6,8 +6,10 @@ import { ToolError } from '../../model/error.ts';
 import { withdrawnValues } from '../../model/external.ts';
 import type { InstallFacts } from '../../model/facts.ts';
 import { allProfiles, profilesOf } from '../../model/feature.ts';
+import { renderedFiles } from '../../model/host-file.ts';
+import { canonicalJson } from '../../model/json.ts';
 import type { Manifest } from '../../model/manifest.ts';
-import { documentOf, MAIN_ENV, sameSettings, settingsValues } from '../../model/settings.ts';
+import { documentOf, MAIN_ENV, type Settings, sameSettings, settingsValues } from '../../model/settings.ts';
 import { mergeSettings } from '../../model/settings-merge.ts';
 import { COMPOSE_FILE, rehomeRelease } from '../../model/site-registry.ts';
 import { observeInstall, readShippedCompose } from '../../observe/install.ts';
@@ -19,6 +21,7 @@ import { ANSWER_FLAGS, answersFor, givenNames, makeSecrets, openSecrets } from '
 import { changeSettings, type Rehomed } from './change-settings.ts';
 import { REGISTRY_FLAG, registryFor, registryOf } from './choose-registry.ts';
 import { FOLDER_FLAG, findInstall } from './folder.ts';
+import { renderInstalled } from './host-files.ts';
 import { refuseUnfit } from './preflight.ts';
 import { revealSecrets } from './reveal.ts';
 
@@ -85,7 +88,7 @@ async function run(asked: Context): Promise<CommandResult> {
     known: allProfiles(manifest.features),
   });
   const settings = new Map([...merged.settings, [MAIN_ENV, main] as const]);
-  if (sameSettings(settings, install.settings) && rehomed === undefined)
+  if (sameSettings(settings, install.settings) && rehomed === undefined && (await isRendered(install, settings, answers.features)))
     return { fields: { changed: [], outcome: 'unchanged' }, text: 'nothing to change\n' };
   const changes = changesOf(manifest, {
     today,
@@ -110,6 +113,15 @@ async function run(asked: Context): Promise<CommandResult> {
     fields: { changed: names, changes, features: answers.features, outcome: 'configured' },
     text: `configured: ${[...names, `features ${answers.features.join(', ') || 'none'}`].join('; ')}\n`,
   };
+}
+
+/** False when a person changed an answer in `.env` by hand: the files made from it follow at the next configure. */
+async function isRendered(install: InstallFacts, settings: Settings, features: readonly string[]): Promise<boolean> {
+  const values = settingsValues(settings, install.manifest.env);
+  const { target } = await renderInstalled(install, { values, features });
+  const now = renderedFiles(target);
+  const before = install.record.rendered ?? {};
+  return canonicalJson(now) === canonicalJson(before);
 }
 
 interface Changing {

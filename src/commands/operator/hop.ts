@@ -25,12 +25,13 @@ import {
   type Variables,
 } from '../../model/settings.ts';
 import { mergeSettings } from '../../model/settings-merge.ts';
-import { COMPOSE_FILE, rehomeRelease, type SiteRelease } from '../../model/site-registry.ts';
+import { COMPOSE_FILE, rehomeRelease, type SiteRelease, shippedComposeOf } from '../../model/site-registry.ts';
 import type { FetchedChannel } from '../../observe/channel.ts';
 import { observeCandidate, observeContainers, observeEngine } from '../../observe/engine.ts';
 import { observeInstall, pathsOf } from '../../observe/install.ts';
-import { observeBackups, observeLocalImages, observeOperators, observeReleases } from '../../observe/kept.ts';
+import { observeBackups, observeOperators, observeReleases } from '../../observe/kept.ts';
 import { fetchRelease, readReleaseText } from '../../observe/release.ts';
+import { observeUnsharedImages } from '../../observe/removal.ts';
 import { observeSelf } from '../../observe/self.ts';
 import { observeSettings } from '../../observe/settings.ts';
 import { backupsFolder } from '../../plan/data.ts';
@@ -38,6 +39,7 @@ import { planUpgrade } from '../../plan/upgrade.ts';
 import { type Context, isSet } from '../command.ts';
 import { answersFor, givenNames, makeSecrets } from './answers.ts';
 import { registryFor } from './choose-registry.ts';
+import { renderFetched } from './host-files.ts';
 import { prepareLaunching } from './launching.ts';
 import { backupPlaces, refuseUnfit, refuseUnset } from './preflight.ts';
 import { nextRecord, refuseOtherSecrets } from './record.ts';
@@ -88,6 +90,7 @@ export async function prepareHop(asked: Context, { root, fetched, release }: Hop
   const env = await decideSettings(context, install, manifest);
   const values = settingsValues(env.settings, manifest.env);
   refuseOtherSecrets(record, values);
+  const { target, contents: rendered } = await renderFetched({ ...bundle, manifest }, cache, { values, features: env.features });
   const texts = candidateTexts(install, used, await readReleaseText(bundle, cache, COMPOSE_FILE));
   const [next, present] = await Promise.all([
     observeCandidate(world, root, { project: install.project, texts, settings: env.settings }),
@@ -102,7 +105,7 @@ export async function prepareHop(asked: Context, { root, fetched, release }: Hop
     nextRecord(
       record,
       {
-        manifest,
+        manifest: target,
         manifestDigest: release.manifest,
         trust: fetched.trust,
         config: next,
@@ -124,8 +127,8 @@ export async function prepareHop(asked: Context, { root, fetched, release }: Hop
     operation,
     at,
     basedOn,
-    target: manifest,
-    shipped: used.shipped,
+    target,
+    ...shippedComposeOf(used),
     targetDigest: release.manifest,
     extra: extras.files,
     settings: settingsFiles(env.settings),
@@ -142,11 +145,12 @@ export async function prepareHop(asked: Context, { root, fetched, release }: Hop
     backups,
     releases: await observeReleases(root),
     operators: await observeOperators(root),
-    localImages: start ? await observeLocalImages(world, root, record.product) : [],
+    localImages: start ? await observeUnsharedImages(world, root, record) : [],
   });
   const contents = new Map<Digest, Content>([
     ...keptContents(install),
     ...releaseContents(cache, used),
+    ...rendered,
     ...extras.contents,
     ...launching.contents,
     ...settingsContents(env.settings),

@@ -4,6 +4,7 @@ import type { Digest } from '../../model/digest.ts';
 import { ToolError } from '../../model/error.ts';
 import { withoutOwnServers } from '../../model/external.ts';
 import type { ComposeFact } from '../../model/facts.ts';
+import { renderedFiles } from '../../model/host-file.ts';
 import { INSTALL_TYPE, type InstallRecord, type OperationRecord, type SecretPrint, withOperation } from '../../model/install.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import type { World } from '../../model/seams.ts';
@@ -52,6 +53,7 @@ export function newRecord(wish: NewRecord, world: World): InstallRecord {
     held: [],
     installed: at,
     ...wish.launching,
+    ...renderedOf(manifest),
     operations: [operation],
   };
 }
@@ -65,7 +67,7 @@ export interface NextRecord
 /** The record after an upgrade or a change of answers. */
 export function nextRecord(before: InstallRecord, wish: NextRecord, world: World): InstallRecord {
   const { manifest, manifestDigest, trust, config, features, values, operation } = wish;
-  const { derived, ...others } = before;
+  const { derived, rendered: __, ...others } = before;
   const { runtime: _, ...kept } = others; // an upgrade says anew which Node.js it runs on
   const changed = {
     ...(wish.launching === undefined ? others : { ...kept, ...wish.launching }),
@@ -78,6 +80,8 @@ export function nextRecord(before: InstallRecord, wish: NextRecord, world: World
     secrets: fingerprints(manifest, values, before.secrets, world),
     ...originsOf(manifest, values, derived ?? {}, world),
     held: before.held.filter((version) => version !== manifest.version),
+    ...(before.adopted === undefined || operation.command !== 'upgrade' ? {} : { adopted: { ...before.adopted, missing: [] } }),
+    ...renderedOf(manifest),
   };
   return withOperation(changed, operation);
 }
@@ -118,6 +122,10 @@ export function secretTroubles(record: InstallRecord, values: ReadonlyMap<string
   return Object.entries(record.secrets)
     .filter(([name, print]) => !matchesFingerprint(values.get(name) ?? '', print))
     .map(([name]) => name);
+}
+
+function renderedOf(manifest: Manifest): Pick<InstallRecord, 'rendered'> {
+  return manifest.hostFiles === undefined ? {} : { rendered: renderedFiles(manifest) };
 }
 
 function dataVolumes(manifest: Manifest, config: ComposeFact): Record<string, string> {
