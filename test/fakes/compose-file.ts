@@ -63,7 +63,9 @@ export function readCompose(call: ComposeCall): ComposeModel {
   const services = Object.entries(fields(merged.services)).map(([name, value]) => [name, serviceOf(name, fields(value), call)] as const);
   const profiles = new Set((values.get('COMPOSE_PROFILES') ?? '').split(',').filter(Boolean));
   const isActive = (service: FakeService): boolean => service.profiles.length === 0 || service.profiles.some((each) => profiles.has(each));
-  const volumes = Object.keys(fields(merged.volumes)).map((key) => [key, `${call.name}_${key}`] as const);
+  const volumes = Object.entries(fields(merged.volumes)).map(
+    ([key, volume]) => [key, String(fields(volume).name ?? `${call.name}_${key}`)] as const,
+  );
   return {
     name: call.name,
     services: Object.fromEntries(services),
