@@ -14,8 +14,8 @@ export default defineConfig({
           setupFiles,
           include: ['test/**/*.test.ts'],
           exclude: ['test/e2e/**'],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 180_000, // what a machine that is busy with something else needs; a test that hangs ends
+          hookTimeout: 180_000,
           maxWorkers: 2,
         },
       },

@@ -15,8 +15,8 @@ const common = {
   platform: 'node',
   target: 'node20.19',
   format: 'esm',
-  minify: true,
-  keepNames: true,
+  minifyWhitespace: true,
+  minifySyntax: true,
   legalComments: 'none',
   logLevel: 'warning',
   define: { SLIPWAY_VERSION: JSON.stringify(version) },
@@ -33,8 +33,11 @@ await build({
   splitting: true,
   banner: { js: REQUIRE },
 });
+// It is fetched by every host: short names, and those of functions kept beside them, for what is said when something unforeseen happens.
 await build({
   ...common,
+  minifyIdentifiers: true,
+  keepNames: true,
   entryPoints: [`${root}src/operator.ts`],
   outfile: `${out}/operator.mjs`,
   banner: { js: `#!/usr/bin/env node\n${REQUIRE}` },

@@ -7,6 +7,11 @@ declare const SLIPWAY_VERSION: string;
 
 const entries: readonly CommandEntry[] = [
   {
+    name: 'init',
+    summary: 'a product to begin with, new or from a compose file that is there',
+    load: async () => (await import('./commands/slipway/init.ts')).init,
+  },
+  {
     name: 'check',
     summary: 'everything that can be known of a product without side effects',
     load: async () => (await import('./commands/slipway/check.ts')).check,
@@ -59,6 +64,11 @@ const entries: readonly CommandEntry[] = [
     load: async () => (await import('./commands/slipway/promote.ts')).promote,
   },
   { name: 'verify', summary: 'signatures and digests of files', load: async () => (await import('./commands/slipway/verify.ts')).verify },
+  {
+    name: 'ci',
+    summary: 'workflows for GitHub and Gitea, and whether they are as the product file wants them',
+    load: async () => (await import('./commands/slipway/ci.ts')).ci,
+  },
   { name: 'keys', summary: 'make and show signing keys', load: async () => (await import('./commands/slipway/keys.ts')).keys },
 ];
 

@@ -2,7 +2,7 @@
 import { checkAnswer, FEATURES_NAME, normaliseAnswer } from '../model/answer.ts';
 import type { Feature, Variable } from '../model/description.ts';
 import { type EnvFile, envValues } from '../model/env-file.ts';
-import { choosable } from '../model/feature.ts';
+import { choosable, listOf } from '../model/feature.ts';
 import { didYouMean } from '../model/near.ts';
 
 export interface AnswerSources {
@@ -74,9 +74,4 @@ function twiceChosen(chosen: readonly string[]): string[] {
   const names = chosen.filter((item) => item.includes('=')).map((item) => item.replace(/=.*/, ''));
   const twice = new Set(names.filter((name, index) => names.indexOf(name) !== index));
   return [...twice].map((name) => `${name} is chosen twice.`);
-}
-
-function listOf(text: string): string[] {
-  const names = text.split(/[\s,]+/).filter((name) => name !== '');
-  return [...new Set(names)];
 }

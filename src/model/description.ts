@@ -64,6 +64,8 @@ export interface ServiceTraits {
   readonly kind?: 'job';
   readonly optional?: boolean;
   readonly writer?: boolean;
+  /** The site may use a server of its own instead: the service has a profile of its own name, and these variables are asked for. */
+  readonly external?: { readonly ask?: string; readonly variables: readonly string[] };
 }
 
 export interface DumpRecipe {
@@ -167,7 +169,17 @@ export function parseFeature(value: unknown, where: string): Feature {
 
 export function parseServiceTraits(value: unknown, where: string): ServiceTraits {
   const f = parseFields(value, where);
-  return keep({ kind: oneOf(f, 'kind', ['job'] as const, where), optional: flag(f, 'optional', where), writer: flag(f, 'writer', where) });
+  return keep({
+    kind: oneOf(f, 'kind', ['job'] as const, where),
+    optional: flag(f, 'optional', where),
+    writer: flag(f, 'writer', where),
+    external: parseOptional(f.external, `${where}.external`, parseExternal),
+  });
+}
+
+function parseExternal(value: unknown, where: string): NonNullable<ServiceTraits['external']> {
+  const f = parseFields(value, where);
+  return keep({ ask: text(f, 'ask', where), variables: parseTexts(f.variables, `${where}.variables`) });
 }
 
 export function parseDataItem(value: unknown, where: string): DataItem {

@@ -21,6 +21,18 @@ export function isActive(when: string | undefined, chosen: readonly string[]): b
   });
 }
 
+/** The names of a list as people write it, each once. */
+export function listOf(text: string): string[] {
+  const names = text.split(/[\s,]+/).filter((name) => name !== '');
+  return [...new Set(names)];
+}
+
+/** The list with these choices in place of other choices of the same features. */
+export function chooseInstead(chosen: readonly string[], choices: readonly string[]): string[] {
+  const names = choices.map((item) => item.replace(/=.*/, ''));
+  return [...chosen.filter((item) => !names.includes(item.replace(/=.*/, ''))), ...choices];
+}
+
 /** What is chosen when nobody says anything. */
 export function defaultFeatures(features: Features): string[] {
   return Object.entries(features).flatMap(([name, { default: fallback, choices }]) => {

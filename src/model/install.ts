@@ -65,6 +65,8 @@ export interface InstallRecord {
   /** The small command on PATH; absolute. */
   readonly launcher?: string;
   readonly runtime?: KeptRuntime;
+  /** Files that were rendered here, as they were rendered last: path → digest. */
+  readonly rendered?: Readonly<Record<string, Digest>>;
   /** When it was uninstalled; data, settings and secrets are kept for a later install. */
   readonly uninstalled?: string;
   readonly operations: readonly OperationRecord[];
@@ -94,6 +96,7 @@ export function parseInstall(text: string, where: string): InstallRecord {
     installed: parseText(f.installed, at('installed')),
     ...(f.launcher === undefined ? {} : { launcher: parseText(f.launcher, at('launcher')) }),
     ...(f.runtime === undefined ? {} : { runtime: parseKeptRuntime(f.runtime, at('runtime')) }),
+    ...(f.rendered === undefined ? {} : { rendered: parseMap(f.rendered, at('rendered'), parseDigest) }),
     ...(f.uninstalled === undefined ? {} : { uninstalled: parseText(f.uninstalled, at('uninstalled')) }),
     operations: parseList(f.operations ?? [], at('operations'), parseOperation),
   };

@@ -19,6 +19,7 @@ import {
 } from './description.ts';
 import { type Digest, parseDigest } from './digest.ts';
 import { ToolError } from './error.ts';
+import { type HostFile, parseHostFile } from './host-file.ts';
 import {
   parseCount,
   parseFields,
@@ -76,6 +77,8 @@ export interface Manifest {
   readonly artifact: { readonly name: string; readonly tarSha256: Digest };
   readonly requires: Requirements;
   readonly files: readonly ManifestFile[];
+  /** Files that are rendered on the host; bundle.json lists them among the others, with the owner `host`. */
+  readonly hostFiles?: readonly HostFile[];
   readonly folders: readonly string[];
   readonly userOwned: readonly string[];
   readonly hostPaths: readonly string[];
@@ -127,7 +130,7 @@ export function parseManifest(text: string, where = 'bundle.json'): Manifest {
       tarSha256: parseDigest(artifact.tarSha256, at('artifact.tarSha256')),
     },
     requires: parseRequirements(f.requires, at('requires')),
-    files: parseList(f.files, at('files'), parseManifestFile),
+    ...parseFiles(f.files, at('files')),
     folders: parseList(f.folders, at('folders'), parseRelativePath),
     userOwned: parseList(f.userOwned, at('userOwned'), parseRelativePath),
     hostPaths: parseTexts(f.hostPaths, at('hostPaths')),
@@ -160,15 +163,28 @@ export function parseFileName(value: unknown, where: string): string {
   throw new ToolError('E_FORMAT', `${where}: ${JSON.stringify(text)} is not a plain file name`);
 }
 
+function parseFiles(value: unknown, where: string): Pick<Manifest, 'files' | 'hostFiles'> {
+  const parsed = parseList(value, where, (entry, at) =>
+    parseFields(entry, at).owner === 'host' ? parseHostFile(entry, at) : parseManifestFile(entry, at),
+  );
+  const hostFiles = parsed.filter((file): file is HostFile => 'template' in file);
+  const files = parsed.filter((file): file is ManifestFile => !('template' in file));
+  const known = new Set(files.map(({ path }) => path));
+  for (const { path, template } of hostFiles) {
+    const wrong = known.has(path) ? `${path} is there twice` : known.has(template) ? undefined : `${template} is no file of the bundle`;
+    if (wrong !== undefined) throw new ToolError('E_FORMAT', `${where}: ${wrong}`, { hint: 'Tell the vendor.' });
+    known.add(path);
+  }
+  return hostFiles.length === 0 ? { files } : { files, hostFiles };
+}
+
 function parseManifestFile(value: unknown, where: string): ManifestFile {
   const f = parseFields(value, where);
   const mode = parseText(f.mode, `${where}.mode`);
   if (mode !== '0644' && mode !== '0755') throw new ToolError('E_FORMAT', `${where}.mode: expected 0644 or 0755`);
   const owner = f.owner ?? 'vendor';
   if (owner !== 'vendor' && owner !== 'user') {
-    throw new ToolError('E_FORMAT', `${where}.owner: expected vendor or user`, {
-      hint: 'Files rendered on the host need a newer operator.',
-    });
+    throw new ToolError('E_FORMAT', `${where}.owner: expected vendor, user or host`);
   }
   return {
     path: parseRelativePath(f.path, `${where}.path`),

@@ -1,7 +1,18 @@
 // From the shorthand of slipway.yaml to the types of the manifest. Rule: only what is built is read; the rest was refused before.
 
 import { type BuildRules, DEFAULT_BRANCH_NAMESPACE, DEFAULT_TAGS } from './build-rules.ts';
-import { type DataItem, type Feature, keep, type Migration, type Probe, type UpgradeRules, type Variable } from './description.ts';
+import { type CiRules, DEFAULT_MIRROR, DEFAULT_OUTDATED, DEFAULT_SETUP } from './ci-rules.ts';
+import {
+  type DataItem,
+  type Feature,
+  keep,
+  type Migration,
+  type Probe,
+  type ServiceTraits,
+  type UpgradeRules,
+  type Variable,
+} from './description.ts';
+import { externalFeatures, externalVariables } from './external.ts';
 import type { Source } from './problem.ts';
 import type { BaseRule, BundleRules, ImageRules, OwnImage, Product, ProductHost, ReleaseRules, ThirdPartyImage } from './product.ts';
 import type { RawProduct } from './product-schema.ts';
@@ -17,6 +28,7 @@ type RawThirdParty = Raw<'images'>['thirdParty'][string][number];
 
 /** The product that the schema accepted, with every default filled in. */
 export function normaliseProduct(raw: RawProduct, source: Source): Product {
+  const services = mapValues(raw.services, normaliseService);
   return {
     product: raw.product,
     title: raw.title ?? raw.product,
@@ -24,13 +36,14 @@ export function normaliseProduct(raw: RawProduct, source: Source): Product {
     release: normaliseRelease(raw.release, raw.product),
     bundle: raw.bundle === undefined ? undefined : normaliseBundle(raw.bundle),
     images: normaliseImages(raw.images),
-    features: mapValues(raw.features, normaliseFeature),
-    env: mapValues(raw.env, normaliseVariable),
+    features: { ...mapValues(raw.features, normaliseFeature), ...externalFeatures(services) },
+    env: externalVariables(services, mapValues(raw.env, normaliseVariable)),
     requires: normaliseRequirements(raw.requires),
-    services: mapValues(raw.services, ({ kind, optional, writer }) => keep({ kind, optional, writer })),
+    services,
     data: mapValues(raw.data, normaliseDataItem),
     backup: keep({ keep: raw.backup.keep, to: raw.backup.to }),
     upgrade: normaliseUpgrade(raw.upgrade),
+    ci: normaliseCi(raw.ci),
     ignore: raw.check.ignore,
     source,
   };
@@ -73,6 +86,9 @@ function normaliseBundle(raw: Raw<'bundle'>): BundleRules {
     compose: compose.map(plainPath),
     env: raw.env === undefined ? undefined : plainPath(raw.env),
     files: raw.files.map(({ from, to, exclude }) => ({ from: plainPath(from), to: plainPath(to), exclude })),
+    hostFiles: raw.hostFiles.map(({ from, to, mode = '0644', when }) =>
+      keep({ path: plainPath(to), template: plainPath(from), mode, when }),
+    ),
     validate: raw.validate,
     folders: raw.folders.map(plainPath),
     userOwned: raw.userOwned.map(plainPath),
@@ -147,6 +163,10 @@ function normaliseSecret(raw: NonNullable<Raw<'env'>[string]['secret']>): Secret
   return keep({ jwt: raw.jwt, claims: raw.claims, expires: raw.expires === undefined ? undefined : seconds(raw.expires) });
 }
 
+function normaliseService({ kind, optional, writer, external }: Raw<'services'>[string]): ServiceTraits {
+  return keep({ kind, optional, writer, external: external === undefined ? undefined : keep(external) });
+}
+
 function normaliseRequirements(raw: Raw<'requires'>): Requirements {
   return keep({
     docker: raw.docker,
@@ -178,6 +198,17 @@ function normaliseUpgrade(raw: Raw<'upgrade'>): UpgradeRules {
     timeout: seconds(raw.timeout),
     probation: seconds(raw.probation),
   };
+}
+
+/** What was left out is on with its default; `false` is off. */
+function normaliseCi({ setup, mirror, outdated, refresh, ...rest }: Raw<'ci'>): CiRules {
+  return keep({
+    ...rest,
+    setup: setup ?? DEFAULT_SETUP,
+    mirror: mirror === false ? undefined : keep({ schedule: DEFAULT_MIRROR, ...mirror }),
+    outdated: outdated === false ? undefined : { schedule: DEFAULT_OUTDATED, report: 'issue' as const, ...outdated },
+    refresh: refresh === false ? undefined : refresh,
+  });
 }
 
 function mapValues<T, R>(record: Readonly<Record<string, T>>, change: (value: T, key: string) => R): Record<string, R> {

@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { BUILD_CACHES } from './build-rules.ts';
 import { VARIABLE_TYPES } from './description.ts';
+import { ciSchema } from './schema-ci.ts';
 import * as part from './schema-parts.ts';
 import { SECRET_KINDS } from './secret-rule.ts';
 import { TAG_PATTERN, VERSION_GRAMMARS } from './tag.ts';
@@ -59,11 +60,18 @@ const release = z
 
 const serviceCommand = z.strictObject({ service: text, command: part.command });
 
+const hostFile = z.strictObject({
+  from: part.pathInside.describe('The template: {{NAME}} becomes the value of a variable'),
+  to: part.pathInside,
+  mode: part.fileMode.optional().describe('Default 0644; must be said when the template holds a secret'),
+  when: part.when.optional(),
+});
+
 const bundle = z.strictObject({
   compose: either('a path or a list of paths', [part.pathInside, z.array(part.pathInside).min(1)]).default('docker-compose.yml'),
   env: part.pathInside.optional(),
   files: z.array(z.strictObject({ from: part.pathOrHere, to: part.pathOrHere.default('.'), exclude: texts.default([]) })).default([]),
-  hostFiles: z.array(z.strictObject({ from: part.pathInside, to: part.pathInside })).optional(),
+  hostFiles: z.array(hostFile).default([]).describe('Files of the install that are rendered on the host from the answers'),
   validate: z.array(serviceCommand).default([]),
   folders: z.array(part.pathInside).default([]),
   userOwned: z.array(part.pathInside).default([]),
@@ -180,7 +188,12 @@ const service = z.strictObject({
   kind: z.enum(['job']).optional(),
   optional: flag.optional(),
   writer: flag.optional(),
-  external: z.strictObject({ ask: text.optional(), variables: z.array(part.variableName) }).optional(),
+  external: z
+    .strictObject({ ask: text.optional(), variables: z.array(part.variableName).min(1, 'at least one variable') })
+    .optional()
+    .describe(
+      'A site may use a server of its own: these variables are asked for, and the service, with a profile of its name, is left out',
+    ),
 });
 
 const dataItem = z.strictObject({
@@ -246,6 +259,7 @@ export const productSchema = z.strictObject({
   backup: z.strictObject({ keep: z.int().min(1).default(5), to: text.optional(), schedule: text.optional() }).prefault({}),
   upgrade: upgrade.prefault({}),
   check: z.strictObject({ ignore: z.array(ignored).default([]) }).prefault({}),
+  ci: ciSchema.prefault({}),
 });
 
 /** A product file that fits the schema, with its defaults, before anything is normalised. */

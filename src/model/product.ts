@@ -1,8 +1,10 @@
 // slipway.yaml as a typed value. Rule: everything is normalised here (seconds, bytes, lists), so nobody past this point knows the file's shorthand.
 
 import type { BuildRules, TagTable } from './build-rules.ts';
+import type { CiRules } from './ci-rules.ts';
 import type { BackupPolicy, DataItem, Feature, ServiceCommand, ServiceTraits, UpgradeRules, Variable } from './description.ts';
 import type { HostAddress } from './host.ts';
+import type { HostFile } from './host-file.ts';
 import { findNotYet } from './not-yet.ts';
 import {
   type Ignored,
@@ -37,6 +39,7 @@ export interface Product {
   readonly data: Readonly<Record<string, DataItem>>;
   readonly backup: BackupPolicy;
   readonly upgrade: UpgradeRules;
+  readonly ci: CiRules;
   readonly ignore: readonly Ignored[];
   readonly source: Source;
 }
@@ -94,6 +97,8 @@ export interface BundleRules {
   readonly compose: readonly string[];
   readonly env: string | undefined;
   readonly files: readonly { readonly from: string; readonly to: string; readonly exclude: readonly string[] }[];
+  /** Rendered on the host; `template` is a file of the bundle, or one of the product's folder that goes there under the same path. */
+  readonly hostFiles: readonly HostFile[];
   readonly validate: readonly ServiceCommand[];
   readonly folders: readonly string[];
   readonly userOwned: readonly string[];

@@ -60,7 +60,7 @@ export function headOf(ref: ImageRef, { registry, limit }: Looking): Promise<Man
 
 /** A manifest that its registry says it has: the bytes may come from here. */
 async function readKept(ref: ImageRef, digest: Digest, { registry, limit, kept, deep }: Looking): Promise<Buffer> {
-  const known = deep ? undefined : await kept.read(digest);
+  const known = deep ? undefined : kept.read(digest);
   if (known !== undefined) return known;
   const { bytes } = await limit(() => registry.readManifest(ref));
   await kept.keep(digest, bytes);

@@ -4,6 +4,7 @@ import { digestOf } from '../model/digest.ts';
 import { type EnvFile, envValue } from '../model/env-file.ts';
 import { ToolError } from '../model/error.ts';
 import type { FileFact, InstallFacts } from '../model/facts.ts';
+import { withRenderedFiles } from '../model/host-file.ts';
 import { type InstallRecord, parseInstall } from '../model/install.ts';
 import { lockPath, pristineFolder, recordPath } from '../model/layout.ts';
 import { type Manifest, parseManifest } from '../model/manifest.ts';
@@ -39,7 +40,7 @@ export async function observeInstallAsIs(root: string, also: readonly string[] =
       hint: 'Put it back from a backup; it is the base of every comparison.',
     });
   }
-  const manifest = parseManifest(manifestText, manifestPath);
+  const manifest = withRenderedFiles(parseManifest(manifestText, manifestPath), record.rendered);
   const settings = await observeSettings(root, homesOf(manifest.env));
   const env = documentOf(settings, MAIN_ENV);
   const paths = new Set([...pathsOf(manifest), ...also]);
@@ -98,6 +99,7 @@ export async function observeFiles(root: string, paths: readonly string[]): Prom
 export function pathsOf(manifest: Manifest): string[] {
   return [
     ...manifest.files.map((file) => file.path),
+    ...(manifest.hostFiles ?? []).map((file) => file.path),
     'bundle.json',
     'bundle.json.minisig',
     ...homesOf(manifest.env),

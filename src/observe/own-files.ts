@@ -5,12 +5,13 @@ import { MANIFEST_ASSET } from '../model/host.ts';
 import { parseRuntimeSet, type RuntimeSet } from '../model/runtime.ts';
 import type { World } from '../model/seams.ts';
 import type { OperatorProgram } from '../model/source-file.ts';
-import { readTextIfThere, statIfThere } from '../world/disk.ts';
+import { listFiles, readTextIfThere, statIfThere } from '../world/disk.ts';
 import { measureFile } from '../world/folder-files.ts';
 
 const OWN_FILES = {
   operator: ['operator.mjs', '../dist/operator.mjs'],
   installer: ['templates/install.sh', '../templates/install.sh'],
+  starter: ['templates/starter/slipway.yaml.hbs', '../templates/starter/slipway.yaml.hbs'],
 } as const;
 
 /** The operator program that goes into bundles; $SLIPWAY_OPERATOR names another one. `program` is the file that slipway runs from. */
@@ -22,6 +23,14 @@ export async function observeOperatorProgram(program: string, env: World['env'])
 /** The template of install.sh. */
 export async function readInstallerTemplate(program: string, env: World['env']): Promise<string> {
   return (await readTextIfThere(await findOwnFile('installer', program, env))) ?? '';
+}
+
+/** The files of the starter product, by their paths in it. */
+export async function readStarter(program: string, env: World['env']): Promise<ReadonlyMap<string, string>> {
+  const folder = dirname(await findOwnFile('starter', program, env));
+  const texts = new Map<string, string>();
+  for (const path of (await listFiles(folder)).sort()) texts.set(path, (await readTextIfThere(join(folder, path))) ?? '');
+  return texts;
 }
 
 /** The folder with the Node.js for hosts without one, as `npm run build:runtime` makes it; $SLIPWAY_RUNTIMES names another one, and empty means none. */

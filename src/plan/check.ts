@@ -8,6 +8,7 @@ import { VERSION_PLACE } from '../model/tag.ts';
 import { parseVersion } from '../model/version.ts';
 import { checkBuilds } from './build-check.ts';
 import { checkEnv } from './check-env.ts';
+import { checkExternal } from './check-external.ts';
 import { checkFeatures } from './check-features.ts';
 import { checkHomes } from './check-homes.ts';
 import { checkReferences } from './check-references.ts';
@@ -38,6 +39,7 @@ export function checkProduct(product: Product, facts: ProductFacts): Problem[] {
     ...checkHomes(product),
     ...checkSecrets(product),
     ...checkFeatures(product),
+    ...checkExternal(product),
     ...checkReferences(product, facts),
   ];
   const placed = problems.map((problem) => problemAt(product.source, problem));

@@ -6,6 +6,7 @@ import type { Path, Problem, ProblemText } from '../model/problem.ts';
 import { isRefused, problemAt, sortProblems, withoutIgnored } from '../model/problem.ts';
 import type { Product } from '../model/product.ts';
 import { readYaml } from '../model/yaml-file.ts';
+import { checkExternalServices } from './check-external.ts';
 import { checkComposeImages, type PinnedImage } from './compose-images.ts';
 import { checkMounts } from './compose-mounts.ts';
 import { type ComposeService, fieldsOf, listOf } from './compose-parts.ts';
@@ -34,6 +35,7 @@ export function checkCompose(checked: ComposeChecked): Problem[] {
     ...checkTop(compose, product),
     ...services.flatMap((service) => checkService(service, product)),
     ...checkComposeImages(services, checked),
+    ...checkExternalServices(services, product),
     ...checkMounts(compose, services, checked),
     ...checkVariables(yaml.texts, product),
   ];
@@ -90,7 +92,8 @@ function checkDeclared(compose: Record<string, unknown>, services: readonly Comp
   const profiles = new Set(services.flatMap(({ fields }) => listOf(fields.profiles).map(String)));
   const data = Object.entries(product.data).filter(([name, { path }]) => path === undefined && !volumes.includes(name));
   const missing = data.filter(([name]) => !isRefused(product.source, ['data', name]));
-  const unused = Object.entries(product.features).flatMap(([name, feature]) =>
+  const features = Object.entries(product.features).filter(([name]) => product.services[name]?.external === undefined);
+  const unused = features.flatMap(([name, feature]) =>
     [...feature.profiles, ...Object.values(feature.choices ?? {}).flat()]
       .filter((profile) => !profiles.has(profile) && !isRefused(product.source, ['features', name]))
       .map((profile) => ({ name, profile })),

@@ -1,7 +1,9 @@
 // What an upgrade is decided from: the wish, the facts, and what follows from both. Rule: made once; the rules of the plan only read it.
 import type { Digest } from '../model/digest.ts';
 import { ToolError } from '../model/error.ts';
+import { ownServerNotes, ownServers, withoutOwnServers } from '../model/external.ts';
 import type { ComposeFact, EngineFacts, InstallFacts } from '../model/facts.ts';
+import { pristineFolder } from '../model/layout.ts';
 import type { Manifest } from '../model/manifest.ts';
 import type { ComposeProject, DataToCopy, FileToWrite } from '../model/plan.ts';
 import { MAIN_ENV } from '../model/settings.ts';
@@ -59,8 +61,12 @@ export interface Course extends UpgradeWish, UpgradeFacts {
   readonly items: readonly DataToCopy[];
   readonly migrations: Manifest['upgrade']['migrate'];
   readonly project: ComposeProject;
+  /** Files rendered anew for the same release: the bases of later comparisons. */
+  readonly bases: readonly FileToWrite[];
   readonly tree: string;
   readonly backup: string;
+  /** What is said of servers that are the site's own. */
+  readonly ownServers: readonly string[];
   /** The door exists, and is shut until the point of no return. */
   readonly door: boolean;
 }
@@ -69,8 +75,8 @@ export interface Course extends UpgradeWish, UpgradeFacts {
 export function setCourse(wish: UpgradeWish, facts: UpgradeFacts): Course {
   refuseLostData(wish.target, facts);
   const { install, engine, next } = facts;
-  const { target } = wish;
-  const old = install.manifest;
+  const target = withoutOwnServers(wish.target, wish.features);
+  const old = withoutOwnServers(install.manifest, install.record.features);
   const files = decideFiles({ old, target, found: install.files });
   const image = imagesToPull(target)[0]?.pinned ?? '';
   const hop = wish.start && wish.command === 'upgrade';
@@ -82,16 +88,40 @@ export function setCourse(wish: UpgradeWish, facts: UpgradeFacts): Course {
   return {
     ...wish,
     ...facts,
+    target,
     old,
     files,
     services,
     items,
     migrations,
     project: install.project,
+    bases: wish.command === 'configure' ? basesOf(old, target) : [],
     tree: `.slipway/staged/${wish.id}/tree`,
     backup: backupPath(old, wish.values, wish.at, old.version),
+    ownServers: [...ownServerNotes(wish.target, wish.features), ...movedServerNotes(wish, facts)],
     door: services.entry.length > 0,
   };
+}
+
+function basesOf(old: Manifest, target: Manifest): FileToWrite[] {
+  const before = new Set(old.files.map(({ path, sha256 }) => `${path} ${sha256}`));
+  const changed = target.files.filter(({ path, sha256 }) => !before.has(`${path} ${sha256}`));
+  return changed.map(({ path, sha256, mode }) => ({
+    path: `${pristineFolder(target.version)}/${path}`,
+    content: sha256,
+    mode: Number.parseInt(mode, 8),
+  }));
+}
+
+/** Data does not follow a choice by itself. */
+function movedServerNotes({ target, features }: UpgradeWish, { install: { manifest, record } }: UpgradeFacts): string[] {
+  const [before, after] = [ownServers(manifest.services, record.features), ownServers(target.services, features)];
+  const left = after.filter((name) => !before.includes(name) && manifest.services[name] !== undefined);
+  const back = before.filter((name) => !after.includes(name) && target.services[name] !== undefined);
+  return [
+    ...left.map((name) => `what the container of ${name} holds stays on this machine, and is not carried over to your server`),
+    ...back.map((name) => `${name} is a container again: nothing is carried over from your server`),
+  ];
 }
 
 /** `.env` always; the other env files where they change, for whoever mounts them is made anew. */

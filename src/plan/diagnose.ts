@@ -1,4 +1,5 @@
 // What is wrong with a standing install, and the command that helps. Rule: pure; `block` is what upgrades would refuse, `warn` what a person should mend.
+import { ownServerNotes } from '../model/external.ts';
 import type { ComposeFact, ContainerFact, InstallFacts } from '../model/facts.ts';
 import { localEdits } from './files.ts';
 import type { PreflightFinding } from './preflight.ts';
@@ -39,6 +40,7 @@ export function diagnose(facts: Examined): PreflightFinding[] {
     ...command(facts),
     ...backups(facts),
     ...edits(facts),
+    ...servers(facts),
   ];
   const rank = { block: 0, warn: 1, info: 2 };
   return found.sort((a, b) => rank[a.severity] - rank[b.severity]);
@@ -205,6 +207,15 @@ function backups({ install, backups: times, now, cli }: Examined): PreflightFind
   return [
     { severity: 'info', code: 'old-backup', message: `the last backup is of ${last}`, hint: 'Copy the data elsewhere now and then.' },
   ];
+}
+
+function servers({ install: { manifest, record }, cli }: Examined): PreflightFinding[] {
+  return ownServerNotes(manifest, record.features).map((message) => ({
+    severity: 'info',
+    code: 'own-server',
+    message,
+    hint: `Back it up yourself. \`${cli} configure\` changes the choice.`,
+  }));
 }
 
 function edits({ install, cli }: Examined): PreflightFinding[] {

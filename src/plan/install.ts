@@ -1,5 +1,6 @@
 // The first install of a release, as a list of steps (design §7). Rule: every step can be undone, so that a failed install leaves exactly what was there before.
 import type { Digest } from '../model/digest.ts';
+import { ownServerNotes, withoutOwnServers } from '../model/external.ts';
 import type { ComposeFact, ContainerFact, FileFact } from '../model/facts.ts';
 import type { Manifest } from '../model/manifest.ts';
 import type { ComposeProject, FileAfter, FileToWrite, Plan, Step } from '../model/plan.ts';
@@ -46,7 +47,8 @@ export interface InstallSiteFacts {
 
 /** The plan of a first install. Throws E_CONFLICT when files of the folder are in the way. */
 export function planInstall(wish: InstallWish, facts: InstallSiteFacts): Plan {
-  const { target, start } = wish;
+  const target = withoutOwnServers(wish.target, wish.features);
+  const { start } = wish;
   const tree = `.slipway/staged/${wish.id}/tree`;
   const files = decideFiles({ old: undefined, target, found: facts.found });
   const record: FileToWrite = { path: '.slipway/install.json', content: wish.record, mode: 0o600 };
@@ -65,7 +67,7 @@ export function planInstall(wish: InstallWish, facts: InstallSiteFacts): Plan {
     pristineStep(target, wish.extra),
     ...(start ? validationSteps(target, facts.project, tree, Object.keys(facts.next.services)) : []),
     { kind: 'swap-files', why: `the files of ${target.version} get their places`, from: tree, files: swapped },
-    ...(start ? startAll(wish, facts, swapped) : []),
+    ...(start ? startAll({ ...wish, target }, facts, swapped) : []),
     { kind: 'swap-files', why: `${target.version} is written down as installed`, from: tree, files: [record] },
   ];
   return {
@@ -140,6 +142,7 @@ function startAll(wish: InstallWish, facts: InstallSiteFacts, swapped: readonly 
 
 function notesOf(wish: InstallWish): string[] {
   const notes: string[] = [];
+  notes.push(...ownServerNotes(wish.target, wish.features));
   if (!wish.start) notes.push('--no-start: only files are written; pull and start is up to you');
   if (wish.target.hostPaths.length > 0) notes.push(`paths of this machine that services see: ${wish.target.hostPaths.join(', ')}`);
   return notes;

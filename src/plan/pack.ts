@@ -90,6 +90,7 @@ export function manifestOf({ version, tag, channel }: ReleaseName, facts: PackFa
     artifact: { name: assetNameOf(product.release.artifact, version) },
     requires: product.requires,
     files: items.map((item) => manifestFile(item, bundle.userOwned)),
+    ...(bundle.hostFiles.length === 0 ? {} : { hostFiles: bundle.hostFiles }),
     folders: bundle.folders.map((path) => path.replace(/\/$/, '')),
     userOwned: bundle.userOwned,
     hostPaths: bundle.hostPaths,

@@ -1,7 +1,9 @@
 // The files of a bundle that are made: compose file, .env.example and every template. Rule: strict, LF, and all problems at once.
-import { envText } from '../model/env-file.ts';
+import { appendEnv, type EnvFile, envText } from '../model/env-file.ts';
 import { renderEnvExample } from '../model/env-render.ts';
 import { isToolError } from '../model/error.ts';
+import { externalFeatures } from '../model/external.ts';
+import { defaultFeatures, profilesOf } from '../model/feature.ts';
 import { parseImageRef, pinImage, printImageRef, printTagged, type ResolvedImage, readRef } from '../model/image.ts';
 import type { TableImage } from '../model/image-table.ts';
 import { parseCount } from '../model/parse.ts';
@@ -64,11 +66,19 @@ export function renderBundle(wish: RenderWish): Rendered {
   if (another !== undefined) problems.push(severalFiles(wish.product));
   else if (compose !== undefined && wish.texts.has(compose)) add(COMPOSE_FILE, compose, () => renderCompose(compose, wish));
   const example = bundle?.env;
-  if (example === undefined) add(EXAMPLE_FILE, undefined, () => envText(renderEnvExample(variablesAt(env, MAIN_ENV))));
+  if (example === undefined) add(EXAMPLE_FILE, undefined, () => envText(mainExample(wish.product)));
   else if (wish.texts.has(example)) add(EXAMPLE_FILE, example, () => renderSource(example, wish));
   for (const home of homesOf(env).slice(1)) add(`${home}.example`, undefined, () => exampleOf(home, variablesAt(env, home)));
   for (const { source, path } of wish.templates) add(renderedPath(path), source, () => renderSource(source, wish));
   return { files, problems };
+}
+
+/** Services that a site may replace have profiles, which by hand must be on. */
+function mainExample({ env, features, services }: Product): EnvFile {
+  const example = renderEnvExample(variablesAt(env, MAIN_ENV));
+  if (Object.keys(externalFeatures(services)).length === 0) return example;
+  const value = profilesOf(features, defaultFeatures(features)).join(',');
+  return appendEnv(example, 'Docker Compose', [{ name: 'COMPOSE_PROFILES', value, comment: 'What runs besides the rest.' }]);
 }
 
 function exampleOf(home: string, variables: Variables): string {

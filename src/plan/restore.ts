@@ -1,5 +1,6 @@
 // Back to a backup, on purpose. Rule: the present data is kept as a rescue backup first; files, settings, record and data go back together.
 import type { Digest } from '../model/digest.ts';
+import { withoutOwnServers } from '../model/external.ts';
 import type { ComposeFact, InstallFacts } from '../model/facts.ts';
 import { pristineFolder } from '../model/layout.ts';
 import type { Manifest } from '../model/manifest.ts';
@@ -32,7 +33,8 @@ export interface RestoreFacts {
 }
 
 /** The plan of going back. It can be undone until people reach the restored release: what they write then is never discarded. */
-export function planRestore(wish: RestoreWish, facts: RestoreFacts): Plan {
+export function planRestore(asked: RestoreWish, facts: RestoreFacts): Plan {
+  const wish = { ...asked, target: withoutOwnServers(asked.target, asked.features) };
   const { install } = facts;
   const { project } = install;
   const tree = `.slipway/staged/${wish.id}/tree`;

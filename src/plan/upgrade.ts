@@ -66,7 +66,7 @@ function stage(course: Course): Step[] {
       kind: 'stage-files',
       why: 'new files are prepared beside the running ones',
       to: tree,
-      files: [...files.staged, ...extra, ...own],
+      files: [...files.staged, ...extra, ...own, ...course.bases],
       links: linksFor(course),
     },
     ...(course.command === 'upgrade' ? [pristineStep(target, extra)] : []),
@@ -130,7 +130,12 @@ function filesToBackUp(course: Course): string[] {
 }
 
 function swap(course: Course): Step[] {
-  const files: FileAfter[] = [...course.files.swapped, ...course.extra, ...swappedSettings(course.settings, course.install)];
+  const files: FileAfter[] = [
+    ...course.files.swapped,
+    ...course.extra,
+    ...swappedSettings(course.settings, course.install),
+    ...course.bases,
+  ];
   return [{ kind: 'swap-files', why: `the files become those of ${course.target.version}`, from: course.tree, files }];
 }
 
@@ -221,7 +226,7 @@ function prune(course: Course): Step[] {
 }
 
 function notesOf(course: Course): string[] {
-  const notes: string[] = [];
+  const notes = [...course.ownServers];
   if (course.files.kept.length > 0) notes.push(`your changes stay: ${course.files.kept.join(', ')}`);
   if (course.door && course.items.length > 0) notes.push('going back before the door opens restores code, settings and data');
   if (course.items.length === 0) notes.push('no data is copied: going back before the point of no return restores code and settings');

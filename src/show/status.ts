@@ -32,6 +32,8 @@ export interface StatusView {
   readonly lastBackup: string | null;
   readonly backups: number;
   readonly now: string;
+  /** Services that the site replaced by servers of its own. */
+  readonly ownServers?: readonly string[];
 }
 
 const WIDTH = 80;
@@ -76,6 +78,8 @@ function factsToText(view: StatusView): string {
   if (held.length > 0) rows.push(['Held', `${held.join(', ')}, for it failed here`]);
   if (view.lastBackup !== null)
     rows.push(['Backup', `${agoToText(view.lastBackup, view.now)}${view.backups > 1 ? `, ${view.backups} are kept` : ''}`]);
+  const { ownServers = [] } = view;
+  if (ownServers.length > 0) rows.push(['Yours', `${ownServers.join(', ')}: your own server, not backed up by us`]);
   localEdits.forEach(({ path, change }, index) => void rows.push([index === 0 ? 'By you' : '', `${path} (${change})`]));
   const width = Math.max(0, ...rows.map(([word]) => word.length));
   return rows.map(([word, text]) => `  ${word.padEnd(width)}  ${text}\n`).join('');

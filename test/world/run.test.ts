@@ -55,8 +55,8 @@ test('it ends, too, when this process exits', async () => {
   const ids = await file();
   const run = join(import.meta.dirname, '../../src/world/run.ts');
   const script = `import { runProgram } from ${JSON.stringify(run)};
-    runProgram(['sh', '-c', ${JSON.stringify(FAMILY)}, 'sh', ${JSON.stringify(ids)}], { stop: new AbortController().signal });
-    process.on('SIGUSR2', () => process.exit(6));`;
+    process.on('SIGUSR2', () => process.exit(6)); // before the child, which may be faster than the line after it
+    runProgram(['sh', '-c', ${JSON.stringify(FAMILY)}, 'sh', ${JSON.stringify(ids)}], { stop: new AbortController().signal });`;
   const bundled = await import('esbuild').then(({ build }) =>
     build({
       stdin: { contents: script, resolveDir: import.meta.dirname },

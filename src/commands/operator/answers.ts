@@ -10,6 +10,8 @@ import { type Derivation, deriveSecrets } from '../../model/derived-secret.ts';
 import type { Variable } from '../../model/description.ts';
 import { envValues, parseEnvFile } from '../../model/env-file.ts';
 import { systemCode, ToolError } from '../../model/error.ts';
+import { impliedFeatures } from '../../model/external.ts';
+import { chooseInstead, defaultFeatures, listOf } from '../../model/feature.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import type { World } from '../../model/seams.ts';
 import { generateSecret } from '../../model/secret.ts';
@@ -47,18 +49,29 @@ export async function answersFor(context: Context, wish: AnswersWish): Promise<A
   const { manifest, defaults, today = new Map(), features } = wish;
   refuseExisting(context);
   const sources = await answerSources(context);
-  const said = await givenNames(context);
-  const kept = [...today].filter(([name]) => !said.has(name));
+  const said = await givenValues(context);
+  const isOpen = (name: string, value: string): boolean => value === '' && manifest.env[name]?.required === true;
+  const kept = [...today].filter(([name, value]) => !said.has(name) && !isOpen(name, value));
   const { terminal } = context.world;
-  const flags = new Map([...kept, ...sources.flags]);
+  const implied = impliedFeatures(manifest.services, said, listOf(said.get(FEATURES_NAME) ?? ''));
+  const flags = withFeatures(new Map([...kept, ...sources.flags]), implied);
   const answers = await collectAnswers({
     ...{ env: manifest.env, features: manifest.features, sources: { ...sources, flags }, terminal },
     notice: noticeOf(manifest, defaults ?? today),
     ...(defaults === undefined ? {} : { defaults }),
-    ...(features === undefined ? {} : { defaultFeatures: features }),
+    ...(features === undefined && implied.length === 0
+      ? {}
+      : { defaultFeatures: chooseInstead(features ?? defaultFeatures(manifest.features), implied) }),
   });
   await saveAnswers(context, manifest, answers);
   return answers;
+}
+
+/** Choices that follow from answers, in place of what was kept; where features are not decided yet they only become the default. */
+function withFeatures(flags: ReadonlyMap<string, string>, implied: readonly string[]): ReadonlyMap<string, string> {
+  const kept = flags.get(FEATURES_NAME);
+  if (kept === undefined || implied.length === 0) return flags;
+  return new Map([...flags, [FEATURES_NAME, chooseInstead(listOf(kept), implied).join(',')]]);
 }
 
 /** A person should not answer everything before being told that the file is there already. */
@@ -84,12 +97,16 @@ async function saveAnswers(context: Context, manifest: Manifest, { values, featu
 
 /** The names that this command line, its environment or its answers file give a value. */
 export async function givenNames(context: Context): Promise<ReadonlySet<string>> {
+  return new Set((await givenValues(context)).keys());
+}
+
+async function givenValues(context: Context): Promise<ReadonlyMap<string, string>> {
   const { flags, file } = await answerSources(context);
   const prefix = 'SLIPWAY_SET_';
-  const environment = Object.keys(context.world.env)
-    .filter((name) => name.startsWith(prefix))
-    .map((name) => name.slice(prefix.length));
-  return new Set([...flags.keys(), ...environment, ...(file === undefined ? [] : envValues(file).keys())]);
+  const environment = Object.entries(context.world.env).flatMap(([name, value]): [string, string][] =>
+    name.startsWith(prefix) ? [[name.slice(prefix.length), value ?? '']] : [],
+  );
+  return new Map([...(file === undefined ? [] : envValues(file)), ...environment, ...flags]);
 }
 
 export interface SecretsToMake extends Pick<Derivation, 'variables' | 'before' | 'given' | 'origins'> {

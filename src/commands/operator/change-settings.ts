@@ -1,9 +1,11 @@
 // Other env files for the release that is installed: shown, then done. Rule: restarts only what must, and what cannot be done changes nothing.
 import { type Digest, digestOf } from '../../model/digest.ts';
 import { ToolError } from '../../model/error.ts';
+import { ownServers } from '../../model/external.ts';
 import type { ContainerFact, InstallFacts } from '../../model/facts.ts';
 import { fingerprintInstall } from '../../model/fingerprint.ts';
 import { type InstallRecord, printInstall } from '../../model/install.ts';
+import type { Manifest } from '../../model/manifest.ts';
 import { momentOf } from '../../model/parse.ts';
 import type { Content } from '../../model/plan.ts';
 import { type Settings, settingsContents, settingsFiles, settingsValues } from '../../model/settings.ts';
@@ -16,6 +18,7 @@ import { planUpgrade } from '../../plan/upgrade.ts';
 import { type Carried, carryOut, throwUnlessDone } from '../carry-out.ts';
 import type { Context } from '../command.ts';
 import { keptContents } from './hop.ts';
+import { renderInstalled } from './host-files.ts';
 import { refuseUnset } from './preflight.ts';
 import { nextRecord, refuseOtherSecrets } from './record.ts';
 
@@ -42,25 +45,34 @@ export async function changeSettings(context: Context, change: SettingsChange): 
   const record = withoutSecret(install.record, rotated?.name);
   const values = settingsValues(settings, manifest.env);
   refuseOtherSecrets(record, values);
+  const { target, contents: rendered } = await renderInstalled(install, { values, features });
   const next = await observeCandidate(world, root, { project, texts: new Map(), settings });
   refuseUnset(next.unset);
   const engine = start
     ? await observeEngine(world, root, project)
     : { containers: [], volumes: Object.values(record.volumes), config: next };
-  if (rotated?.rotate !== undefined) refuseNotRunning(rotated.rotate.service, engine.containers);
+  if (rotated?.rotate !== undefined) {
+    refuseOwnServer(rotated, manifest, features);
+    refuseNotRunning(rotated.rotate.service, engine.containers);
+  }
   const at = momentOf(world.now());
   const id = `${command}-${world.random(8).toString('hex')}`;
   const operation = { id, command, from: record.version, to: record.version, outcome: OUTCOMES[command], at };
-  const same = { manifest, manifestDigest: record.manifest, trust: record.trust };
+  const same = { manifest: target, manifestDigest: record.manifest, trust: record.trust };
   const recordText = printInstall(nextRecord(record, { ...same, config: next, features, values, operation }, world));
   const basedOn = fingerprintInstall(install, engine.containers);
   const wish: UpgradeWish = {
-    ...{ command: 'configure', id, operation: id, at, basedOn, target: manifest, targetDigest: record.manifest, extra: [] },
+    ...{ command: 'configure', id, operation: id, at, basedOn, target, targetDigest: record.manifest, extra: [] },
     ...{ settings: settingsFiles(settings), values, record: digestOf(recordText), features, start },
   };
   const facts = { install, engine, next, backups: [], releases: [], operators: [], localImages: [] };
   const plan = rotated === undefined ? planUpgrade(wish, facts) : planRotate(wish, facts, rotated);
-  const contents = new Map<Digest, Content>([...keptContents(install), ...settingsContents(settings), [wish.record, { text: recordText }]]);
+  const contents = new Map<Digest, Content>([
+    ...keptContents(install),
+    ...rendered,
+    ...settingsContents(settings),
+    [wish.record, { text: recordText }],
+  ]);
   const recheck = async (): Promise<Digest> =>
     fingerprintInstall(await observeInstall(root), start ? await observeContainers(world, root, record.project) : []);
   const carried = await carryOut({ plan, contents }, context, {
@@ -74,6 +86,14 @@ export async function changeSettings(context: Context, change: SettingsChange): 
 /** The record without a secret's fingerprint: a new one is taken. */
 function withoutSecret(record: InstallRecord, name: string | undefined): InstallRecord {
   return { ...record, secrets: Object.fromEntries(Object.entries(record.secrets).filter(([known]) => known !== name)) };
+}
+
+function refuseOwnServer({ name, rotate }: Rotation, manifest: Manifest, features: readonly string[]): void {
+  const service = rotate?.service ?? '';
+  if (!ownServers(manifest.services, features).includes(service)) return;
+  throw new ToolError('E_POLICY', `${service} is your own server, which takes no new ${name} from here`, {
+    hint: `Change it there, then tell the product: \`configure\` asks for ${manifest.services[service]?.external?.variables.join(', ')}.`,
+  });
 }
 
 function refuseNotRunning(service: string, containers: readonly ContainerFact[]): void {

@@ -1,8 +1,12 @@
 // configure: other answers, other features. Rule: shows what changes, and restarts only what must.
 import { setCompose } from '../../model/env-render.ts';
+import { withdrawnValues } from '../../model/external.ts';
+import type { InstallFacts } from '../../model/facts.ts';
 import { allProfiles, profilesOf } from '../../model/feature.ts';
+import { renderedFiles } from '../../model/host-file.ts';
+import { canonicalJson } from '../../model/json.ts';
 import type { Manifest } from '../../model/manifest.ts';
-import { documentOf, MAIN_ENV, sameSettings, settingsValues } from '../../model/settings.ts';
+import { documentOf, MAIN_ENV, type Settings, sameSettings, settingsValues } from '../../model/settings.ts';
 import { mergeSettings } from '../../model/settings-merge.ts';
 import { observeInstall } from '../../observe/install.ts';
 import { type ChangedAnswer, changesToText } from '../../show/answers.ts';
@@ -12,6 +16,7 @@ import { CHANGING_FLAGS, type Command, type CommandResult, type Context, type Fl
 import { ANSWER_FLAGS, answersFor, givenNames, makeSecrets, openSecrets } from './answers.ts';
 import { changeSettings } from './change-settings.ts';
 import { FOLDER_FLAG, findInstall } from './folder.ts';
+import { renderInstalled } from './host-files.ts';
 import { revealSecrets } from './reveal.ts';
 
 const FLAGS = {
@@ -56,7 +61,9 @@ async function run(context: Context): Promise<CommandResult> {
     world,
   );
   const changed = new Map(
-    [...answers.values, ...generated, ...derived].filter(([name, value]) => manifest.env[name] !== undefined && today.get(name) !== value),
+    [...answers.values, ...generated, ...derived, ...withdrawnValues(manifest.services, answers.features, told)].filter(
+      ([name, value]) => manifest.env[name] !== undefined && today.get(name) !== value,
+    ),
   );
   const merged = mergeSettings({
     current: install.settings,
@@ -73,7 +80,8 @@ async function run(context: Context): Promise<CommandResult> {
     known: allProfiles(manifest.features),
   });
   const settings = new Map([...merged.settings, [MAIN_ENV, main] as const]);
-  if (sameSettings(settings, install.settings)) return { fields: { changed: [], outcome: 'unchanged' }, text: 'nothing to change\n' };
+  if (sameSettings(settings, install.settings) && (await isRendered(install, settings, answers.features)))
+    return { fields: { changed: [], outcome: 'unchanged' }, text: 'nothing to change\n' };
   const changes = changesOf(manifest, { today, changed, features: [record.features, answers.features] });
   const carried = await changeSettings(context, {
     command: 'configure',
@@ -91,6 +99,15 @@ async function run(context: Context): Promise<CommandResult> {
     fields: { changed: names, changes, features: answers.features, outcome: 'configured' },
     text: `configured: ${[...names, `features ${answers.features.join(', ') || 'none'}`].join('; ')}\n`,
   };
+}
+
+/** False when a person changed an answer in `.env` by hand: the files made from it follow at the next configure. */
+async function isRendered(install: InstallFacts, settings: Settings, features: readonly string[]): Promise<boolean> {
+  const values = settingsValues(settings, install.manifest.env);
+  const { target } = await renderInstalled(install, { values, features });
+  const now = renderedFiles(target);
+  const before = install.record.rendered ?? {};
+  return canonicalJson(now) === canonicalJson(before);
 }
 
 interface Changing {

@@ -5,6 +5,7 @@ import { type Digest, digestOf } from '../../model/digest.ts';
 import { secretsToGenerate } from '../../model/env-merge.ts';
 import { setCompose } from '../../model/env-render.ts';
 import { ToolError } from '../../model/error.ts';
+import { withdrawnValues } from '../../model/external.ts';
 import type { InstallFacts } from '../../model/facts.ts';
 import { allProfiles, carriedFeatures, profilesOf } from '../../model/feature.ts';
 import { fingerprintInstall } from '../../model/fingerprint.ts';
@@ -27,14 +28,16 @@ import { mergeSettings } from '../../model/settings-merge.ts';
 import type { FetchedChannel } from '../../observe/channel.ts';
 import { observeCandidate, observeContainers, observeEngine } from '../../observe/engine.ts';
 import { observeInstall, pathsOf } from '../../observe/install.ts';
-import { observeBackups, observeLocalImages, observeOperators, observeReleases } from '../../observe/kept.ts';
+import { observeBackups, observeOperators, observeReleases } from '../../observe/kept.ts';
 import { type FetchedRelease, fetchRelease, readReleaseText } from '../../observe/release.ts';
+import { observeUnsharedImages } from '../../observe/removal.ts';
 import { observeSelf } from '../../observe/self.ts';
 import { observeSettings } from '../../observe/settings.ts';
 import { backupsFolder } from '../../plan/data.ts';
 import { planUpgrade } from '../../plan/upgrade.ts';
 import { type Context, isSet } from '../command.ts';
 import { answersFor, givenNames, makeSecrets } from './answers.ts';
+import { renderFetched } from './host-files.ts';
 import { prepareLaunching } from './launching.ts';
 import { backupPlaces, refuseUnfit, refuseUnset } from './preflight.ts';
 import { nextRecord, refuseOtherSecrets } from './record.ts';
@@ -75,6 +78,7 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
   const env = await decideSettings(context, install, bundle);
   const values = settingsValues(env.settings, manifest.env);
   refuseOtherSecrets(record, values);
+  const { target, contents: rendered } = await renderFetched(bundle, cache, { values, features: env.features });
   const texts = await candidateTexts(install, bundle, cache);
   const [next, present] = await Promise.all([
     observeCandidate(world, root, { project: install.project, texts, settings: env.settings }),
@@ -89,7 +93,7 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
     nextRecord(
       record,
       {
-        manifest,
+        manifest: target,
         manifestDigest: release.manifest,
         trust: fetched.trust,
         config: next,
@@ -110,7 +114,7 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
     operation,
     at,
     basedOn,
-    target: manifest,
+    target,
     targetDigest: release.manifest,
     extra: extras.files,
     settings: settingsFiles(env.settings),
@@ -127,11 +131,12 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
     backups,
     releases: await observeReleases(root),
     operators: await observeOperators(root),
-    localImages: start ? await observeLocalImages(world, root, record.product) : [],
+    localImages: start ? await observeUnsharedImages(world, root, record) : [],
   });
   const contents = new Map<Digest, Content>([
     ...keptContents(install),
     ...releaseContents(cache, manifest),
+    ...rendered,
     ...extras.contents,
     ...launching.contents,
     ...settingsContents(env.settings),
@@ -179,7 +184,7 @@ async function decideSettings(context: Context, install: InstallFacts, bundle: F
     { variables: manifest.env, names, before: renamedValues(today, manifest), values, given: said, origins: install.record.derived ?? {} },
     context.world,
   );
-  const told = new Map([...given, ...derived]);
+  const told = new Map([...given, ...derived, ...withdrawnValues(manifest.services, answers.features, values)]);
   const merged = mergeSettings({ ...variables, current, answers: told, generated, features: answers.features, version: manifest.version });
   if (merged.missing.length > 0)
     throw new ToolError('E_ANSWER', `${merged.missing.join(', ')}: this release needs a value`, {

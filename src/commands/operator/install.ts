@@ -38,6 +38,7 @@ import {
 import { ANSWER_FLAGS, answersFor, makeSecrets, openSecrets } from './answers.ts';
 import { defaultFolder, FOLDER_FLAG } from './folder.ts';
 import { handOver } from './hand-over.ts';
+import { renderFetched } from './host-files.ts';
 import { installedAlready } from './installed-already.ts';
 import { changeRuntime, prepareLaunching } from './launching.ts';
 import { portsOf, refuseUnfit, refuseUnset } from './preflight.ts';
@@ -124,6 +125,7 @@ async function installRelease(site: Site): Promise<CommandResult> {
   const values = settingsValues(env.settings, manifest.env);
   if (site.known !== undefined) refuseOtherSecrets(site.known, values);
   if (start) await refuseUnfit(context, { manifest, root, project, ports: portsOf(manifest, values, env.features) });
+  const { target, contents: rendered } = await renderFetched(bundle, site.cache, { values, features: env.features });
   const compose = await observeProject(root, project, documentOf(env.settings, MAIN_ENV));
   const next = await observeCandidate(world, root, { project: compose, texts: await composeTexts(site), settings: env.settings });
   refuseUnset(next.unset);
@@ -136,7 +138,7 @@ async function installRelease(site: Site): Promise<CommandResult> {
   const recordText = printInstall(
     newRecord(
       {
-        manifest,
+        manifest: target,
         manifestDigest: release.manifest,
         folder: root,
         project,
@@ -159,7 +161,7 @@ async function installRelease(site: Site): Promise<CommandResult> {
     id,
     at,
     basedOn,
-    target: manifest,
+    target,
     extra: extras.files,
     settings: settingsFiles(env.settings),
     record: digestOf(recordText),
@@ -178,6 +180,7 @@ async function installRelease(site: Site): Promise<CommandResult> {
   });
   const contents = new Map<Digest, Content>([
     ...releaseContents(site.cache, manifest),
+    ...rendered,
     ...extras.contents,
     ...launching.contents,
     ...settingsContents(env.settings),

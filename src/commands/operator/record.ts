@@ -2,7 +2,9 @@
 
 import type { Digest } from '../../model/digest.ts';
 import { ToolError } from '../../model/error.ts';
+import { withoutOwnServers } from '../../model/external.ts';
 import type { ComposeFact } from '../../model/facts.ts';
+import { renderedFiles } from '../../model/host-file.ts';
 import { INSTALL_TYPE, type InstallRecord, type OperationRecord, type SecretPrint, withOperation } from '../../model/install.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import type { World } from '../../model/seams.ts';
@@ -42,13 +44,14 @@ export function newRecord(wish: NewRecord, world: World): InstallRecord {
     hosts,
     registry: null,
     trust,
-    volumes: dataVolumes(manifest, config),
+    volumes: dataVolumes(withoutOwnServers(manifest, features), config),
     features,
     secrets: fingerprints(manifest, wish.values, {}, world),
     ...originsOf(manifest, wish.values, {}, world),
     held: [],
     installed: at,
     ...wish.launching,
+    ...renderedOf(manifest),
     operations: [operation],
   };
 }
@@ -59,18 +62,19 @@ export interface NextRecord
 /** The record after an upgrade or a change of answers. */
 export function nextRecord(before: InstallRecord, wish: NextRecord, world: World): InstallRecord {
   const { manifest, manifestDigest, trust, config, features, values, operation } = wish;
-  const { derived, ...others } = before;
+  const { derived, rendered: __, ...others } = before;
   const { runtime: _, ...kept } = others; // an upgrade says anew which Node.js it runs on
   const changed = {
     ...(wish.launching === undefined ? others : { ...kept, ...wish.launching }),
     version: manifest.version,
     manifest: manifestDigest,
     trust,
-    volumes: { ...before.volumes, ...dataVolumes(manifest, config) },
+    volumes: { ...before.volumes, ...dataVolumes(withoutOwnServers(manifest, features), config) },
     features,
     secrets: fingerprints(manifest, values, before.secrets, world),
     ...originsOf(manifest, values, derived ?? {}, world),
     held: before.held.filter((version) => version !== manifest.version),
+    ...renderedOf(manifest),
   };
   return withOperation(changed, operation);
 }
@@ -111,6 +115,10 @@ export function secretTroubles(record: InstallRecord, values: ReadonlyMap<string
   return Object.entries(record.secrets)
     .filter(([name, print]) => !matchesFingerprint(values.get(name) ?? '', print))
     .map(([name]) => name);
+}
+
+function renderedOf(manifest: Manifest): Pick<InstallRecord, 'rendered'> {
+  return manifest.hostFiles === undefined ? {} : { rendered: renderedFiles(manifest) };
 }
 
 function dataVolumes(manifest: Manifest, config: ComposeFact): Record<string, string> {

@@ -1,6 +1,7 @@
 // status: what runs here, and what is newer. Rule: only looks; a host that does not answer is a line, not a failure.
 import { envValues } from '../../model/env-file.ts';
 import { ToolError } from '../../model/error.ts';
+import { ownServers } from '../../model/external.ts';
 import type { ContainerFact, InstallFacts } from '../../model/facts.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import { momentOf } from '../../model/parse.ts';
@@ -41,6 +42,7 @@ async function run(context: Context): Promise<CommandResult> {
     standing: remote.standing,
     services,
     openOperation: open === undefined ? null : { id: open.id, command: open.command, at: open.at },
+    ownServers: ownServers(manifest.services, record.features),
     localEdits: localEdits(manifest, install.files),
     held: record.held,
     lastBackup: backups.at(-1)?.at ?? null,

@@ -1,0 +1,72 @@
+// init: a product that packs, publishes and installs at once. Rule: new files only; nothing is asked before it is sure that none of them is there already.
+import { basename, resolve } from 'node:path';
+import { collectAnswers } from '../../ask/ask.ts';
+import { observePresent } from '../../observe/new-files.ts';
+import { readStarter } from '../../observe/own-files.ts';
+import { initQuestions, planNewFiles, type StarterAnswers, starterFiles } from '../../plan/init.ts';
+import { CHANGING_FLAGS, type Command, type CommandResult, type Context, isSet, refusePositionals, textFlag } from '../command.ts';
+import { answerSources } from '../operator/answers.ts';
+import { endEarlier } from './earlier.ts';
+import { writeNewFiles } from './new-files.ts';
+
+/** Flags that are answers. */
+const ANSWER_FLAGS = { product: 'PRODUCT', title: 'TITLE', registry: 'REGISTRY', url: 'URL' } as const;
+
+export const init: Command = {
+  name: 'init',
+  summary: 'a product to begin with',
+  flags: {
+    dir: { type: 'string', value: 'DIR', help: 'the folder of the product (default: this one)' },
+    product: { type: 'string', value: 'NAME', help: 'its name (default: that of the folder)' },
+    title: { type: 'string', value: 'TEXT', help: 'its title, for people' },
+    registry: { type: 'string', value: 'REGISTRY', help: 'the registry that installs pull images from' },
+    url: { type: 'string', value: 'URL', help: 'the address where a web server will show the releases' },
+    set: { type: 'string', value: 'NAME=VALUE', multiple: true, help: 'one answer' },
+    answers: { type: 'string', value: 'FILE', help: 'answers in .env syntax' },
+    ...CHANGING_FLAGS,
+  },
+  run: async (context) => {
+    refusePositionals(context);
+    const root = resolve(textFlag(context.flags, 'dir') ?? '.');
+    await endEarlier(root, context, 'init');
+    return writeStarter(context, root);
+  },
+};
+
+async function writeStarter(context: Context, root: string): Promise<CommandResult> {
+  const templates = await readStarter(context.file, context.world.env);
+  const paths = starterFiles(new Map(), templates).map(({ path }) => path);
+  planNewFiles({ id: '', hasState: true, files: [], present: await observePresent(root, paths), notes: [] });
+  const answers = await askAbout(context, root);
+  return writeNewFiles(context, root, { files: starterFiles(answers, templates), next: nextSteps(root) });
+}
+
+/** The answers of flags, environment, file and person; with --yes what is left takes its default. */
+export async function askAbout(context: Context, root: string): Promise<StarterAnswers> {
+  const { flags, world } = context;
+  const sources = await answerSources(context);
+  const given = Object.entries(ANSWER_FLAGS).flatMap(([flag, name]): [string, string][] => {
+    const value = textFlag(flags, flag);
+    return value === undefined ? [] : [[name, value]];
+  });
+  const interactive = world.terminal.interactive && !isSet(flags, 'yes');
+  const { values } = await collectAnswers({
+    env: initQuestions(basename(root)),
+    features: {},
+    sources: { ...sources, flags: new Map([...sources.flags, ...given]) },
+    terminal: { ...world.terminal, interactive },
+  });
+  return values;
+}
+
+function nextSteps(root: string): string {
+  const go = root === resolve('.') ? '' : `cd ${root} && `;
+  return [
+    'Next:',
+    `  ${go}git init && slipway keys new   # the public key goes into slipway.yaml`,
+    '  slipway images lock              # digests of the images, to be committed',
+    "  git add -A && git commit -m 'The first release' && git tag v0.1.0",
+    '  slipway pack --key slipway.key && slipway publish --key slipway.key',
+    '',
+  ].join('\n');
+}
