@@ -63,6 +63,8 @@ export interface ContainerFact {
   readonly configHash: string;
   readonly workingFolder: string;
   readonly volumes: readonly string[];
+  /** The compose files it was started with; absolute. */
+  readonly configFiles?: readonly string[];
   /** `8080/tcp` for each port of this machine that it has. */
   readonly published?: readonly string[];
 }

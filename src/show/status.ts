@@ -29,6 +29,8 @@ export interface StatusView {
   readonly openOperation: { readonly command: string; readonly at: string } | null;
   readonly localEdits: readonly { readonly path: string; readonly change: string }[];
   readonly held: readonly string[];
+  /** True for a git checkout, which `upgrade` leaves alone. */
+  readonly source?: boolean;
   readonly lastBackup: string | null;
   readonly backups: number;
   readonly now: string;
@@ -68,6 +70,7 @@ function factsToText(view: StatusView): string {
   const rows: (readonly [string, string])[] = [];
   if (open !== null) rows.push(['Open', `the ${open.command} of ${open.at} was cut off: \`${cli} recover\` ends it`]);
   if (standing !== null) rows.push(['Told', standingToText(standing, view.version)]);
+  if (view.source === true) rows.push(['Source', 'a git checkout: git brings it forward, and `upgrade` leaves it alone']);
   const [newest, ...older] = available;
   if (newest !== undefined)
     rows.push([

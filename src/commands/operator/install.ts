@@ -8,7 +8,6 @@ import { allProfiles, profilesOf } from '../../model/feature.ts';
 import { fingerprintSite } from '../../model/fingerprint.ts';
 import { type InstallRecord, printInstall } from '../../model/install.ts';
 import { type Manifest, parseProductName } from '../../model/manifest.ts';
-import { parsePublicKey } from '../../model/minisign.ts';
 import { momentOf } from '../../model/parse.ts';
 import type { Content } from '../../model/plan.ts';
 import { documentOf, homesOf, MAIN_ENV, type Settings, settingsContents, settingsFiles, settingsValues } from '../../model/settings.ts';
@@ -35,6 +34,7 @@ import {
   textFlag,
   textFlags,
 } from '../command.ts';
+import { adoptInstead } from './adopt.ts';
 import { ANSWER_FLAGS, answersFor, makeSecrets, openSecrets } from './answers.ts';
 import { defaultFolder, FOLDER_FLAG } from './folder.ts';
 import { handOver } from './hand-over.ts';
@@ -45,21 +45,16 @@ import { portsOf, refuseUnfit, refuseUnset } from './preflight.ts';
 import { newRecord, refuseOtherIdentity, refuseOtherSecrets } from './record.ts';
 import { releaseContents, releaseExtras } from './release-files.ts';
 import { revealSecrets } from './reveal.ts';
+import { SOURCE_FLAGS, wantedProduct, wantedSource } from './wanted.ts';
 
 const FLAGS = {
   ...FOLDER_FLAG,
   ...ANSWER_FLAGS,
   ...CHANGING_FLAGS,
-  releases: { type: 'string', value: 'PLACE', multiple: true, help: 'where releases are: a URL or a folder; several are tried in order' },
-  product: { type: 'string', value: 'NAME', help: 'the product' },
-  channel: { type: 'string', value: 'NAME', help: 'the channel to follow (stable)' },
+  ...SOURCE_FLAGS,
   'release-version': { type: 'string', value: 'V', help: 'this version instead of the latest' },
-  key: { type: 'string', value: 'KEY', help: 'the minisign public key of the product' },
   project: { type: 'string', value: 'NAME', help: 'the compose project name, for a second install on one machine' },
-  cli: { type: 'string', value: 'NAME', help: 'what this command is called' },
-  title: { type: 'string', value: 'TEXT', help: 'what the product is called' },
   'no-start': { type: 'boolean', help: 'write the files, and touch no container' },
-  'accept-expired': { type: 'boolean', help: 'take a channel file that has expired' },
 } as const satisfies FlagTable;
 
 export const install: Command = { name: 'install', summary: 'Installs a release on this machine.', flags: FLAGS, run };
@@ -80,24 +75,16 @@ interface Site {
 async function run(context: Context): Promise<CommandResult> {
   refusePositionals(context);
   const { flags, world } = context;
-  const product = parseProductName(required(context, 'product'), '--product');
+  const product = wantedProduct(context, 'install');
   const root = defaultFolder(context, product);
   const known = await readRecord(root);
   if (known !== undefined && known.uninstalled === undefined) return installedAlready(context, root, known);
   await refuseOpenJournal(root);
-  const key = textFlag(flags, 'key') ?? '';
-  const locations = textFlags(flags, 'releases');
-  if (locations.length === 0) throw missingFlag('releases');
-  const channel = textFlag(flags, 'channel') ?? 'stable';
+  const wanted = wantedSource(context, product, 'install');
   world.report({ type: 'phase', text: `Looking for ${textFlag(flags, 'title') ?? product}` });
-  const trust = { key: key === '' ? null : parsePublicKey(key, '--key').text, signed: key !== '', sequences: {} };
-  if (trust.key === null)
-    world.report({
-      type: 'warning',
-      text: 'this product is not signed: nobody can tell who made it',
-      hint: 'Ask its maintainer for a key.',
-    });
-  const fetched = await observeChannel(world, { locations, product, channel, trust, acceptExpired: isSet(flags, 'accept-expired') });
+  const fetched = await observeChannel(world, { ...wanted, acceptExpired: isSet(flags, 'accept-expired') });
+  const adopted = known === undefined ? await adoptInstead(context, { root, wanted, fetched }) : undefined;
+  if (adopted !== undefined) return adopted;
   const release = chooseRelease(fetched, textFlag(flags, 'release-version'));
   const scratch = await makeScratch();
   const node = await changeRuntime(context, { fetched, release, cache: scratch });
@@ -285,14 +272,4 @@ interface Welcomed {
 function welcome(manifest: Manifest, { root, start, command }: Welcomed): string {
   const next = start ? `${command} status` : `docker compose up -d (in ${root})`;
   return `${manifest.title} ${manifest.version} is installed at ${root}\nNext: ${next}\nKeep a copy of ${join(root, '.env')} elsewhere: without its secrets the data cannot be read.\n`;
-}
-
-function required(context: Context, name: string): string {
-  const value = textFlag(context.flags, name);
-  if (value === undefined) throw missingFlag(name);
-  return value;
-}
-
-function missingFlag(name: string): ToolError {
-  return new ToolError('E_USAGE', `install: --${name} is missing`, { hint: 'Use the install.sh of the product: it knows them all.' });
 }

@@ -74,6 +74,7 @@ export function nextRecord(before: InstallRecord, wish: NextRecord, world: World
     secrets: fingerprints(manifest, values, before.secrets, world),
     ...originsOf(manifest, values, derived ?? {}, world),
     held: before.held.filter((version) => version !== manifest.version),
+    ...(before.adopted === undefined || operation.command !== 'upgrade' ? {} : { adopted: { ...before.adopted, missing: [] } }),
     ...renderedOf(manifest),
   };
   return withOperation(changed, operation);
