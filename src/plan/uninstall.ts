@@ -196,6 +196,7 @@ function toWords(purge: boolean, facts: UninstallFacts, { files, images }: Choic
       ...files.kept.map((path) => keptFile(path, purge, facts)),
       ...images.kept.map((reference) => `the image ${reference}: the container ${imageUsers.get(reference)} uses it`),
       ...foreign.map(({ pinned }) => `the image ${pinned}: it was here before`),
+      ...(record.login === undefined ? [] : [`docker’s login for ${record.login}: docker logout ${record.login} ends it`]),
       ...(purge ? [] : [`what a later install must know, in ${resolve(root, '.slipway')}`]),
     ],
   };

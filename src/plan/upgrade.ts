@@ -8,6 +8,7 @@ import { closeBackupStep } from './data.ts';
 import {
   healthStep,
   imagesToPull,
+  loginSteps,
   migrationSteps,
   pristineStep,
   probesOf,
@@ -22,6 +23,7 @@ export function planUpgrade(wish: UpgradeWish, facts: UpgradeFacts): Plan {
   const { launching } = wish;
   const before = [
     ...(launching === undefined ? [] : commandSteps(launching)),
+    ...loginSteps(wish.login),
     ...pull(course),
     ...stage(course),
     ...validate(course),
