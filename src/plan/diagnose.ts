@@ -1,6 +1,7 @@
 // What is wrong with a standing install, and the command that helps. Rule: pure; `block` is what upgrades would refuse, `warn` what a person should mend.
 import { ownServerNotes } from '../model/external.ts';
 import type { ComposeFact, ContainerFact, InstallFacts } from '../model/facts.ts';
+import { networkToText } from '../model/site-network.ts';
 import { localEdits } from './files.ts';
 import type { PreflightFinding } from './preflight.ts';
 
@@ -41,6 +42,7 @@ export function diagnose(facts: Examined): PreflightFinding[] {
     ...backups(facts),
     ...edits(facts),
     ...servers(facts),
+    ...network(facts),
   ];
   const rank = { block: 0, warn: 1, info: 2 };
   return found.sort((a, b) => rank[a.severity] - rank[b.severity]);
@@ -207,6 +209,13 @@ function backups({ install, backups: times, now, cli }: Examined): PreflightFind
   return [
     { severity: 'info', code: 'old-backup', message: `the last backup is of ${last}`, hint: 'Copy the data elsewhere now and then.' },
   ];
+}
+
+function network({ install: { record }, cli }: Examined): PreflightFinding[] {
+  const message = networkToText(record.network);
+  if (message === undefined) return [];
+  const hint = `Kept for every command, timers too; \`${cli} configure --proxy --no-proxy --ca\` changes it. The engine has its own settings.`;
+  return [{ severity: 'info', code: 'site-network', message: `releases are fetched ${message}`, hint }];
 }
 
 function servers({ install: { manifest, record }, cli }: Examined): PreflightFinding[] {

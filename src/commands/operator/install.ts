@@ -12,6 +12,7 @@ import { momentOf } from '../../model/parse.ts';
 import type { Content } from '../../model/plan.ts';
 import { documentOf, homesOf, MAIN_ENV, type Settings, settingsContents, settingsFiles, settingsValues } from '../../model/settings.ts';
 import { firstSettings } from '../../model/settings-merge.ts';
+import type { SiteNetwork } from '../../model/site-network.ts';
 import { COMPOSE_FILE, rehomeRelease, type SiteRelease, shippedComposeOf } from '../../model/site-registry.ts';
 import type { FetchedChannel } from '../../observe/channel.ts';
 import { observeCandidate, observeContainers, observeVolumes } from '../../observe/engine.ts';
@@ -49,6 +50,7 @@ import { newRecord, refuseOtherIdentity, refuseOtherSecrets } from './record.ts'
 import { ensureLogin, LOGIN_FLAGS } from './registry-login.ts';
 import { releaseContents, releaseExtras } from './release-files.ts';
 import { revealSecrets } from './reveal.ts';
+import { chooseNetwork, NETWORK_FLAGS } from './site-network.ts';
 import { SOURCE_FLAGS, wantedProduct, wantedSource } from './wanted.ts';
 
 const FLAGS = {
@@ -56,6 +58,7 @@ const FLAGS = {
   ...ANSWER_FLAGS,
   ...REGISTRY_FLAG,
   ...LOGIN_FLAGS,
+  ...NETWORK_FLAGS,
   ...CHANGING_FLAGS,
   ...SOURCE_FLAGS,
   'release-version': { type: 'string', value: 'V', help: 'this version instead of the latest' },
@@ -79,14 +82,16 @@ interface Site {
   /** The release with its images from this registry; null = the product's own. */
   readonly used: SiteRelease;
   readonly registry: string | null;
+  readonly network: SiteNetwork;
 }
 
-async function run(context: Context): Promise<CommandResult> {
-  refusePositionals(context);
-  const { flags, world } = context;
-  const product = wantedProduct(context, 'install');
-  const root = defaultFolder(context, product);
+async function run(asked: Context): Promise<CommandResult> {
+  refusePositionals(asked);
+  const product = wantedProduct(asked, 'install');
+  const root = defaultFolder(asked, product);
   const known = await readRecord(root);
+  const { context, network } = await chooseNetwork(asked, known?.network);
+  const { flags, world } = context;
   if (known !== undefined && known.uninstalled === undefined) return installedAlready(context, root, known);
   await refuseOpenJournal(root);
   const wanted = wantedSource(context, product, 'install');
@@ -116,7 +121,20 @@ async function run(context: Context): Promise<CommandResult> {
   });
   const used = rehomeRelease(bundle.manifest, await readReleaseText(bundle, scratch, COMPOSE_FILE), registry);
   const start = !isSet(flags, 'no-start');
-  return installRelease({ context: answering, root, fetched, release, bundle, cache: scratch, start, project, known, used, registry });
+  return installRelease({
+    context: answering,
+    root,
+    fetched,
+    release,
+    bundle,
+    cache: scratch,
+    start,
+    project,
+    known,
+    used,
+    registry,
+    network,
+  });
 }
 
 async function installRelease(site: Site): Promise<CommandResult> {
@@ -154,6 +172,7 @@ async function installRelease(site: Site): Promise<CommandResult> {
         features: env.features,
         registry,
         login: login?.registry,
+        network: site.network,
         values,
         at,
         operation,

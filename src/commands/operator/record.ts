@@ -10,6 +10,7 @@ import type { Manifest } from '../../model/manifest.ts';
 import type { World } from '../../model/seams.ts';
 import { matchesFingerprint, takeFingerprint } from '../../model/secret.ts';
 import { originOf } from '../../model/secret-rule.ts';
+import type { SiteNetwork } from '../../model/site-network.ts';
 import type { Trust } from '../../model/trust.ts';
 import { compareVersions, parseVersion } from '../../model/version.ts';
 import type { Launching } from './launching.ts';
@@ -26,6 +27,8 @@ export interface NewRecord {
   readonly features: readonly string[];
   /** The site's own registry; null = the product's; absent = as before. */
   readonly registry?: string | null;
+  /** Proxies and certificates; absent = as before. */
+  readonly network?: SiteNetwork;
   /** The registry that docker is logged in to from now on. */
   readonly login?: string | undefined;
   readonly values: ReadonlyMap<string, string>;
@@ -53,6 +56,7 @@ export function newRecord(wish: NewRecord, world: World): InstallRecord {
     secrets: fingerprints(manifest, wish.values, {}, world),
     ...originsOf(manifest, wish.values, {}, world),
     held: [],
+    ...(Object.keys(wish.network ?? {}).length === 0 ? {} : { network: wish.network ?? {} }),
     ...(wish.login === undefined ? {} : { login: wish.login }),
     installed: at,
     ...wish.launching,
@@ -64,7 +68,17 @@ export function newRecord(wish: NewRecord, world: World): InstallRecord {
 export interface NextRecord
   extends Pick<
     NewRecord,
-    'manifest' | 'manifestDigest' | 'trust' | 'config' | 'features' | 'registry' | 'login' | 'values' | 'operation' | 'launching'
+    | 'manifest'
+    | 'manifestDigest'
+    | 'trust'
+    | 'config'
+    | 'features'
+    | 'registry'
+    | 'login'
+    | 'network'
+    | 'values'
+    | 'operation'
+    | 'launching'
   > {}
 
 /** The record after an upgrade or a change of answers. */
@@ -79,6 +93,7 @@ export function nextRecord(before: InstallRecord, wish: NextRecord, world: World
     trust,
     volumes: { ...before.volumes, ...dataVolumes(withoutOwnServers(manifest, features), config) },
     features,
+    ...(wish.network === undefined ? {} : { network: wish.network }),
     ...(wish.login === undefined ? {} : { login: wish.login }),
     registry: wish.registry === undefined ? before.registry : wish.registry,
     secrets: fingerprints(manifest, values, before.secrets, world),

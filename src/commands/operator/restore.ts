@@ -136,8 +136,10 @@ async function recordAfter(
 ): Promise<{ file: FileToWrite; text: string; features: readonly string[]; registry: string | null }> {
   const path = join(folder, '.slipway/install.json');
   const then = parseInstall((await readText(path)) ?? '', 'install.json of the backup');
-  const { trust, operations, held } = install.record;
-  const text = printInstall(withOperation({ ...then, trust, operations, held }, operation));
+  const { trust, operations, held, network } = install.record;
+  const { network: _, ...rest } = then;
+  const today = network === undefined ? {} : { network };
+  const text = printInstall(withOperation({ ...rest, ...today, trust, operations, held }, operation));
   return {
     file: { path: '.slipway/install.json', content: digestOf(text), mode: 0o600 },
     text,

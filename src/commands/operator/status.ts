@@ -5,6 +5,7 @@ import { ownServers } from '../../model/external.ts';
 import type { ContainerFact, InstallFacts } from '../../model/facts.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import { momentOf } from '../../model/parse.ts';
+import { networkToText } from '../../model/site-network.ts';
 import { type Standing, standingOf } from '../../model/standing.ts';
 import { parseVersion } from '../../model/version.ts';
 import { observeContainers } from '../../observe/engine.ts';
@@ -45,6 +46,7 @@ async function run(context: Context): Promise<CommandResult> {
     services,
     openOperation: open === undefined ? null : { id: open.id, command: open.command, at: open.at },
     registry: registryOf(install),
+    network: networkToText(record.network) ?? null,
     ownServers: ownServers(manifest.services, record.features),
     localEdits: localEdits(manifest, install.files),
     held: record.held,
