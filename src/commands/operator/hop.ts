@@ -1,6 +1,7 @@
 // One hop, prepared: fetched, verified, merged, checked and planned. Rule: nothing of the install is touched; the plan says all that will be.
 
 import type { ChannelRelease } from '../../model/channel.ts';
+import { parseChoices } from '../../model/conflict-choice.ts';
 import { type Digest, digestOf } from '../../model/digest.ts';
 import { secretsToGenerate } from '../../model/env-merge.ts';
 import { setCompose } from '../../model/env-render.ts';
@@ -27,15 +28,17 @@ import {
 import { mergeSettings } from '../../model/settings-merge.ts';
 import type { FetchedChannel } from '../../observe/channel.ts';
 import { observeCandidate, observeContainers, observeEngine } from '../../observe/engine.ts';
-import { observeInstall, pathsOf } from '../../observe/install.ts';
+import { observeInstall, pathsOf, readText } from '../../observe/install.ts';
 import { observeBackups, observeOperators, observeReleases } from '../../observe/kept.ts';
+import { type Merges, observeMerges } from '../../observe/merges.ts';
 import { type FetchedRelease, fetchRelease, readReleaseText } from '../../observe/release.ts';
 import { observeUnsharedImages } from '../../observe/removal.ts';
 import { observeSelf } from '../../observe/self.ts';
 import { observeSettings } from '../../observe/settings.ts';
 import { backupsFolder } from '../../plan/data.ts';
+import { changedByBoth, decideFiles, type FilesDecision } from '../../plan/files.ts';
 import { planUpgrade } from '../../plan/upgrade.ts';
-import { type Context, isSet } from '../command.ts';
+import { type Context, isSet, textFlags } from '../command.ts';
 import { answersFor, givenNames, makeSecrets } from './answers.ts';
 import { renderFetched } from './host-files.ts';
 import { prepareLaunching } from './launching.ts';
@@ -79,7 +82,8 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
   const values = settingsValues(env.settings, manifest.env);
   refuseOtherSecrets(record, values);
   const { target, contents: rendered } = await renderFetched(bundle, cache, { values, features: env.features });
-  const texts = await candidateTexts(install, bundle, cache);
+  const merging = await mergeFiles(context, install, { manifest, cache });
+  const texts = await candidateTexts(install, merging, { bundle, cache });
   const [next, present] = await Promise.all([
     observeCandidate(world, root, { project: install.project, texts, settings: env.settings }),
     start ? observeEngine(world, root, install.project) : undefined,
@@ -129,6 +133,7 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
     engine,
     next,
     backups,
+    merges: merging.merges,
     releases: await observeReleases(root),
     operators: await observeOperators(root),
     localImages: start ? await observeUnsharedImages(world, root, record) : [],
@@ -138,6 +143,7 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
     ...releaseContents(cache, manifest),
     ...rendered,
     ...extras.contents,
+    ...merging.contents,
     ...launching.contents,
     ...settingsContents(env.settings),
     [wish.record, { text: recordText }],
@@ -212,10 +218,28 @@ function todaysAnswers(install: InstallFacts, manifest: Manifest): Map<string, s
   return new Map([...values, ['FEATURES', features.join(',')]]);
 }
 
-/** Compose files of the release; a compose file that the person changed, and the release did not, stays theirs. */
-async function candidateTexts(install: InstallFacts, bundle: FetchedRelease, cache: string): Promise<Map<string, string>> {
+/** Merges what the person and the release both changed, as far as it fits together or the person decides. Throws E_CONFLICT for the rest. */
+async function mergeFiles(
+  context: Context,
+  install: InstallFacts,
+  { manifest, cache }: { readonly manifest: Manifest; readonly cache: string },
+): Promise<Merges & { readonly decided: FilesDecision }> {
+  const files = { old: install.manifest, target: manifest, found: install.files };
+  const choices = parseChoices(textFlags(context.flags, 'on-conflict'));
+  const merging = await observeMerges({ install, target: manifest, cache, choices, paths: changedByBoth(files) });
+  return { ...merging, decided: decideFiles({ ...files, merges: merging.merges }) };
+}
+
+/** The compose file as it will be, where that is not what is there now. */
+async function candidateTexts(
+  install: InstallFacts,
+  { decided, contents }: Merges & { readonly decided: FilesDecision },
+  { bundle, cache }: { readonly bundle: FetchedRelease; readonly cache: string },
+): Promise<Map<string, string>> {
   const path = 'docker-compose.yml';
-  const shipped = (manifest: typeof bundle.manifest): Digest | undefined => manifest.files.find((file) => file.path === path)?.sha256;
-  if (shipped(install.manifest) === shipped(bundle.manifest)) return new Map();
-  return new Map([[path, await readReleaseText(bundle, cache, path)]]);
+  const file = decided.staged.find((each) => each.path === path);
+  if (file === undefined || file.content === install.files.get(path)?.digest) return new Map();
+  const merged = contents.find(([digest]) => digest === file.content)?.[1];
+  if (merged === undefined) return new Map([[path, await readReleaseText(bundle, cache, path)]]);
+  return new Map([[path, 'text' in merged ? merged.text : ((await readText(merged.file)) ?? '')]]);
 }
