@@ -1,5 +1,5 @@
 // Three versions of a text made one, line by line (diff3). Rule: lines that both sides changed differently are decided by the caller, or named.
-import { diff3Merge } from 'node-diff3';
+import { diff3Merge, diffIndices } from 'node-diff3';
 import type { Side, Versions } from './value-merge.ts';
 
 /** Lines of both versions that do not fit together; the first line is 1, and a count of 0 stands before that line. */
@@ -35,4 +35,22 @@ export function mergeLines({ base, mine, theirs }: Versions<string>, side?: Side
 
 function linesOf(text = ''): string[] {
   return text === '' ? [] : text.split(/(?<=\n)/);
+}
+
+/** Lines that stand in place of others; without their line ends. */
+export interface LineEdit {
+  /** Where in the new text; the first line is 1. */
+  readonly line: number;
+  readonly removed: readonly string[];
+  readonly added: readonly string[];
+}
+
+/** What was edited between two texts. */
+export function diffLines(from: string, to: string): LineEdit[] {
+  const bare = (lines: readonly string[]): string[] => lines.map((line) => line.replace(/\r?\n$/, ''));
+  return diffIndices(linesOf(from), linesOf(to)).map(({ buffer1Content, buffer2, buffer2Content }) => ({
+    line: buffer2[0] + 1,
+    removed: bare(buffer1Content),
+    added: bare(buffer2Content),
+  }));
 }

@@ -79,14 +79,15 @@ async function textsOf(path: string, { install, target, cache }: MergesWish): Pr
   if (theirs === undefined || fact === undefined || fact.mode === 0) return undefined;
   const pristine = `${install.root}/${pristineFolder(install.record.version)}/${path}`;
   const [base, mine, its] = await Promise.all([
-    old === undefined ? undefined : readText(pristine, old.sha256),
-    readText(`${install.root}/${path}`),
-    readText(cachedFile(cache, theirs.sha256)),
+    old === undefined ? undefined : readPlainText(pristine, old.sha256),
+    readPlainText(`${install.root}/${path}`),
+    readPlainText(cachedFile(cache, theirs.sha256)),
   ]);
   return mine === undefined || its === undefined || (old !== undefined && base === undefined) ? undefined : { base, mine, theirs: its };
 }
 
-async function readText(path: string, digest?: Digest): Promise<string | undefined> {
+/** A file that is text and not too large, and has that digest where one is given; undefined for every other. */
+export async function readPlainText(path: string, digest?: Digest): Promise<string | undefined> {
   const fact = await factOfFile(path);
   if (fact === undefined || fact.size > LARGEST || (digest !== undefined && fact.digest !== digest)) return undefined;
   const bytes = await readBytesIfThere(path, LARGEST);
