@@ -7,16 +7,17 @@ import { ToolError } from '../model/error.ts';
 import type { InstallFacts } from '../model/facts.ts';
 import type { FileMerge } from '../model/file-merge.ts';
 import { pristineFolder } from '../model/layout.ts';
-import type { Manifest } from '../model/manifest.ts';
+import type { Manifest, ManifestFile } from '../model/manifest.ts';
 import type { Content } from '../model/plan.ts';
+import { settingsValues } from '../model/settings.ts';
+import { COMPOSE_FILE, rehomeRelease, siteRegistry } from '../model/site-registry.ts';
 import { factOfFile, readBytesIfThere } from '../world/disk.ts';
-import { cachedFile } from './release.ts';
 
 export interface MergesWish {
   readonly install: InstallFacts;
   readonly target: Manifest;
-  /** Where the files of the new release lie by their digests. */
-  readonly cache: string;
+  /** The contents of its files. */
+  readonly theirs: ReadonlyMap<Digest, Content>;
   /** The files that both sides changed. */
   readonly paths: readonly string[];
   readonly choices: Choices;
@@ -73,17 +74,29 @@ interface Texts {
 }
 
 /** Undefined for what is no text, is too large, or is gone on one side: such a file is one piece. */
-async function textsOf(path: string, { install, target, cache }: MergesWish): Promise<Texts | undefined> {
+async function textsOf(path: string, { install, target, theirs: contents }: MergesWish): Promise<Texts | undefined> {
   const [old, theirs] = [install.manifest, target].map(({ files }) => files.find((file) => file.path === path));
   const fact = install.files.get(path);
   if (theirs === undefined || fact === undefined || fact.mode === 0) return undefined;
-  const pristine = `${install.root}/${pristineFolder(install.record.version)}/${path}`;
+  const content = contents.get(theirs.sha256);
   const [base, mine, its] = await Promise.all([
-    old === undefined ? undefined : readPlainText(pristine, old.sha256),
+    old === undefined ? undefined : readShipped(install, old),
     readPlainText(`${install.root}/${path}`),
-    readPlainText(cachedFile(cache, theirs.sha256)),
+    content === undefined || 'text' in content ? content?.text : readPlainText(content.file),
   ]);
   return mine === undefined || its === undefined || (old !== undefined && base === undefined) ? undefined : { base, mine, theirs: its };
+}
+
+/** A file of the installed release as this site got it: the compose file with the site's own registry. */
+export async function readShipped(
+  { root, record, shipped, settings }: InstallFacts,
+  { path, sha256 }: ManifestFile,
+): Promise<string | undefined> {
+  const place = `${root}/${pristineFolder(record.version)}/${path}`;
+  if (path !== COMPOSE_FILE || shipped === undefined) return readPlainText(place, sha256);
+  const text = (await readPlainText(place)) ?? '';
+  const { compose } = rehomeRelease(shipped, text, siteRegistry(shipped, settingsValues(settings, shipped.env), record.registry));
+  return compose === undefined ? readPlainText(place, sha256) : compose.digest === sha256 ? compose.text : undefined;
 }
 
 /** A file that is text and not too large, and has that digest where one is given; undefined for every other. */

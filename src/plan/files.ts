@@ -15,6 +15,8 @@ export interface FilesWish {
   readonly found: ReadonlyMap<string, FileFact>;
   /** What became of the files that both sides changed; those that are not named are in conflict. */
   readonly merges?: ReadonlyMap<string, FileMerge>;
+  /** Files of the old release that were never here: as far as they still are not, they are new. */
+  readonly neverHere?: readonly string[];
 }
 
 export interface FilesDecision {
@@ -67,8 +69,9 @@ interface FileVersions {
 }
 
 /** All files in three versions; one that the release renamed has those of its former name, which goes. */
-function versionsOf({ old, target, found }: FilesWish): readonly FileVersions[] {
-  const [before, after] = [byPath(old), byPath(target)];
+function versionsOf({ old, target, found, neverHere }: FilesWish): readonly FileVersions[] {
+  const before = byPath(old, (path) => !found.has(path) && neverHere?.includes(path) === true);
+  const after = byPath(target);
   const renamed = renamedFiles(before, after);
   const formerly = new Map([...renamed].map(([from, to]) => [to, from]));
   const isEdited = (path: string): boolean => found.get(path)?.digest !== before.get(path)?.sha256;
@@ -162,8 +165,8 @@ export function contentsNeeded(files: readonly { readonly content: Digest | null
   return [...new Set(files.flatMap((file) => file.content ?? []))];
 }
 
-function byPath(manifest: Manifest | undefined): ReadonlyMap<string, ManifestFile> {
-  return new Map(manifest?.files.map((file) => [file.path, file]));
+function byPath(manifest: Manifest | undefined, isLeftOut: (path: string) => boolean = () => false): ReadonlyMap<string, ManifestFile> {
+  return new Map(manifest?.files.filter(({ path }) => !isLeftOut(path)).map((file) => [file.path, file]));
 }
 
 function modeOf(file: ManifestFile): number {

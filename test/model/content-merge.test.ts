@@ -143,11 +143,15 @@ describe('for any edits', () => {
       ports: fc.uniqueArray(fc.constantFrom('1:80', '2:80', '3:443', '4:443/udp'), { maxLength: 3 }),
       labels: fc.uniqueArray(fc.constantFrom('a=1', 'a=2', 'b=1', 'c'), { maxLength: 3, selector: (label) => label.split('=')[0] }),
     },
-    { requiredKeys: ["image"], noNullPrototype: true },
+    { requiredKeys: ['image'], noNullPrototype: true },
   );
   const compose = fc.record(
-    { name: fc.constantFrom('acme', 'other'), services: fc.dictionary(name, service, { minKeys: 1, maxKeys: 3, noNullPrototype: true }), 'x-note': scalar },
-    { requiredKeys: ["services"], noNullPrototype: true },
+    {
+      name: fc.constantFrom('acme', 'other'),
+      services: fc.dictionary(name, service, { minKeys: 1, maxKeys: 3, noNullPrototype: true }),
+      'x-note': scalar,
+    },
+    { requiredKeys: ['services'], noNullPrototype: true },
   );
   /** The base with here and there a key, or a service, of another file: what people do. */
   const edited = (base: Compose, other: Compose, picks: readonly number[]): Compose => {

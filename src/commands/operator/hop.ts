@@ -26,12 +26,13 @@ import {
   type Variables,
 } from '../../model/settings.ts';
 import { mergeSettings } from '../../model/settings-merge.ts';
+import { COMPOSE_FILE, rehomeRelease, shippedComposeOf } from '../../model/site-registry.ts';
 import type { FetchedChannel } from '../../observe/channel.ts';
 import { observeCandidate, observeContainers, observeEngine } from '../../observe/engine.ts';
 import { observeInstall, pathsOf, readText } from '../../observe/install.ts';
 import { observeBackups, observeOperators, observeReleases } from '../../observe/kept.ts';
 import { type Merges, observeMerges } from '../../observe/merges.ts';
-import { type FetchedRelease, fetchRelease, readReleaseText } from '../../observe/release.ts';
+import { fetchRelease, readReleaseText } from '../../observe/release.ts';
 import { observeUnsharedImages } from '../../observe/removal.ts';
 import { observeSelf } from '../../observe/self.ts';
 import { observeSettings } from '../../observe/settings.ts';
@@ -40,6 +41,7 @@ import { changedByBoth, decideFiles, type FilesDecision } from '../../plan/files
 import { planUpgrade } from '../../plan/upgrade.ts';
 import { type Context, isSet, textFlags } from '../command.ts';
 import { answersFor, givenNames, makeSecrets } from './answers.ts';
+import { registryFor } from './choose-registry.ts';
 import { renderFetched } from './host-files.ts';
 import { prepareLaunching } from './launching.ts';
 import { backupPlaces, refuseUnfit, refuseUnset } from './preflight.ts';
@@ -65,25 +67,36 @@ export interface HopRequest {
 }
 
 /** Fetches and verifies the release, merges the person's settings with it, and plans. Throws before anything has changed. */
-export async function prepareHop(context: Context, { root, fetched, release }: HopRequest): Promise<Hop> {
-  const { world } = context;
+export async function prepareHop(asked: Context, { root, fetched, release }: HopRequest): Promise<Hop> {
+  const { world } = asked;
   const before = await observeInstall(root);
   const { record } = before;
   const cache = cacheFolder(root);
   const onBytes = (done: number, total: number): void => world.report({ type: 'progress', text: 'bundle', done, total, unit: 'bytes' });
   const bundle = await fetchRelease({ source: fetched.source, release, product: record.product, trust: fetched.trust, cache, onBytes });
-  const { manifest } = bundle;
-  const install = await observeInstall(root, pathsOf(manifest));
+  const install = await observeInstall(root, pathsOf(bundle.manifest));
+  const { context, registry } = await registryFor(asked, install, bundle.manifest);
+  const used = rehomeRelease(bundle.manifest, await readReleaseText(bundle, cache, COMPOSE_FILE), registry);
+  const { manifest } = used;
   const start = !isSet(context.flags, 'no-start');
   if (start)
-    await refuseUnfit(context, { manifest, root, project: record.project, ports: [], hosts: record.hosts, backup: backupPlaces(before) });
+    await refuseUnfit(context, {
+      manifest,
+      root,
+      project: record.project,
+      ports: [],
+      hosts: record.hosts,
+      backup: backupPlaces(before),
+      registry,
+    });
   refuseOtherSecrets(record, settingsValues(before.settings, before.manifest.env));
-  const env = await decideSettings(context, install, bundle);
+  const env = await decideSettings(context, install, manifest);
   const values = settingsValues(env.settings, manifest.env);
   refuseOtherSecrets(record, values);
-  const { target, contents: rendered } = await renderFetched(bundle, cache, { values, features: env.features });
-  const merging = await mergeFiles(context, install, { manifest, cache });
-  const texts = await candidateTexts(install, merging, { bundle, cache });
+  const { target, contents: rendered } = await renderFetched({ ...bundle, manifest }, cache, { values, features: env.features });
+  const theirs = new Map<Digest, Content>([...releaseContents(cache, used), ...rendered]);
+  const merging = await mergeFiles(context, install, { target, theirs });
+  const texts = await candidateTexts(install, merging, theirs);
   const [next, present] = await Promise.all([
     observeCandidate(world, root, { project: install.project, texts, settings: env.settings }),
     start ? observeEngine(world, root, install.project) : undefined,
@@ -102,6 +115,7 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
         trust: fetched.trust,
         config: next,
         features: env.features,
+        registry,
         values,
         operation: { id: operation, command: 'upgrade', from: record.version, to: manifest.version, outcome: 'upgraded', at },
         launching: launching.fields,
@@ -119,6 +133,7 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
     at,
     basedOn,
     target,
+    ...shippedComposeOf(used),
     targetDigest: release.manifest,
     extra: extras.files,
     settings: settingsFiles(env.settings),
@@ -140,7 +155,7 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
   });
   const contents = new Map<Digest, Content>([
     ...keptContents(install),
-    ...releaseContents(cache, manifest),
+    ...releaseContents(cache, used),
     ...rendered,
     ...extras.contents,
     ...merging.contents,
@@ -175,8 +190,7 @@ interface Settings {
 }
 
 /** Keeps what the person wrote; asks only for what this release newly requires. */
-async function decideSettings(context: Context, install: InstallFacts, bundle: FetchedRelease): Promise<Settings> {
-  const { manifest } = bundle;
+async function decideSettings(context: Context, install: InstallFacts, manifest: Manifest): Promise<Settings> {
   const variables = { oldVariables: install.manifest.env, newVariables: manifest.env };
   const current = await observeSettings(install.root, homesOf(install.manifest.env, manifest.env));
   const today = new Map([...settingsValues(current, manifest.env), ...settingsValues(current, install.manifest.env)]);
@@ -222,11 +236,12 @@ function todaysAnswers(install: InstallFacts, manifest: Manifest): Map<string, s
 async function mergeFiles(
   context: Context,
   install: InstallFacts,
-  { manifest, cache }: { readonly manifest: Manifest; readonly cache: string },
+  release: { readonly target: Manifest; readonly theirs: ReadonlyMap<Digest, Content> },
 ): Promise<Merges & { readonly decided: FilesDecision }> {
-  const files = { old: install.manifest, target: manifest, found: install.files };
+  const { adopted } = install.record;
+  const files = { old: install.manifest, target: release.target, found: install.files, ...(adopted && { neverHere: adopted.missing }) };
   const choices = parseChoices(textFlags(context.flags, 'on-conflict'));
-  const merging = await observeMerges({ install, target: manifest, cache, choices, paths: changedByBoth(files) });
+  const merging = await observeMerges({ install, ...release, choices, paths: changedByBoth(files) });
   return { ...merging, decided: decideFiles({ ...files, merges: merging.merges }) };
 }
 
@@ -234,12 +249,10 @@ async function mergeFiles(
 async function candidateTexts(
   install: InstallFacts,
   { decided, contents }: Merges & { readonly decided: FilesDecision },
-  { bundle, cache }: { readonly bundle: FetchedRelease; readonly cache: string },
+  theirs: ReadonlyMap<Digest, Content>,
 ): Promise<Map<string, string>> {
-  const path = 'docker-compose.yml';
-  const file = decided.staged.find((each) => each.path === path);
-  if (file === undefined || file.content === install.files.get(path)?.digest) return new Map();
-  const merged = contents.find(([digest]) => digest === file.content)?.[1];
-  if (merged === undefined) return new Map([[path, await readReleaseText(bundle, cache, path)]]);
-  return new Map([[path, 'text' in merged ? merged.text : ((await readText(merged.file)) ?? '')]]);
+  const file = decided.staged.find(({ path }) => path === COMPOSE_FILE);
+  if (file === undefined || file.content === install.files.get(COMPOSE_FILE)?.digest) return new Map();
+  const content = new Map([...theirs, ...contents]).get(file.content) ?? { text: '' };
+  return new Map([[COMPOSE_FILE, 'text' in content ? content.text : ((await readText(content.file)) ?? '')]]);
 }
