@@ -111,7 +111,9 @@ const tagRules = z.array(part.tagRule);
 
 const images = z.strictObject({
   registry: part.registryPath.optional(),
-  registryVariable: part.variableName.optional(),
+  registryVariable: part.variableName
+    .optional()
+    .describe('Compose files name the registry by this variable, for sites with a mirror of their own'),
   login: z.enum(['none', 'ask']).default('none'),
   own: z.record(part.imageName, ownImage).default({}),
   thirdParty: z.record(part.keyName, z.array(thirdPartyImage)).default({}),

@@ -36,6 +36,8 @@ export interface StatusView {
   readonly now: string;
   /** Services that the site replaced by servers of its own. */
   readonly ownServers?: readonly string[];
+  /** The site's own registry; null = images come from the product's. */
+  readonly registry?: string | null;
 }
 
 const WIDTH = 80;
@@ -80,8 +82,9 @@ function factsToText(view: StatusView): string {
   else if (remoteTrouble !== undefined) rows.push(['Newer', `not known: ${remoteTrouble}`]);
   if (held.length > 0) rows.push(['Held', `${held.join(', ')}, for it failed here`]);
   if (view.lastBackup !== null)
-    rows.push(['Backup', `${ageToText(view.lastBackup, view.now)} ago${view.backups > 1 ? `, ${view.backups} are kept` : ''}`]);
-  const { ownServers = [] } = view;
+    rows.push(['Backup', `${agoToText(view.lastBackup, view.now)}${view.backups > 1 ? `, ${view.backups} are kept` : ''}`]);
+  const { ownServers = [], registry = null } = view;
+  if (registry !== null) rows.push(['Images', `from ${registry}`]);
   if (ownServers.length > 0) rows.push(['Yours', `${ownServers.join(', ')}: your own server, not backed up by us`]);
   localEdits.forEach(({ path, change }, index) => void rows.push([index === 0 ? 'By you' : '', `${path} (${change})`]));
   const width = Math.max(0, ...rows.map(([word]) => word.length));
@@ -104,12 +107,18 @@ function shortImage(image: string): string {
   return rest.length > 0 && /[.:]|^localhost$/.test(first) ? rest.join('/') : image;
 }
 
-/** `5 minutes`, `3 hours`, `12 days`. */
+/** `5 minutes`, `3 hours`, `12 days`, or `just now` below a minute. */
 export function ageToText(then: string, now: string): string {
   const minutes = Math.max(0, Math.floor((Date.parse(now) - Date.parse(then)) / 60_000));
+  if (minutes === 0) return 'just now';
   const [amount, unit] =
     minutes < 120 ? [minutes, 'minute'] : minutes < 2880 ? [Math.floor(minutes / 60), 'hour'] : [Math.floor(minutes / 1440), 'day'];
   return Number.isNaN(amount) ? '-' : `${amount} ${unit}${amount === 1 ? '' : 's'}`;
+}
+
+function agoToText(then: string, now: string): string {
+  const age = ageToText(then, now);
+  return /^\d/.test(age) ? `${age} ago` : age;
 }
 
 function cutToWidth(line: string): string {

@@ -20,7 +20,6 @@ describe('the contract file', () => {
     const problems = problemsOf(contract);
     expect(problems.filter(([, code]) => code !== 'E_NOT_SUPPORTED')).toEqual([]);
     expect(problems.map(([line, , path]) => [line, path])).toEqual([
-      [56, 'images.registryVariable'],
       [57, 'images.login'],
       [119, 'data.files.renamedFrom'],
       [122, 'backup.schedule'],

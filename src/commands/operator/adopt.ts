@@ -162,7 +162,7 @@ async function prepareAdoption(context: Context, found: Found, adoption: Adoptio
     },
   );
   const contents = new Map<Digest, Content>([
-    ...releaseContents(scratch, manifest),
+    ...releaseContents(scratch, { manifest, shipped: manifest }),
     ...extras.contents,
     ...launching.contents,
     ...rendered,

@@ -15,6 +15,7 @@ import { backupsFolder } from '../../plan/data.ts';
 import { localEdits } from '../../plan/files.ts';
 import { type ServiceLine, statusToText } from '../../show/status.ts';
 import { type Command, type CommandResult, type Context, type FlagTable, isSet, refusePositionals } from '../command.ts';
+import { registryOf } from './choose-registry.ts';
 import { FOLDER_FLAG, findInstall } from './folder.ts';
 import { isSourceInstall } from './source-install.ts';
 
@@ -43,6 +44,7 @@ async function run(context: Context): Promise<CommandResult> {
     standing: remote.standing,
     services,
     openOperation: open === undefined ? null : { id: open.id, command: open.command, at: open.at },
+    registry: registryOf(install),
     ownServers: ownServers(manifest.services, record.features),
     localEdits: localEdits(manifest, install.files),
     held: record.held,
