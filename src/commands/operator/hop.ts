@@ -1,6 +1,7 @@
 // One hop, prepared: fetched, verified, merged, checked and planned. Rule: nothing of the install is touched; the plan says all that will be.
 
 import type { ChannelRelease } from '../../model/channel.ts';
+import type { Variable } from '../../model/description.ts';
 import { type Digest, digestOf } from '../../model/digest.ts';
 import { secretsToGenerate } from '../../model/env-merge.ts';
 import { setCompose } from '../../model/env-render.ts';
@@ -191,7 +192,9 @@ async function decideSettings(context: Context, install: InstallFacts, manifest:
   const said = await givenNames(context);
   const answers = await answersFor(context, { manifest, today: todaysAnswers(install, manifest) });
   const given = new Map([...answers.values].filter(([name]) => isNew(name) || said.has(name)));
-  const names = secretsToGenerate({ ...variables, values: today, answers: given });
+  const names = secretsToGenerate({ ...variables, values: today, answers: given }).filter(
+    (name) => !mayBeInUse(install, manifest.env[name]),
+  );
   const values = new Map([...renamedValues(today, manifest), ...given]);
   const { generated, derived } = makeSecrets(
     { variables: manifest.env, names, before: renamedValues(today, manifest), values, given: said, origins: install.record.derived ?? {} },
@@ -207,6 +210,11 @@ async function decideSettings(context: Context, install: InstallFacts, manifest:
   const profiles = profilesOf(manifest.features, answers.features);
   const main = setCompose(documentOf(merged.settings, MAIN_ENV), { project: install.record.project, profiles, known });
   return { settings: new Map([...merged.settings, [MAIN_ENV, main] as const]), features: answers.features, generated };
+}
+
+/** Nobody wrote down which secrets a release of older scripts made its data with: a second one would lock that away. */
+function mayBeInUse({ manifest }: InstallFacts, variable: Variable | undefined): boolean {
+  return manifest.imported === true && variable?.immutable === true;
 }
 
 /** Today's values under the names that the release gives them. */
