@@ -18,11 +18,13 @@ import { changeSettings } from './change-settings.ts';
 import { FOLDER_FLAG, findInstall } from './folder.ts';
 import { renderInstalled } from './host-files.ts';
 import { revealSecrets } from './reveal.ts';
+import { areUnitsSaid, prepareUnits, UNIT_FLAGS } from './units.ts';
 
 const FLAGS = {
   ...FOLDER_FLAG,
   ...ANSWER_FLAGS,
   ...CHANGING_FLAGS,
+  ...UNIT_FLAGS,
   'no-start': { type: 'boolean', help: 'change the files, and touch no container' },
 } as const satisfies FlagTable;
 
@@ -46,7 +48,7 @@ async function run(context: Context): Promise<CommandResult> {
   const answers = await answersFor(context, {
     manifest,
     features: record.features,
-    ...todaysChoice(declared(today, manifest.env), record.features, said.size > 0),
+    ...todaysChoice(declared(today, manifest.env), record.features, said.size > 0 || areUnitsSaid(context)),
   });
   const told = new Map([...today, ...answers.values]);
   const { generated, derived } = makeSecrets(
@@ -80,7 +82,9 @@ async function run(context: Context): Promise<CommandResult> {
     known: allProfiles(manifest.features),
   });
   const settings = new Map([...merged.settings, [MAIN_ENV, main] as const]);
-  if (sameSettings(settings, install.settings) && (await isRendered(install, settings, answers.features)))
+  const units = await prepareUnits(context, { root, manifest, project: record.project, record, launcher: record.launcher });
+  const isSame = sameSettings(settings, install.settings) && units.steps.length === 0 && units.fields.schedule === record.schedule;
+  if (isSame && (await isRendered(install, settings, answers.features)))
     return { fields: { changed: [], outcome: 'unchanged' }, text: 'nothing to change\n' };
   const changes = changesOf(manifest, { today, changed, features: [record.features, answers.features] });
   const carried = await changeSettings(context, {
@@ -89,6 +93,7 @@ async function run(context: Context): Promise<CommandResult> {
     settings,
     features: answers.features,
     start,
+    units,
     preface: changesToText(changes),
   });
   if (carried.outcome === 'planned')
@@ -97,7 +102,7 @@ async function run(context: Context): Promise<CommandResult> {
   const names = [...changed.keys()];
   return {
     fields: { changed: names, changes, features: answers.features, outcome: 'configured' },
-    text: `configured: ${[...names, `features ${answers.features.join(', ') || 'none'}`].join('; ')}\n`,
+    text: `configured: ${[...names, `features ${answers.features.join(', ') || 'none'}`].join('; ')}\n${units.notes.map((note) => `note: ${note}\n`).join('')}`,
   };
 }
 

@@ -88,7 +88,7 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
   const engine = present ?? { containers: [], volumes: Object.values(record.volumes), config: next };
   const operation = `upgrade-${world.random(8).toString('hex')}`;
   const at = momentOf(world.now());
-  const launching = await prepareLaunching(context, { root, manifest, fetched, record });
+  const launching = await prepareLaunching(context, { root, manifest, project: record.project, fetched, record });
   const recordText = printInstall(
     nextRecord(
       record,

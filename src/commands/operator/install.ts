@@ -45,11 +45,13 @@ import { portsOf, refuseUnfit, refuseUnset } from './preflight.ts';
 import { newRecord, refuseOtherIdentity, refuseOtherSecrets } from './record.ts';
 import { releaseContents, releaseExtras } from './release-files.ts';
 import { revealSecrets } from './reveal.ts';
+import { UNIT_FLAGS } from './units.ts';
 
 const FLAGS = {
   ...FOLDER_FLAG,
   ...ANSWER_FLAGS,
   ...CHANGING_FLAGS,
+  ...UNIT_FLAGS,
   releases: { type: 'string', value: 'PLACE', multiple: true, help: 'where releases are: a URL or a folder; several are tried in order' },
   product: { type: 'string', value: 'NAME', help: 'the product' },
   channel: { type: 'string', value: 'NAME', help: 'the channel to follow (stable)' },
@@ -134,7 +136,7 @@ async function installRelease(site: Site): Promise<CommandResult> {
   const at = momentOf(world.now());
   const id = `install-${world.random(8).toString('hex')}`;
   const operation = { id, command: 'install', from: null, to: manifest.version, outcome: 'installed', at };
-  const launching = await prepareLaunching(context, { root, manifest, fetched: site.fetched, record: undefined });
+  const launching = await prepareLaunching(context, { root, manifest, project, fetched: site.fetched, record: undefined });
   const recordText = printInstall(
     newRecord(
       {
