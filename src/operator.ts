@@ -57,6 +57,11 @@ const entries: readonly CommandEntry[] = [
     load: async () => (await import('./commands/operator/relocate.ts')).relocate,
   },
   {
+    name: 'adopt',
+    summary: 'take over an install made by older scripts, by hand or from git',
+    load: async () => (await import('./commands/operator/adopt.ts')).adopt,
+  },
+  {
     name: 'doctor',
     summary: 'is this machine fit, and the install sound',
     load: async () => (await import('./commands/operator/doctor.ts')).doctor,

@@ -1,4 +1,5 @@
 // .slipway/install.json: what is installed here, and whom it trusts (contract: slipway/install@1). Rule: fields this program does not know are kept.
+import { type Adopted, parseAdopted } from './adoption.ts';
 import { type Digest, parseDigest } from './digest.ts';
 import { prettyJson } from './json.ts';
 import { parseProductName } from './manifest.ts';
@@ -84,6 +85,8 @@ export interface InstallRecord {
   readonly units?: UnitsRecord;
   /** When it was uninstalled; data, settings and secrets are kept for a later install. */
   readonly uninstalled?: string;
+  /** Present when it was made without us and taken over. */
+  readonly adopted?: Adopted;
   readonly operations: readonly OperationRecord[];
 }
 
@@ -115,6 +118,7 @@ export function parseInstall(text: string, where: string): InstallRecord {
     ...(f.schedule === undefined ? {} : { schedule: f.schedule === 'weekly' ? ('weekly' as const) : ('daily' as const) }),
     ...(f.units === undefined ? {} : { units: parseUnits(f.units, at('units')) }),
     ...(f.uninstalled === undefined ? {} : { uninstalled: parseText(f.uninstalled, at('uninstalled')) }),
+    ...(f.adopted === undefined ? {} : { adopted: parseAdopted(f.adopted, at('adopted')) }),
     operations: parseList(f.operations ?? [], at('operations'), parseOperation),
   };
 }

@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { BUILD_CACHES } from './build-rules.ts';
 import { VARIABLE_TYPES } from './description.ts';
+import { ciSchema } from './schema-ci.ts';
 import * as part from './schema-parts.ts';
 import { SECRET_KINDS } from './secret-rule.ts';
 import { TAG_PATTERN, VERSION_GRAMMARS } from './tag.ts';
@@ -110,7 +111,9 @@ const tagRules = z.array(part.tagRule);
 
 const images = z.strictObject({
   registry: part.registryPath.optional(),
-  registryVariable: part.variableName.optional(),
+  registryVariable: part.variableName
+    .optional()
+    .describe('Compose files name the registry by this variable, for sites with a mirror of their own'),
   login: z.enum(['none', 'ask']).default('none'),
   own: z.record(part.imageName, ownImage).default({}),
   thirdParty: z.record(part.keyName, z.array(thirdPartyImage)).default({}),
@@ -260,6 +263,7 @@ export const productSchema = z.strictObject({
     .prefault({}),
   upgrade: upgrade.prefault({}),
   check: z.strictObject({ ignore: z.array(ignored).default([]) }).prefault({}),
+  ci: ciSchema.prefault({}),
 });
 
 /** A product file that fits the schema, with its defaults, before anything is normalised. */

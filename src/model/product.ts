@@ -1,6 +1,7 @@
 // slipway.yaml as a typed value. Rule: everything is normalised here (seconds, bytes, lists), so nobody past this point knows the file's shorthand.
 
 import type { BuildRules, TagTable } from './build-rules.ts';
+import type { CiRules } from './ci-rules.ts';
 import type { BackupPolicy, DataItem, Feature, ServiceCommand, ServiceTraits, UpgradeRules, Variable } from './description.ts';
 import type { HostAddress } from './host.ts';
 import type { HostFile } from './host-file.ts';
@@ -38,6 +39,7 @@ export interface Product {
   readonly data: Readonly<Record<string, DataItem>>;
   readonly backup: BackupPolicy;
   readonly upgrade: UpgradeRules;
+  readonly ci: CiRules;
   readonly ignore: readonly Ignored[];
   readonly source: Source;
 }
@@ -109,6 +111,8 @@ export interface BundleRules {
 export interface ImageRules {
   /** `registry/path` that the bundle pulls from; undefined = third-party images come from upstream. */
   readonly registry: string | undefined;
+  /** The variable by which compose files name `registry`, so that a site may use its own. */
+  readonly registryVariable: string | undefined;
   readonly own: Readonly<Record<string, OwnImage>>;
   readonly thirdParty: readonly ThirdPartyImage[];
   readonly tags: TagTable;

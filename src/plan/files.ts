@@ -12,6 +12,8 @@ export interface FilesWish {
   readonly target: Manifest;
   /** What is on disk now. */
   readonly found: ReadonlyMap<string, FileFact>;
+  /** Files of the old release that were never here: as far as they still are not, they are new. */
+  readonly neverHere?: readonly string[];
 }
 
 export interface FilesDecision {
@@ -27,7 +29,7 @@ export interface FilesDecision {
 
 /** Decides for every file of both releases. Throws E_CONFLICT naming all files that both sides changed. */
 export function decideFiles(wish: FilesWish): FilesDecision {
-  const old = byPath(wish.old);
+  const old = byPath(wish.old, (path) => wish.found.get(path) === undefined && wish.neverHere?.includes(path) === true);
   const target = byPath(wish.target);
   const staged: FileToWrite[] = [];
   const swapped: FileAfter[] = [];
@@ -89,8 +91,8 @@ export function contentsNeeded(files: readonly { readonly content: Digest | null
   return [...new Set(files.flatMap((file) => file.content ?? []))];
 }
 
-function byPath(manifest: Manifest | undefined): ReadonlyMap<string, ManifestFile> {
-  return new Map(manifest?.files.map((file) => [file.path, file]));
+function byPath(manifest: Manifest | undefined, isLeftOut: (path: string) => boolean = () => false): ReadonlyMap<string, ManifestFile> {
+  return new Map(manifest?.files.filter(({ path }) => !isLeftOut(path)).map((file) => [file.path, file]));
 }
 
 function modeOf(file: ManifestFile): number {

@@ -23,6 +23,8 @@ export interface InstallWish {
   readonly at: string;
   readonly basedOn: Digest;
   readonly target: Manifest;
+  /** Its compose file as it was signed, where the site re-homes its images. */
+  readonly shippedCompose?: Digest;
   /** bundle.json and its signature. */
   readonly extra: readonly FileToWrite[];
   /** The env files as they will be. */
@@ -64,7 +66,7 @@ export function planInstall(wish: InstallWish, facts: InstallSiteFacts): Plan {
       files: [...files.staged, ...wish.extra, ...wish.settings, record],
       links: files.linked,
     },
-    pristineStep(target, wish.extra),
+    pristineStep(target, wish.extra, wish.shippedCompose),
     ...(start ? validationSteps(target, facts.project, tree, Object.keys(facts.next.services)) : []),
     { kind: 'swap-files', why: `the files of ${target.version} get their places`, from: tree, files: swapped },
     ...(start ? startAll({ ...wish, target }, facts, swapped) : []),

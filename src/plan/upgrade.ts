@@ -70,7 +70,7 @@ function stage(course: Course): Step[] {
       files: [...files.staged, ...extra, ...own, ...course.bases],
       links: linksFor(course),
     },
-    ...(course.command === 'upgrade' ? [pristineStep(target, extra)] : []),
+    ...(course.command === 'upgrade' ? [pristineStep(target, extra, course.shippedCompose)] : []),
   ];
 }
 

@@ -20,7 +20,6 @@ describe('the contract file', () => {
     const problems = problemsOf(contract);
     expect(problems.filter(([, code]) => code !== 'E_NOT_SUPPORTED')).toEqual([]);
     expect(problems.map(([line, , path]) => [line, path])).toEqual([
-      [56, 'images.registryVariable'],
       [57, 'images.login'],
       [119, 'data.files.renamedFrom'],
     ]);
@@ -116,6 +115,19 @@ describe('defaults', () => {
     expect(product).toEqual({
       product: 'acme',
       title: 'acme',
+      ci: {
+        runner: 'ubuntu-latest',
+        node: '24',
+        setup: ['npm ci --ignore-scripts', 'echo "$PWD/node_modules/.bin" >> "$GITHUB_PATH"'],
+        validate: [],
+        branches: [],
+        secrets: {},
+        logins: {},
+        mirror: { schedule: '17 3 * * *' },
+        outdated: { schedule: '23 5 * * 1', report: 'issue' },
+        refresh: '41 4 * * 1',
+        jobs: {},
+      },
       cli: 'acmectl',
       release: {
         tag: 'v{version}',

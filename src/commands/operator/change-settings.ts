@@ -10,6 +10,7 @@ import type { Manifest } from '../../model/manifest.ts';
 import { momentOf } from '../../model/parse.ts';
 import type { Content } from '../../model/plan.ts';
 import { type Settings, settingsContents, settingsFiles, settingsValues } from '../../model/settings.ts';
+import { COMPOSE_FILE, type SiteRelease } from '../../model/site-registry.ts';
 import { observeCandidate, observeContainers, observeEngine } from '../../observe/engine.ts';
 import { observeInstall } from '../../observe/install.ts';
 import { observeSelf } from '../../observe/self.ts';
@@ -35,22 +36,37 @@ export interface SettingsChange {
   readonly rotated?: Rotation;
   /** What starts by itself, where that changes. */
   readonly units?: Units;
+  /** The release with its images from another registry than so far. */
+  readonly rehomed?: Rehomed;
   /** What a person reads before the plan. */
   readonly preface?: string;
+}
+
+export interface Rehomed {
+  /** Null = the product's own. */
+  readonly registry: string | null;
+  readonly used: SiteRelease;
+  /** The compose file as it will be. */
+  readonly compose: string;
 }
 
 const OUTCOMES = { configure: 'configured', rotate: 'rotated' } as const;
 
 /** Plans the change, shows it and carries it out; throws unless it was done or only shown. */
 export async function changeSettings(context: Context, change: SettingsChange): Promise<Carried> {
-  const { install, settings, features, start, command, rotated, units } = change;
+  const { install, settings, features, start, command, rotated, units, rehomed } = change;
   const { world } = context;
-  const { root, manifest, project } = install;
+  const { root, project } = install;
+  const { manifest } = rehomed?.used ?? install;
   const record = withoutSecret(install.record, rotated?.name);
   const values = settingsValues(settings, manifest.env);
   refuseOtherSecrets(record, values);
-  const { target, contents: rendered } = await renderInstalled(install, { values, features });
-  const next = await observeCandidate(world, root, { project, texts: new Map(), settings });
+  const { target, contents: rendered } = await renderInstalled({ ...install, manifest }, { values, features });
+  const next = await observeCandidate(world, root, {
+    project,
+    texts: new Map(rehomed === undefined ? [] : [[COMPOSE_FILE, rehomed.compose]]),
+    settings,
+  });
   refuseUnset(next.unset);
   const engine = start
     ? await observeEngine(world, root, project)
@@ -62,7 +78,12 @@ export async function changeSettings(context: Context, change: SettingsChange): 
   const at = momentOf(world.now());
   const id = `${command}-${world.random(8).toString('hex')}`;
   const operation = { id, command, from: record.version, to: record.version, outcome: OUTCOMES[command], at };
-  const same = { manifest: target, manifestDigest: record.manifest, trust: record.trust };
+  const same = {
+    ...(rehomed === undefined ? {} : { registry: rehomed.registry }),
+    manifest: target,
+    manifestDigest: record.manifest,
+    trust: record.trust,
+  };
   const { launcher, runtime } = record;
   const launching = units === undefined ? {} : { launching: keep({ launcher, runtime, ...units.fields }) };
   const recordText = printInstall(nextRecord(record, { ...same, config: next, features, values, operation, ...launching }, world));
@@ -74,8 +95,10 @@ export async function changeSettings(context: Context, change: SettingsChange): 
   };
   const facts = { install, engine, next, backups: [], releases: [], operators: [], localImages: [] };
   const plan = rotated === undefined ? planUpgrade(wish, facts) : planRotate(wish, facts, rotated);
+  const compose: [Digest, Content][] = rehomed === undefined ? [] : [[digestOf(rehomed.compose), { text: rehomed.compose }]];
   const contents = new Map<Digest, Content>([
     ...keptContents(install),
+    ...compose,
     ...rendered,
     ...(units?.contents ?? []),
     ...settingsContents(settings),

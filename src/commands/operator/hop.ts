@@ -25,11 +25,12 @@ import {
   type Variables,
 } from '../../model/settings.ts';
 import { mergeSettings } from '../../model/settings-merge.ts';
+import { COMPOSE_FILE, rehomeRelease, type SiteRelease, shippedComposeOf } from '../../model/site-registry.ts';
 import type { FetchedChannel } from '../../observe/channel.ts';
 import { observeCandidate, observeContainers, observeEngine } from '../../observe/engine.ts';
 import { observeInstall, pathsOf } from '../../observe/install.ts';
 import { observeBackups, observeOperators, observeReleases } from '../../observe/kept.ts';
-import { type FetchedRelease, fetchRelease, readReleaseText } from '../../observe/release.ts';
+import { fetchRelease, readReleaseText } from '../../observe/release.ts';
 import { observeUnsharedImages } from '../../observe/removal.ts';
 import { observeSelf } from '../../observe/self.ts';
 import { observeSettings } from '../../observe/settings.ts';
@@ -37,6 +38,7 @@ import { backupsFolder } from '../../plan/data.ts';
 import { planUpgrade } from '../../plan/upgrade.ts';
 import { type Context, isSet } from '../command.ts';
 import { answersFor, givenNames, makeSecrets } from './answers.ts';
+import { registryFor } from './choose-registry.ts';
 import { renderFetched } from './host-files.ts';
 import { prepareLaunching } from './launching.ts';
 import { backupPlaces, refuseUnfit, refuseUnset } from './preflight.ts';
@@ -62,24 +64,34 @@ export interface HopRequest {
 }
 
 /** Fetches and verifies the release, merges the person's settings with it, and plans. Throws before anything has changed. */
-export async function prepareHop(context: Context, { root, fetched, release }: HopRequest): Promise<Hop> {
-  const { world } = context;
+export async function prepareHop(asked: Context, { root, fetched, release }: HopRequest): Promise<Hop> {
+  const { world } = asked;
   const before = await observeInstall(root);
   const { record } = before;
   const cache = cacheFolder(root);
   const onBytes = (done: number, total: number): void => world.report({ type: 'progress', text: 'bundle', done, total, unit: 'bytes' });
   const bundle = await fetchRelease({ source: fetched.source, release, product: record.product, trust: fetched.trust, cache, onBytes });
-  const { manifest } = bundle;
-  const install = await observeInstall(root, pathsOf(manifest));
+  const install = await observeInstall(root, pathsOf(bundle.manifest));
+  const { context, registry } = await registryFor(asked, install, bundle.manifest);
+  const used = rehomeRelease(bundle.manifest, await readReleaseText(bundle, cache, COMPOSE_FILE), registry);
+  const { manifest } = used;
   const start = !isSet(context.flags, 'no-start');
   if (start)
-    await refuseUnfit(context, { manifest, root, project: record.project, ports: [], hosts: record.hosts, backup: backupPlaces(before) });
+    await refuseUnfit(context, {
+      manifest,
+      root,
+      project: record.project,
+      ports: [],
+      hosts: record.hosts,
+      backup: backupPlaces(before),
+      registry,
+    });
   refuseOtherSecrets(record, settingsValues(before.settings, before.manifest.env));
-  const env = await decideSettings(context, install, bundle);
+  const env = await decideSettings(context, install, manifest);
   const values = settingsValues(env.settings, manifest.env);
   refuseOtherSecrets(record, values);
-  const { target, contents: rendered } = await renderFetched(bundle, cache, { values, features: env.features });
-  const texts = await candidateTexts(install, bundle, cache);
+  const { target, contents: rendered } = await renderFetched({ ...bundle, manifest }, cache, { values, features: env.features });
+  const texts = candidateTexts(install, used, await readReleaseText(bundle, cache, COMPOSE_FILE));
   const [next, present] = await Promise.all([
     observeCandidate(world, root, { project: install.project, texts, settings: env.settings }),
     start ? observeEngine(world, root, install.project) : undefined,
@@ -98,6 +110,7 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
         trust: fetched.trust,
         config: next,
         features: env.features,
+        registry,
         values,
         operation: { id: operation, command: 'upgrade', from: record.version, to: manifest.version, outcome: 'upgraded', at },
         launching: launching.fields,
@@ -115,6 +128,7 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
     at,
     basedOn,
     target,
+    ...shippedComposeOf(used),
     targetDigest: release.manifest,
     extra: extras.files,
     settings: settingsFiles(env.settings),
@@ -135,7 +149,7 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
   });
   const contents = new Map<Digest, Content>([
     ...keptContents(install),
-    ...releaseContents(cache, manifest),
+    ...releaseContents(cache, used),
     ...rendered,
     ...extras.contents,
     ...launching.contents,
@@ -169,8 +183,7 @@ interface Settings {
 }
 
 /** Keeps what the person wrote; asks only for what this release newly requires. */
-async function decideSettings(context: Context, install: InstallFacts, bundle: FetchedRelease): Promise<Settings> {
-  const { manifest } = bundle;
+async function decideSettings(context: Context, install: InstallFacts, manifest: Manifest): Promise<Settings> {
   const variables = { oldVariables: install.manifest.env, newVariables: manifest.env };
   const current = await observeSettings(install.root, homesOf(install.manifest.env, manifest.env));
   const today = new Map([...settingsValues(current, manifest.env), ...settingsValues(current, install.manifest.env)]);
@@ -213,9 +226,8 @@ function todaysAnswers(install: InstallFacts, manifest: Manifest): Map<string, s
 }
 
 /** Compose files of the release; a compose file that the person changed, and the release did not, stays theirs. */
-async function candidateTexts(install: InstallFacts, bundle: FetchedRelease, cache: string): Promise<Map<string, string>> {
-  const path = 'docker-compose.yml';
-  const shipped = (manifest: typeof bundle.manifest): Digest | undefined => manifest.files.find((file) => file.path === path)?.sha256;
-  if (shipped(install.manifest) === shipped(bundle.manifest)) return new Map();
-  return new Map([[path, await readReleaseText(bundle, cache, path)]]);
+function candidateTexts(install: InstallFacts, { manifest, compose }: SiteRelease, text: string): Map<string, string> {
+  const shipped = ({ files }: Manifest): Digest | undefined => files.find(({ path }) => path === COMPOSE_FILE)?.sha256;
+  if (shipped(install.manifest) === shipped(manifest)) return new Map();
+  return new Map([[COMPOSE_FILE, compose?.text ?? text]]);
 }

@@ -21,6 +21,8 @@ export interface FitWish {
   readonly hosts?: readonly string[];
   /** The data that will be backed up, and where to; none before there is an install. */
   readonly backup?: BackupPlaces;
+  /** The site's own registry, in which the images must be; null = there is none. */
+  readonly registry?: string | null;
 }
 
 export interface BackupPlaces {
@@ -59,7 +61,7 @@ export async function findUnfit(context: Context, wish: FitWish): Promise<readon
     backups,
     ...(hosts === undefined ? {} : { hosts }),
   });
-  return preflight({ manifest, root, project }, machine);
+  return preflight({ manifest, root, project, mirror: wish.registry ?? null }, machine);
 }
 
 /** Throws E_PROJECT_ELSEWHERE when containers of the project belong to another folder: they are not ours to change. */

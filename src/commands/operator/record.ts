@@ -24,6 +24,8 @@ export interface NewRecord {
   readonly trust: Trust;
   readonly config: ComposeFact;
   readonly features: readonly string[];
+  /** The site's own registry; null = the product's; absent = as before. */
+  readonly registry?: string | null;
   readonly values: ReadonlyMap<string, string>;
   readonly at: string;
   readonly operation: OperationRecord;
@@ -42,7 +44,7 @@ export function newRecord(wish: NewRecord, world: World): InstallRecord {
     manifest: wish.manifestDigest,
     channel,
     hosts,
-    registry: null,
+    registry: wish.registry ?? null,
     trust,
     volumes: dataVolumes(withoutOwnServers(manifest, features), config),
     features,
@@ -57,7 +59,10 @@ export function newRecord(wish: NewRecord, world: World): InstallRecord {
 }
 
 export interface NextRecord
-  extends Pick<NewRecord, 'manifest' | 'manifestDigest' | 'trust' | 'config' | 'features' | 'values' | 'operation' | 'launching'> {}
+  extends Pick<
+    NewRecord,
+    'manifest' | 'manifestDigest' | 'trust' | 'config' | 'features' | 'registry' | 'values' | 'operation' | 'launching'
+  > {}
 
 /** The record after an upgrade or a change of answers. */
 export function nextRecord(before: InstallRecord, wish: NextRecord, world: World): InstallRecord {
@@ -71,9 +76,11 @@ export function nextRecord(before: InstallRecord, wish: NextRecord, world: World
     trust,
     volumes: { ...before.volumes, ...dataVolumes(withoutOwnServers(manifest, features), config) },
     features,
+    registry: wish.registry === undefined ? before.registry : wish.registry,
     secrets: fingerprints(manifest, values, before.secrets, world),
     ...originsOf(manifest, values, derived ?? {}, world),
     held: before.held.filter((version) => version !== manifest.version),
+    ...(before.adopted === undefined || operation.command !== 'upgrade' ? {} : { adopted: { ...before.adopted, missing: [] } }),
     ...renderedOf(manifest),
   };
   return withOperation(changed, operation);

@@ -15,7 +15,9 @@ import { backupsFolder } from '../../plan/data.ts';
 import { localEdits } from '../../plan/files.ts';
 import { type ServiceLine, statusToText } from '../../show/status.ts';
 import { type Command, type CommandResult, type Context, type FlagTable, isSet, refusePositionals } from '../command.ts';
+import { registryOf } from './choose-registry.ts';
 import { FOLDER_FLAG, findInstall } from './folder.ts';
+import { isSourceInstall } from './source-install.ts';
 
 const FLAGS = { ...FOLDER_FLAG, offline: { type: 'boolean', help: 'do not ask for newer releases' } } as const satisfies FlagTable;
 
@@ -42,9 +44,11 @@ async function run(context: Context): Promise<CommandResult> {
     standing: remote.standing,
     services,
     openOperation: open === undefined ? null : { id: open.id, command: open.command, at: open.at },
+    registry: registryOf(install),
     ownServers: ownServers(manifest.services, record.features),
     localEdits: localEdits(manifest, install.files),
     held: record.held,
+    source: await isSourceInstall(root, record),
     lastBackup: backups.at(-1)?.at ?? null,
     backups: backups.length,
     schedule: record.schedule ?? null,

@@ -30,6 +30,7 @@ import { holdVersion } from './hold.ts';
 import { type Hop, prepareHop } from './hop.ts';
 import { changeRuntime } from './launching.ts';
 import { revealSecrets } from './reveal.ts';
+import { refuseSourceInstall } from './source-install.ts';
 
 const FLAGS = {
   ...FOLDER_FLAG,
@@ -68,6 +69,7 @@ async function run(context: Context): Promise<CommandResult> {
 async function upgradeUnderLock(context: Context, root: string, lock: Lock | undefined): Promise<CommandResult> {
   const { world, flags } = context;
   const { record } = await observeInstall(root);
+  await refuseSourceInstall(root, record);
   const channel = textFlag(flags, 'channel') ?? record.channel;
   world.report({ type: 'phase', text: `Looking for a newer release of ${record.product} (${record.version} is installed)` });
   const fetched = await observeChannel(world, {
