@@ -14,6 +14,7 @@ import { rotateSteps } from './steps/rotate.ts';
 import { runtimeSteps } from './steps/runtime.ts';
 import { serviceSteps } from './steps/services.ts';
 import { tagSteps } from './steps/tag.ts';
+import { unitSteps } from './steps/units.ts';
 
 export const handlers: Handlers = {
   ...bundleSteps,
@@ -30,4 +31,5 @@ export const handlers: Handlers = {
   ...healthSteps,
   ...runtimeSteps,
   ...removalSteps,
+  ...unitSteps,
 };

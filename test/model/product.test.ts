@@ -22,13 +22,17 @@ describe('the contract file', () => {
     expect(problems.map(([line, , path]) => [line, path])).toEqual([
       [57, 'images.login'],
       [119, 'data.files.renamedFrom'],
-      [122, 'backup.schedule'],
     ]);
   });
 
   test('what is built is read into the manifest’s types', () => {
     const { product } = parseProduct(contract, 'slipway.yaml');
-    expect(product).toMatchObject({ product: 'acme', title: 'Acme Platform', cli: 'acmectl', backup: { keep: 5, to: '{{BACKUP_DIR}}' } });
+    expect(product).toMatchObject({
+      product: 'acme',
+      title: 'Acme Platform',
+      cli: 'acmectl',
+      backup: { keep: 5, to: '{{BACKUP_DIR}}', schedule: 'daily' },
+    });
     expect(product?.release).toMatchObject({
       tag: 'bundle-v{version}',
       expires: 31_536_000,

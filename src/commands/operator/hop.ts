@@ -101,7 +101,7 @@ export async function prepareHop(asked: Context, { root, fetched, release }: Hop
   const engine = present ?? { containers: [], volumes: Object.values(record.volumes), config: next };
   const operation = `upgrade-${world.random(8).toString('hex')}`;
   const at = momentOf(world.now());
-  const launching = await prepareLaunching(context, { root, manifest, fetched, record });
+  const launching = await prepareLaunching(context, { root, manifest, project: record.project, fetched, record });
   const recordText = printInstall(
     nextRecord(
       record,
