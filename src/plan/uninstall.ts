@@ -201,6 +201,7 @@ function toWords(purge: boolean, facts: UninstallFacts, { files, images }: Choic
       ...images.kept.map((reference) => `the image ${reference}: the container ${imageUsers.get(reference)} uses it`),
       ...(facts.units?.kept ?? []).map((name) => `the unit ${record.units?.folder}/${name}, switched off: it is yours`),
       ...foreign.map(({ pinned }) => `the image ${pinned}: it was here before`),
+      ...(record.login === undefined ? [] : [`docker’s login for ${record.login}: docker logout ${record.login} ends it`]),
       ...(purge ? [] : [`what a later install must know, in ${resolve(root, '.slipway')}`]),
     ],
   };

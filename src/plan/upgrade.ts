@@ -9,6 +9,7 @@ import { filesToBackUp } from './files.ts';
 import {
   healthStep,
   imagesToPull,
+  loginSteps,
   migrationSteps,
   pristineStep,
   probesOf,
@@ -23,6 +24,7 @@ export function planUpgrade(wish: UpgradeWish, facts: UpgradeFacts): Plan {
   const { launching } = wish;
   const before = [
     ...(launching === undefined ? [] : commandSteps(launching)),
+    ...loginSteps(wish.login),
     ...pull(course),
     ...stage(course),
     ...validate(course),

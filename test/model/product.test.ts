@@ -20,7 +20,6 @@ describe('the contract file', () => {
     const problems = problemsOf(contract);
     expect(problems.filter(([, code]) => code !== 'E_NOT_SUPPORTED')).toEqual([]);
     expect(problems.map(([line, , path]) => [line, path])).toEqual([
-      [57, 'images.login'],
       [119, 'data.files.renamedFrom'],
     ]);
   });
@@ -149,6 +148,7 @@ describe('defaults', () => {
       bundle: undefined,
       images: {
         registry: undefined,
+        login: 'none',
         own: {},
         thirdParty: [],
         tags: { main: ['latest', '{sha}'], release: ['{version}', '{major}.{minor}', '{major}'], branch: ['{date:YYYY.MMDD.HHmm}-{sha}'] },
