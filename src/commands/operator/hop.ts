@@ -2,6 +2,7 @@
 
 import type { ChannelRelease } from '../../model/channel.ts';
 import { parseChoices } from '../../model/conflict-choice.ts';
+import type { Variable } from '../../model/description.ts';
 import { type Digest, digestOf } from '../../model/digest.ts';
 import { secretsToGenerate } from '../../model/env-merge.ts';
 import { setCompose } from '../../model/env-render.ts';
@@ -15,6 +16,7 @@ import { cacheFolder } from '../../model/layout.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import { momentOf } from '../../model/parse.ts';
 import type { Content, Planned } from '../../model/plan.ts';
+import type { World } from '../../model/seams.ts';
 import {
   type Settings as Documents,
   documentOf,
@@ -46,6 +48,7 @@ import { renderFetched } from './host-files.ts';
 import { prepareLaunching } from './launching.ts';
 import { backupPlaces, refuseUnfit, refuseUnset } from './preflight.ts';
 import { nextRecord, refuseOtherSecrets } from './record.ts';
+import { ensureLogin } from './registry-login.ts';
 import { releaseContents, releaseExtras } from './release-files.ts';
 
 export interface Hop {
@@ -53,6 +56,8 @@ export interface Hop {
   readonly from: string;
   readonly to: string;
   readonly planned: Planned;
+  /** With the registry's login, where the plan needs one. */
+  readonly world: World;
   readonly variables: Variables;
   /** Secrets that are new in this release. */
   readonly generated: ReadonlyMap<string, string>;
@@ -75,10 +80,11 @@ export async function prepareHop(asked: Context, { root, fetched, release }: Hop
   const onBytes = (done: number, total: number): void => world.report({ type: 'progress', text: 'bundle', done, total, unit: 'bytes' });
   const bundle = await fetchRelease({ source: fetched.source, release, product: record.product, trust: fetched.trust, cache, onBytes });
   const install = await observeInstall(root, pathsOf(bundle.manifest));
-  const { context, registry } = await registryFor(asked, install, bundle.manifest);
+  const { context: answering, registry } = await registryFor(asked, install, bundle.manifest);
   const used = rehomeRelease(bundle.manifest, await readReleaseText(bundle, cache, COMPOSE_FILE), registry);
   const { manifest } = used;
-  const start = !isSet(context.flags, 'no-start');
+  const start = !isSet(asked.flags, 'no-start');
+  const { context, login } = start ? await ensureLogin(answering, { manifest, root }) : { context: answering, login: undefined };
   if (start)
     await refuseUnfit(context, {
       manifest,
@@ -88,6 +94,7 @@ export async function prepareHop(asked: Context, { root, fetched, release }: Hop
       hosts: record.hosts,
       backup: backupPlaces(before),
       registry,
+      login,
     });
   refuseOtherSecrets(record, settingsValues(before.settings, before.manifest.env));
   const env = await decideSettings(context, install, manifest);
@@ -105,7 +112,7 @@ export async function prepareHop(asked: Context, { root, fetched, release }: Hop
   const engine = present ?? { containers: [], volumes: Object.values(record.volumes), config: next };
   const operation = `upgrade-${world.random(8).toString('hex')}`;
   const at = momentOf(world.now());
-  const launching = await prepareLaunching(context, { root, manifest, fetched, record });
+  const launching = await prepareLaunching(context, { root, manifest, project: record.project, fetched, record });
   const recordText = printInstall(
     nextRecord(
       record,
@@ -116,6 +123,7 @@ export async function prepareHop(asked: Context, { root, fetched, release }: Hop
         config: next,
         features: env.features,
         registry,
+        login: login?.registry,
         values,
         operation: { id: operation, command: 'upgrade', from: record.version, to: manifest.version, outcome: 'upgraded', at },
         launching: launching.fields,
@@ -134,6 +142,7 @@ export async function prepareHop(asked: Context, { root, fetched, release }: Hop
     basedOn,
     target,
     ...shippedComposeOf(used),
+    login: login?.registry,
     targetDigest: release.manifest,
     extra: extras.files,
     settings: settingsFiles(env.settings),
@@ -170,6 +179,7 @@ export async function prepareHop(asked: Context, { root, fetched, release }: Hop
     from: record.version,
     to: manifest.version,
     planned: { plan, contents },
+    world: context.world,
     variables: manifest.env,
     generated: env.generated,
     operator: await observeSelf(context.file),
@@ -198,7 +208,9 @@ async function decideSettings(context: Context, install: InstallFacts, manifest:
   const said = await givenNames(context);
   const answers = await answersFor(context, { manifest, today: todaysAnswers(install, manifest) });
   const given = new Map([...answers.values].filter(([name]) => isNew(name) || said.has(name)));
-  const names = secretsToGenerate({ ...variables, values: today, answers: given });
+  const names = secretsToGenerate({ ...variables, values: today, answers: given }).filter(
+    (name) => !mayBeInUse(install, manifest.env[name]),
+  );
   const values = new Map([...renamedValues(today, manifest), ...given]);
   const { generated, derived } = makeSecrets(
     { variables: manifest.env, names, before: renamedValues(today, manifest), values, given: said, origins: install.record.derived ?? {} },
@@ -214,6 +226,11 @@ async function decideSettings(context: Context, install: InstallFacts, manifest:
   const profiles = profilesOf(manifest.features, answers.features);
   const main = setCompose(documentOf(merged.settings, MAIN_ENV), { project: install.record.project, profiles, known });
   return { settings: new Map([...merged.settings, [MAIN_ENV, main] as const]), features: answers.features, generated };
+}
+
+/** Nobody wrote down which secrets a release of older scripts made its data with: a second one would lock that away. */
+function mayBeInUse({ manifest }: InstallFacts, variable: Variable | undefined): boolean {
+  return manifest.imported === true && variable?.immutable === true;
 }
 
 /** Today's values under the names that the release gives them. */
