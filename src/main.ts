@@ -64,6 +64,11 @@ const entries: readonly CommandEntry[] = [
     load: async () => (await import('./commands/slipway/promote.ts')).promote,
   },
   { name: 'verify', summary: 'signatures and digests of files', load: async () => (await import('./commands/slipway/verify.ts')).verify },
+  {
+    name: 'ci',
+    summary: 'workflows for GitHub and Gitea, and whether they are as the product file wants them',
+    load: async () => (await import('./commands/slipway/ci.ts')).ci,
+  },
   { name: 'keys', summary: 'make and show signing keys', load: async () => (await import('./commands/slipway/keys.ts')).keys },
 ];
 

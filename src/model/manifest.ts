@@ -19,6 +19,7 @@ import {
 } from './description.ts';
 import { type Digest, parseDigest } from './digest.ts';
 import { ToolError } from './error.ts';
+import { type HostFile, parseHostFile } from './host-file.ts';
 import {
   parseCount,
   parseFields,
@@ -76,10 +77,18 @@ export interface Manifest {
   readonly artifact: { readonly name: string; readonly tarSha256: Digest };
   readonly requires: Requirements;
   readonly files: readonly ManifestFile[];
+  /** Files that are rendered on the host; bundle.json lists them among the others, with the owner `host`. */
+  readonly hostFiles?: readonly HostFile[];
   readonly folders: readonly string[];
   readonly userOwned: readonly string[];
   readonly hostPaths: readonly string[];
   readonly images: readonly ManifestImage[];
+  /** The place that the product's images are pulled from; what lies below it keeps its path at a site's own registry. */
+  readonly registry?: string;
+  /** The variable of `.env` by which compose files name that place. */
+  readonly registryVariable?: string;
+  /** The images are private: whoever installs is asked for a login where docker's own does not suffice. */
+  readonly login?: 'ask';
   readonly features: Readonly<Record<string, Feature>>;
   readonly env: Readonly<Record<string, Variable>>;
   readonly services: Readonly<Record<string, ServiceTraits>>;
@@ -127,11 +136,16 @@ export function parseManifest(text: string, where = 'bundle.json'): Manifest {
       tarSha256: parseDigest(artifact.tarSha256, at('artifact.tarSha256')),
     },
     requires: parseRequirements(f.requires, at('requires')),
-    files: parseList(f.files, at('files'), parseManifestFile),
+    ...parseFiles(f.files, at('files')),
     folders: parseList(f.folders, at('folders'), parseRelativePath),
     userOwned: parseList(f.userOwned, at('userOwned'), parseRelativePath),
     hostPaths: parseTexts(f.hostPaths, at('hostPaths')),
     images: parseList(f.images, at('images'), parseManifestImage),
+    ...keep({
+      registry: parseOptional(f.registry, at('registry'), parseText),
+      registryVariable: parseOptional(f.registryVariable, at('registryVariable'), parseText),
+      login: f.login === 'ask' ? ('ask' as const) : undefined,
+    }),
     features: inOrder(parseMap(f.features, at('features'), parseFeature), order?.features),
     env: inOrder(parseMap(f.env, at('env'), parseVariable), order?.env),
     services: parseMap(f.services, at('services'), parseServiceTraits),
@@ -160,15 +174,28 @@ export function parseFileName(value: unknown, where: string): string {
   throw new ToolError('E_FORMAT', `${where}: ${JSON.stringify(text)} is not a plain file name`);
 }
 
+function parseFiles(value: unknown, where: string): Pick<Manifest, 'files' | 'hostFiles'> {
+  const parsed = parseList(value, where, (entry, at) =>
+    parseFields(entry, at).owner === 'host' ? parseHostFile(entry, at) : parseManifestFile(entry, at),
+  );
+  const hostFiles = parsed.filter((file): file is HostFile => 'template' in file);
+  const files = parsed.filter((file): file is ManifestFile => !('template' in file));
+  const known = new Set(files.map(({ path }) => path));
+  for (const { path, template } of hostFiles) {
+    const wrong = known.has(path) ? `${path} is there twice` : known.has(template) ? undefined : `${template} is no file of the bundle`;
+    if (wrong !== undefined) throw new ToolError('E_FORMAT', `${where}: ${wrong}`, { hint: 'Tell the vendor.' });
+    known.add(path);
+  }
+  return hostFiles.length === 0 ? { files } : { files, hostFiles };
+}
+
 function parseManifestFile(value: unknown, where: string): ManifestFile {
   const f = parseFields(value, where);
   const mode = parseText(f.mode, `${where}.mode`);
   if (mode !== '0644' && mode !== '0755') throw new ToolError('E_FORMAT', `${where}.mode: expected 0644 or 0755`);
   const owner = f.owner ?? 'vendor';
   if (owner !== 'vendor' && owner !== 'user') {
-    throw new ToolError('E_FORMAT', `${where}.owner: expected vendor or user`, {
-      hint: 'Files rendered on the host need a newer operator.',
-    });
+    throw new ToolError('E_FORMAT', `${where}.owner: expected vendor, user or host`);
   }
   return {
     path: parseRelativePath(f.path, `${where}.path`),

@@ -1,6 +1,7 @@
 // From the shorthand of slipway.yaml to the types of the manifest. Rule: only what is built is read; the rest was refused before.
 
 import { type BuildRules, DEFAULT_BRANCH_NAMESPACE, DEFAULT_TAGS } from './build-rules.ts';
+import { type CiRules, DEFAULT_MIRROR, DEFAULT_OUTDATED, DEFAULT_SETUP } from './ci-rules.ts';
 import {
   type DataItem,
   type Feature,
@@ -36,12 +37,13 @@ export function normaliseProduct(raw: RawProduct, source: Source): Product {
     bundle: raw.bundle === undefined ? undefined : normaliseBundle(raw.bundle),
     images: normaliseImages(raw.images),
     features: { ...mapValues(raw.features, normaliseFeature), ...externalFeatures(services) },
-    env: externalVariables(services, mapValues(raw.env, normaliseVariable)),
+    env: externalVariables(services, { ...registryVariables(raw.images), ...mapValues(raw.env, normaliseVariable) }),
     requires: normaliseRequirements(raw.requires),
     services,
     data: mapValues(raw.data, normaliseDataItem),
-    backup: keep({ keep: raw.backup.keep, to: raw.backup.to }),
+    backup: keep({ keep: raw.backup.keep, to: raw.backup.to, schedule: raw.backup.schedule }),
     upgrade: normaliseUpgrade(raw.upgrade),
+    ci: normaliseCi(raw.ci),
     ignore: raw.check.ignore,
     source,
   };
@@ -84,6 +86,9 @@ function normaliseBundle(raw: Raw<'bundle'>): BundleRules {
     compose: compose.map(plainPath),
     env: raw.env === undefined ? undefined : plainPath(raw.env),
     files: raw.files.map(({ from, to, exclude }) => ({ from: plainPath(from), to: plainPath(to), exclude })),
+    hostFiles: raw.hostFiles.map(({ from, to, mode = '0644', when }) =>
+      keep({ path: plainPath(to), template: plainPath(from), mode, when }),
+    ),
     validate: raw.validate,
     folders: raw.folders.map(plainPath),
     userOwned: raw.userOwned.map(plainPath),
@@ -96,6 +101,8 @@ function normaliseBundle(raw: Raw<'bundle'>): BundleRules {
 function normaliseImages(raw: Raw<'images'>): ImageRules {
   return {
     registry: raw.registry?.replace(/\/+$/, ''),
+    registryVariable: raw.registryVariable,
+    login: raw.login,
     own: mapValues(raw.own, normaliseOwnImage),
     tags: { ...DEFAULT_TAGS, ...keep(raw.tags ?? {}) },
     branchNamespace: raw.branchNamespace ?? DEFAULT_BRANCH_NAMESPACE,
@@ -103,6 +110,12 @@ function normaliseImages(raw: Raw<'images'>): ImageRules {
       images.map((image, index) => normaliseThirdParty(image, group, index)),
     ),
   };
+}
+
+/** In every `.env`, empty unless the site says otherwise. */
+function registryVariables({ registryVariable: name, registry = '' }: Raw<'images'>): Record<string, Variable> {
+  if (name === undefined) return {};
+  return { [name]: { group: 'Images', help: `A registry of your own, with the same images as ${registry}; empty = ${registry}` } };
 }
 
 function normaliseOwnImage(raw: RawOwnImage, name: string): OwnImage {
@@ -193,6 +206,17 @@ function normaliseUpgrade(raw: Raw<'upgrade'>): UpgradeRules {
     timeout: seconds(raw.timeout),
     probation: seconds(raw.probation),
   };
+}
+
+/** What was left out is on with its default; `false` is off. */
+function normaliseCi({ setup, mirror, outdated, refresh, ...rest }: Raw<'ci'>): CiRules {
+  return keep({
+    ...rest,
+    setup: setup ?? DEFAULT_SETUP,
+    mirror: mirror === false ? undefined : keep({ schedule: DEFAULT_MIRROR, ...mirror }),
+    outdated: outdated === false ? undefined : { schedule: DEFAULT_OUTDATED, report: 'issue' as const, ...outdated },
+    refresh: refresh === false ? undefined : refresh,
+  });
 }
 
 function mapValues<T, R>(record: Readonly<Record<string, T>>, change: (value: T, key: string) => R): Record<string, R> {

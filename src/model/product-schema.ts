@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { BUILD_CACHES } from './build-rules.ts';
 import { VARIABLE_TYPES } from './description.ts';
+import { ciSchema } from './schema-ci.ts';
 import * as part from './schema-parts.ts';
 import { SECRET_KINDS } from './secret-rule.ts';
 import { TAG_PATTERN, VERSION_GRAMMARS } from './tag.ts';
@@ -59,11 +60,18 @@ const release = z
 
 const serviceCommand = z.strictObject({ service: text, command: part.command });
 
+const hostFile = z.strictObject({
+  from: part.pathInside.describe('The template: {{NAME}} becomes the value of a variable'),
+  to: part.pathInside,
+  mode: part.fileMode.optional().describe('Default 0644; must be said when the template holds a secret'),
+  when: part.when.optional(),
+});
+
 const bundle = z.strictObject({
   compose: either('a path or a list of paths', [part.pathInside, z.array(part.pathInside).min(1)]).default('docker-compose.yml'),
   env: part.pathInside.optional(),
   files: z.array(z.strictObject({ from: part.pathOrHere, to: part.pathOrHere.default('.'), exclude: texts.default([]) })).default([]),
-  hostFiles: z.array(z.strictObject({ from: part.pathInside, to: part.pathInside })).optional(),
+  hostFiles: z.array(hostFile).default([]).describe('Files of the install that are rendered on the host from the answers'),
   validate: z.array(serviceCommand).default([]),
   folders: z.array(part.pathInside).default([]),
   userOwned: z.array(part.pathInside).default([]),
@@ -103,7 +111,9 @@ const tagRules = z.array(part.tagRule);
 
 const images = z.strictObject({
   registry: part.registryPath.optional(),
-  registryVariable: part.variableName.optional(),
+  registryVariable: part.variableName
+    .optional()
+    .describe('Compose files name the registry by this variable, for sites with a mirror of their own'),
   login: z.enum(['none', 'ask']).default('none'),
   own: z.record(part.imageName, ownImage).default({}),
   thirdParty: z.record(part.keyName, z.array(thirdPartyImage)).default({}),
@@ -248,9 +258,12 @@ export const productSchema = z.strictObject({
   requires: requires.prefault({}),
   services: z.record(part.composeName, service).default({}),
   data: z.record(part.composeName, dataItem).default({}),
-  backup: z.strictObject({ keep: z.int().min(1).default(5), to: text.optional(), schedule: text.optional() }).prefault({}),
+  backup: z
+    .strictObject({ keep: z.int().min(1).default(5), to: text.optional(), schedule: z.enum(['daily', 'weekly']).optional() })
+    .prefault({}),
   upgrade: upgrade.prefault({}),
   check: z.strictObject({ ignore: z.array(ignored).default([]) }).prefault({}),
+  ci: ciSchema.prefault({}),
 });
 
 /** A product file that fits the schema, with its defaults, before anything is normalised. */

@@ -1,8 +1,10 @@
 // slipway.yaml as a typed value. Rule: everything is normalised here (seconds, bytes, lists), so nobody past this point knows the file's shorthand.
 
 import type { BuildRules, TagTable } from './build-rules.ts';
+import type { CiRules } from './ci-rules.ts';
 import type { BackupPolicy, DataItem, Feature, ServiceCommand, ServiceTraits, UpgradeRules, Variable } from './description.ts';
 import type { HostAddress } from './host.ts';
+import type { HostFile } from './host-file.ts';
 import { findNotYet } from './not-yet.ts';
 import {
   type Ignored,
@@ -37,6 +39,7 @@ export interface Product {
   readonly data: Readonly<Record<string, DataItem>>;
   readonly backup: BackupPolicy;
   readonly upgrade: UpgradeRules;
+  readonly ci: CiRules;
   readonly ignore: readonly Ignored[];
   readonly source: Source;
 }
@@ -94,6 +97,8 @@ export interface BundleRules {
   readonly compose: readonly string[];
   readonly env: string | undefined;
   readonly files: readonly { readonly from: string; readonly to: string; readonly exclude: readonly string[] }[];
+  /** Rendered on the host; `template` is a file of the bundle, or one of the product's folder that goes there under the same path. */
+  readonly hostFiles: readonly HostFile[];
   readonly validate: readonly ServiceCommand[];
   readonly folders: readonly string[];
   readonly userOwned: readonly string[];
@@ -106,6 +111,10 @@ export interface BundleRules {
 export interface ImageRules {
   /** `registry/path` that the bundle pulls from; undefined = third-party images come from upstream. */
   readonly registry: string | undefined;
+  /** The variable by which compose files name `registry`, so that a site may use its own. */
+  readonly registryVariable: string | undefined;
+  /** `ask`: whoever installs is asked for the registry's login. */
+  readonly login: 'none' | 'ask';
   readonly own: Readonly<Record<string, OwnImage>>;
   readonly thirdParty: readonly ThirdPartyImage[];
   readonly tags: TagTable;

@@ -46,6 +46,7 @@ export const when = shaped(/^features\.[a-z][a-z0-9_-]*(?:=[a-z][a-z0-9_-]*)?$/,
 export const platform = shaped(/^[a-z0-9]+\/[a-z0-9_]+(?:\/[a-z0-9]+)?$/, 'a platform such as linux/amd64');
 export const pathInside = z.string().refine(isInside, 'a relative path that stays inside the folder');
 export const pathOrHere = z.string().refine((path) => path === '.' || isInside(path), 'a relative path that stays inside the folder');
+export const fileMode = shaped(/^0[0-7][0145][0145]$/, 'a mode as text, such as "0644" or "0600", that lets only the owner write');
 export const absolutePath = shaped(/^\/(?!.*(?:^|\/)\.\.(?:\/|$))/, 'an absolute path');
 export const fileName = shaped(/^[A-Za-z0-9][A-Za-z0-9._+-]{0,200}$/, 'a plain file name');
 export const assetName = shaped(/^[A-Za-z0-9{][A-Za-z0-9._+{}-]{0,200}$/, 'a plain file name, in which {version} stands for the version');

@@ -1,5 +1,6 @@
 // A manifest before and after its archive was written. Rule: everything but the archive's own hash is decided before, so that a plan can show it.
 import type { Digest } from './digest.ts';
+import { listHostFiles } from './host-file.ts';
 import { canonicalJson } from './json.ts';
 import type { Manifest } from './manifest.ts';
 import { type Fields, parseFields, parseJson } from './parse.ts';
@@ -9,7 +10,12 @@ export type UnsealedManifest = Omit<Manifest, 'artifact'> & { readonly artifact:
 
 /** The canonical text of a manifest without `artifact.tarSha256`. */
 export function printUnsealed(manifest: UnsealedManifest): string {
-  return canonicalJson({ ...manifest, artifact: { name: manifest.artifact.name } });
+  return canonicalJson({ ...listed(manifest), artifact: { name: manifest.artifact.name } });
+}
+
+/** The manifest as bundle.json writes it: files that are rendered on the host are listed among the others. */
+export function listed<T extends Pick<Manifest, 'files' | 'hostFiles'>>({ hostFiles, ...manifest }: T): object {
+  return { ...manifest, files: [...manifest.files, ...listHostFiles(hostFiles)] };
 }
 
 /** The text of bundle.json: the unsealed text with the hash of the tar. */

@@ -1,4 +1,4 @@
-// What an uninstall must know of the machine. Rule: looks only; what was there before the product is told by the journals of its own history.
+// What must be known of the machine before something of it goes. Rule: looks only; what was there before the product is told by the journals of its own history.
 import { join } from 'node:path';
 import { type JournalState, parseJournal, wholeLines } from '../model/journal.ts';
 import { operatorsFolder, stateFolder } from '../model/layout.ts';
@@ -6,6 +6,7 @@ import { parseFlag, parseList, parseMap, parseText } from '../model/parse.ts';
 import type { World } from '../model/seams.ts';
 import { imageId, listAllContainers, listNetworks } from '../world/containers.ts';
 import { listNames, readTextIfThere } from '../world/disk.ts';
+import { observeLocalImages } from './kept.ts';
 
 export interface Receipts {
   /** Image references that were here before the first plan that pulled them. */
@@ -53,6 +54,17 @@ export async function observeImageUsers(
   return users;
 }
 
+/** The product's local image tags that no container of another project needs: a second install of the product has the same ones. */
+export async function observeUnsharedImages(
+  world: World,
+  root: string,
+  { product, project }: { readonly product: string; readonly project: string },
+): Promise<string[]> {
+  const references = await observeLocalImages(world, root, product);
+  const users = await observeImageUsers(world, root, { project, references });
+  return references.filter((reference) => !users.has(reference));
+}
+
 /** What former work left below `.slipway`, relative to the root: entries of kept releases, downloads, and programs other than this one. */
 export async function observeLeftovers(root: string, program: string): Promise<{ pristine: string[]; others: string[] }> {
   const releases = '.slipway/releases';
@@ -63,7 +75,10 @@ export async function observeLeftovers(root: string, program: string): Promise<{
   const operators = (await listNames(operatorsFolder(root))).filter((name) => name !== program).map((name) => `.slipway/operators/${name}`);
   return {
     pristine,
-    others: [...['cache', 'log', 'runtime'].filter((name) => names.includes(name)).map((name) => `.slipway/${name}`), ...operators],
+    others: [
+      ...['backup-failure.json', 'cache', 'log', 'runtime'].filter((name) => names.includes(name)).map((name) => `.slipway/${name}`),
+      ...operators,
+    ],
   };
 }
 

@@ -63,6 +63,7 @@ export async function observeSources(wish: SourcesWish): Promise<SourceFiles> {
     const rule = { at, name: from, from: from.replace(/\/$/, ''), to, excluded: exclude.map(expressionOf), named };
     await walkRule(walk, rule, real);
   }
+  for (const [index, { template }] of bundle.hostFiles.entries()) await takeTemplate(walk, { template, index, real });
   return walk;
 }
 
@@ -104,6 +105,18 @@ async function walkRule(walk: Walk, rule: Rule, real: string): Promise<void> {
 function targetOf({ from, to }: Rule): string {
   if (to === '.') return basename(from);
   return to.endsWith('/') ? `${to}${basename(from)}` : to;
+}
+
+/** A template that the bundle's files do not bring goes there under its own path. */
+async function takeTemplate(
+  walk: Walk,
+  { template, index, real }: { readonly template: string; readonly index: number; readonly real: string },
+): Promise<void> {
+  const at = ['bundle', 'hostFiles', index];
+  const rule = { at, name: template, from: template, to: template, excluded: [], named: [] };
+  if (!walk.files.some(({ path }) => path === template)) await walkRule(walk, rule, real);
+  const file = walk.files.find(({ path }) => path === template);
+  if (file !== undefined) await readNamed(walk, file.source);
 }
 
 async function walkFolder(walk: Walk, rule: Rule, below: string): Promise<void> {

@@ -7,6 +7,7 @@ import { isTemplate, type OperatorProgram, type SourceFiles } from '../model/sou
 import { readYaml } from '../model/yaml-file.ts';
 import { type BundleItem, bundleItems, checkItems } from './bundle-items.ts';
 import { checkProduct } from './check.ts';
+import { checkHostFiles } from './check-host-files.ts';
 import { checkCompose, composeServices } from './compose-check.ts';
 import { checkReferenceNames } from './image-check.ts';
 import { COMPOSE_FILE, EXAMPLE_FILE, pinnedImages, type ReleaseName, type RenderedFile, renderBundle } from './render-bundle.ts';
@@ -36,7 +37,7 @@ export interface Assessment {
 
 /** Puts the bundle together and checks all of it. */
 export function assessBundle(product: Product, facts: AssessFacts): Assessment {
-  const { sources, release, operator, heldKey } = facts;
+  const { sources, release, operator, heldKey, label } = facts;
   const templates = sources.files.filter(({ source }) => isTemplate(source));
   const rendered = renderBundle({ ...facts, ...release, product, texts: sources.texts, templates });
   const items = bundleItems({ product, version: release.version, rendered: rendered.files, files: sources.files, operator });
@@ -45,6 +46,7 @@ export function assessBundle(product: Product, facts: AssessFacts): Assessment {
   const held = heldKey === undefined ? {} : { publicKey: heldKey };
   const own = [
     ...checkItems(product, items),
+    ...checkHostFiles(product, items, { texts: sources.texts, label }),
     ...checkReferenceNames(product, facts.table),
     ...sources.problems.map((problem) => problemAt(product.source, problem)),
     ...sources.found,
@@ -66,7 +68,7 @@ function checkMade({ path, text, source }: RenderedFile, product: Product, { lab
 function checkRenderedCompose(compose: RenderedFile, items: readonly BundleItem[], product: Product, facts: AssessFacts): Problem[] {
   const { sources, label, pinned } = facts;
   const source = compose.source ?? COMPOSE_FILE;
-  const files = items.map(({ path }) => path);
+  const files = [...items, ...(product.bundle?.hostFiles ?? [])].map(({ path }) => path);
   const problems = checkCompose({ text: compose.text, file: label(source), product, images: pinnedImages(facts), files, pinned });
   const written = sources.texts.get(source) ?? '';
   const ofCompose = (problem: Problem): boolean => problem.file === label(source);

@@ -60,7 +60,13 @@ function bundlePaths({ bundle }: Product): Use[] {
     name,
   }));
   const env = bundle.env === undefined ? [] : [{ path: ['bundle', 'env'], name: bundle.env }];
-  return [...compose, ...env, ...bundle.files.map(({ from }, index) => ({ path: ['bundle', 'files', index, 'from'], name: from }))];
+  const templates = bundle.hostFiles.map(({ template }, index) => ({ path: ['bundle', 'hostFiles', index, 'from'], name: template }));
+  return [
+    ...compose,
+    ...env,
+    ...bundle.files.map(({ from }, index) => ({ path: ['bundle', 'files', index, 'from'], name: from })),
+    ...templates,
+  ];
 }
 
 function missingPath({ path, name }: Use): ProblemText {
@@ -89,9 +95,10 @@ function unknown(product: Product, uses: readonly Use[], { code, what, known, at
   }));
 }
 
-function featureUses({ env, features, requires, upgrade }: Product): Use[] {
+function featureUses({ bundle, env, features, requires, upgrade }: Product): Use[] {
   const all = [
     ...Object.entries(env).map(([name, { when }]) => ({ path: ['env', name, 'when'], when })),
+    ...(bundle?.hostFiles ?? []).map(({ when }, index) => ({ path: ['bundle', 'hostFiles', index, 'when'], when })),
     ...requires.ports.map(({ when }, index) => ({ path: ['requires', 'ports', index, 'when'], when })),
     ...upgrade.health.map(({ when }, index) => ({ path: ['upgrade', 'health', index, 'when'], when })),
   ];

@@ -3,6 +3,7 @@ import type { Digest } from '../model/digest.ts';
 import { ToolError } from '../model/error.ts';
 import { ownServerNotes, ownServers, withoutOwnServers } from '../model/external.ts';
 import type { ComposeFact, EngineFacts, InstallFacts } from '../model/facts.ts';
+import { pristineFolder } from '../model/layout.ts';
 import type { Manifest } from '../model/manifest.ts';
 import type { ComposeProject, DataToCopy, FileToWrite } from '../model/plan.ts';
 import { MAIN_ENV } from '../model/settings.ts';
@@ -23,6 +24,10 @@ export interface UpgradeWish {
   readonly at: string;
   readonly basedOn: Digest;
   readonly target: Manifest;
+  /** Its compose file as it was signed, where the site re-homes its images. */
+  readonly shippedCompose?: Digest;
+  /** A registry that docker must log in to first. */
+  readonly login?: string | undefined;
   readonly targetDigest: Digest;
   /** bundle.json and its signature, as they are written into the install. */
   readonly extra: readonly FileToWrite[];
@@ -60,6 +65,8 @@ export interface Course extends UpgradeWish, UpgradeFacts {
   readonly items: readonly DataToCopy[];
   readonly migrations: Manifest['upgrade']['migrate'];
   readonly project: ComposeProject;
+  /** Files rendered anew for the same release: the bases of later comparisons. */
+  readonly bases: readonly FileToWrite[];
   readonly tree: string;
   readonly backup: string;
   /** What is said of servers that are the site's own. */
@@ -74,7 +81,8 @@ export function setCourse(wish: UpgradeWish, facts: UpgradeFacts): Course {
   const { install, engine, next } = facts;
   const target = withoutOwnServers(wish.target, wish.features);
   const old = withoutOwnServers(install.manifest, install.record.features);
-  const files = decideFiles({ old, target, found: install.files });
+  const neverHere = wish.command === 'upgrade' ? install.record.adopted?.missing : undefined;
+  const files = decideFiles({ old, target, found: install.files, ...(neverHere === undefined ? {} : { neverHere }) });
   const image = imagesToPull(target)[0]?.pinned ?? '';
   const hop = wish.start && wish.command === 'upgrade';
   const items = hop ? dataToCopy({ manifest: old, config: engine.config, volumes: engine.volumes, image, forUpgrade: true }) : [];
@@ -92,11 +100,22 @@ export function setCourse(wish: UpgradeWish, facts: UpgradeFacts): Course {
     items,
     migrations,
     project: install.project,
+    bases: wish.command === 'configure' ? basesOf(old, target) : [],
     tree: `.slipway/staged/${wish.id}/tree`,
     backup: backupPath(old, wish.values, wish.at, old.version),
     ownServers: [...ownServerNotes(wish.target, wish.features), ...movedServerNotes(wish, facts)],
     door: services.entry.length > 0,
   };
+}
+
+function basesOf(old: Manifest, target: Manifest): FileToWrite[] {
+  const before = new Set(old.files.map(({ path, sha256 }) => `${path} ${sha256}`));
+  const changed = target.files.filter(({ path, sha256 }) => !before.has(`${path} ${sha256}`));
+  return changed.map(({ path, sha256, mode }) => ({
+    path: `${pristineFolder(target.version)}/${path}`,
+    content: sha256,
+    mode: Number.parseInt(mode, 8),
+  }));
 }
 
 /** Data does not follow a choice by itself. */

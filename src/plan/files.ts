@@ -1,7 +1,7 @@
 // Which files of an install change. Rule: three versions of each are compared; what a person changed is never overwritten, and a conflict stops before anything changes.
 import type { Digest } from '../model/digest.ts';
 import { ToolError } from '../model/error.ts';
-import type { FileFact } from '../model/facts.ts';
+import type { FileFact, InstallFacts } from '../model/facts.ts';
 import { mergeFile } from '../model/file-merge.ts';
 import type { Manifest, ManifestFile } from '../model/manifest.ts';
 import type { FileAfter, FileToWrite } from '../model/plan.ts';
@@ -12,6 +12,8 @@ export interface FilesWish {
   readonly target: Manifest;
   /** What is on disk now. */
   readonly found: ReadonlyMap<string, FileFact>;
+  /** Files of the old release that were never here: as far as they still are not, they are new. */
+  readonly neverHere?: readonly string[];
 }
 
 export interface FilesDecision {
@@ -27,7 +29,7 @@ export interface FilesDecision {
 
 /** Decides for every file of both releases. Throws E_CONFLICT naming all files that both sides changed. */
 export function decideFiles(wish: FilesWish): FilesDecision {
-  const old = byPath(wish.old);
+  const old = byPath(wish.old, (path) => wish.found.get(path) === undefined && wish.neverHere?.includes(path) === true);
   const target = byPath(wish.target);
   const staged: FileToWrite[] = [];
   const swapped: FileAfter[] = [];
@@ -79,13 +81,18 @@ export function localEdits(
   return edits;
 }
 
+/** The files of an install that a backup holds: the release's as they are on disk, the settings, the override and the record. */
+export function filesToBackUp({ files }: Pick<InstallFacts, 'files'>): string[] {
+  return [...new Set([...files.keys(), '.slipway/install.json'])];
+}
+
 /** The content of a manifest's files that a plan will need. */
 export function contentsNeeded(files: readonly { readonly content: Digest | null }[]): Digest[] {
   return [...new Set(files.flatMap((file) => file.content ?? []))];
 }
 
-function byPath(manifest: Manifest | undefined): ReadonlyMap<string, ManifestFile> {
-  return new Map(manifest?.files.map((file) => [file.path, file]));
+function byPath(manifest: Manifest | undefined, isLeftOut: (path: string) => boolean = () => false): ReadonlyMap<string, ManifestFile> {
+  return new Map(manifest?.files.filter(({ path }) => !isLeftOut(path)).map((file) => [file.path, file]));
 }
 
 function modeOf(file: ManifestFile): number {

@@ -9,6 +9,7 @@ import { canonicalJson } from '../../src/model/json.ts';
 import { MANIFEST_TYPE, type Manifest, parseManifest } from '../../src/model/manifest.ts';
 import { generateKeyPair, parsePublicKey, parseSecretKey } from '../../src/model/minisign.ts';
 import type { Kind, Planned } from '../../src/model/plan.ts';
+import { listed } from '../../src/model/seal.ts';
 import type { World } from '../../src/model/seams.ts';
 import { printSums } from '../../src/model/sums.ts';
 import { signStatement } from '../../src/model/trusted-comment.ts';
@@ -63,7 +64,7 @@ export async function buildRelease(options: ReleaseOptions): Promise<BuiltReleas
   const folder = join(options.workspace, 'dist', manifest.tag);
   await mkdir(folder, { recursive: true });
   const complete = await writeBundle(folder, manifest, options);
-  const text = canonicalJson(complete);
+  const text = canonicalJson(listed(complete));
   const sign = (role: 'bundle' | 'sums', content: string): string | undefined => signed(options.keys, role, manifest, content);
   await writeSigned(folder, 'bundle.json', text, sign('bundle', text));
   await writeFile(join(folder, 'operator.js'), operatorText(options));
@@ -240,7 +241,7 @@ async function writeBundle(folder: string, manifest: Manifest, options: ReleaseO
     mtime: new Date('2026-03-15T10:00:00Z'),
     tail: async (tarSha256) => {
       complete = { ...manifest, artifact: { ...manifest.artifact, tarSha256 } };
-      const text = canonicalJson(complete);
+      const text = canonicalJson(listed(complete));
       const signature = signed(options.keys, 'bundle', manifest, text);
       return [
         tailEntry(`${top}/bundle.json`, text),

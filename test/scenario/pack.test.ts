@@ -99,6 +99,19 @@ describe('a packed release', () => {
     execFileSync('sh', ['-n', join(release, 'install.sh')]);
   });
 
+  test('lists files that are rendered on the host, and ships a template that lies anywhere in the product’s folder', async () => {
+    const text = await readFile(at('slipway.yaml'), 'utf8');
+    const hostFiles = 'hostFiles: [{ from: nginx/site.tmpl, to: configs/site.conf, mode: "0640" }]\n  folders:';
+    await product.commit({ 'nginx/site.tmpl': 'listen {{PORT}};\n', 'slipway.yaml': text.replace('folders:', hostFiles) });
+    const result = await packed(['pack', '--tag', 'v1.0.0']);
+    const listed = JSON.parse(await readFile(String(result.manifest), 'utf8')).files as { path: string }[];
+    expect(listed.find(({ path }) => path === 'configs/site.conf')).toEqual({
+      ...{ path: 'configs/site.conf', template: 'nginx/site.tmpl', mode: '0640', owner: 'host' },
+    });
+    expect(listed.map(({ path }) => path)).toContain('nginx/site.tmpl');
+    expect((await slipway(['verify', String(result.artifact)])).result).toMatchObject({ verified: true });
+  });
+
   test('unpacks with GNU tar into one folder that works without us', async () => {
     await packed();
     const listed = execFileSync('tar', ['--numeric-owner', '--full-time', '--utc', '-tvzf', at('dist/v1.0.0/tiny-1.0.0.tar.gz')])
@@ -357,9 +370,27 @@ const refusals: readonly Refusal[] = [
   },
   {
     name: 'what is not built yet',
-    product: (text) => text.replace('folders: [data]', 'hostFiles: [{ from: a, to: b }]'),
+    product: (text) => text.replace('images:\n', 'images:\n  login: ask\n'),
     code: 'E_NOT_SUPPORTED',
-    problems: ['slipway.yaml:15 E_NOT_SUPPORTED'],
+    problems: [expect.stringContaining('E_NOT_SUPPORTED') as unknown as string],
+  },
+  {
+    name: 'a template for the host that is missing, is rendered too early, or takes a place that is taken',
+    files: { 'files/a.hbs': 'a\n', 'b.tmpl': 'b\n' },
+    product: (text) =>
+      text.replace(
+        'folders: [data]',
+        'hostFiles: [{ from: no.tmpl, to: no.conf }, { from: a.hbs, to: a.conf }, { from: b.tmpl, to: configs/app.conf }, { from: b.tmpl, to: .slipway/x }]',
+      ),
+    code: 'E_CONFIG',
+    problems: ['slipway.yaml:15 E_TEMPLATE', 'slipway.yaml:15 E_NAME_TAKEN', 'slipway.yaml:15 E_NAME_TAKEN', 'slipway.yaml:15 E_NO_FILE'],
+  },
+  {
+    name: 'a template for the host with an unknown variable, or a secret for everybody to read',
+    files: { 'files/site.tmpl': 'listen {{PORT}};\nname {{PROT}};\n', 'db.tmpl': 'password {{DB_PASSWORD}}\n' },
+    product: (text) => text.replace('folders: [data]', 'hostFiles: [{ from: site.tmpl, to: site.conf }, { from: db.tmpl, to: db.conf }]'),
+    code: 'E_CONFIG',
+    problems: ['files/site.tmpl:2 E_UNKNOWN_VARIABLE', 'slipway.yaml:15 E_SECRET_MODE'],
   },
   {
     name: 'a file that is missing',

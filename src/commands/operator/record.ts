@@ -4,6 +4,7 @@ import type { Digest } from '../../model/digest.ts';
 import { ToolError } from '../../model/error.ts';
 import { withoutOwnServers } from '../../model/external.ts';
 import type { ComposeFact } from '../../model/facts.ts';
+import { renderedFiles } from '../../model/host-file.ts';
 import { INSTALL_TYPE, type InstallRecord, type OperationRecord, type SecretPrint, withOperation } from '../../model/install.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import type { World } from '../../model/seams.ts';
@@ -23,6 +24,10 @@ export interface NewRecord {
   readonly trust: Trust;
   readonly config: ComposeFact;
   readonly features: readonly string[];
+  /** The site's own registry; null = the product's; absent = as before. */
+  readonly registry?: string | null;
+  /** The registry that docker is logged in to from now on. */
+  readonly login?: string | undefined;
   readonly values: ReadonlyMap<string, string>;
   readonly at: string;
   readonly operation: OperationRecord;
@@ -41,27 +46,32 @@ export function newRecord(wish: NewRecord, world: World): InstallRecord {
     manifest: wish.manifestDigest,
     channel,
     hosts,
-    registry: null,
+    registry: wish.registry ?? null,
     trust,
     volumes: dataVolumes(withoutOwnServers(manifest, features), config),
     features,
     secrets: fingerprints(manifest, wish.values, {}, world),
     ...originsOf(manifest, wish.values, {}, world),
     held: [],
+    ...(wish.login === undefined ? {} : { login: wish.login }),
     installed: at,
     ...wish.launching,
+    ...renderedOf(manifest),
     operations: [operation],
   };
 }
 
 export interface NextRecord
-  extends Pick<NewRecord, 'manifest' | 'manifestDigest' | 'trust' | 'config' | 'features' | 'values' | 'operation' | 'launching'> {}
+  extends Pick<
+    NewRecord,
+    'manifest' | 'manifestDigest' | 'trust' | 'config' | 'features' | 'registry' | 'login' | 'values' | 'operation' | 'launching'
+  > {}
 
 /** The record after an upgrade or a change of answers. */
 export function nextRecord(before: InstallRecord, wish: NextRecord, world: World): InstallRecord {
   const { manifest, manifestDigest, trust, config, features, values, operation } = wish;
-  const { derived, ...others } = before;
-  const { runtime: _, ...kept } = others; // an upgrade says anew which Node.js it runs on
+  const { derived, rendered: __, ...others } = before;
+  const { runtime: _, schedule: ___, units: ____, ...kept } = others; // an upgrade says anew which Node.js it runs on
   const changed = {
     ...(wish.launching === undefined ? others : { ...kept, ...wish.launching }),
     version: manifest.version,
@@ -69,9 +79,13 @@ export function nextRecord(before: InstallRecord, wish: NextRecord, world: World
     trust,
     volumes: { ...before.volumes, ...dataVolumes(withoutOwnServers(manifest, features), config) },
     features,
+    ...(wish.login === undefined ? {} : { login: wish.login }),
+    registry: wish.registry === undefined ? before.registry : wish.registry,
     secrets: fingerprints(manifest, values, before.secrets, world),
     ...originsOf(manifest, values, derived ?? {}, world),
     held: before.held.filter((version) => version !== manifest.version),
+    ...(before.adopted === undefined || operation.command !== 'upgrade' ? {} : { adopted: { ...before.adopted, missing: [] } }),
+    ...renderedOf(manifest),
   };
   return withOperation(changed, operation);
 }
@@ -112,6 +126,10 @@ export function secretTroubles(record: InstallRecord, values: ReadonlyMap<string
   return Object.entries(record.secrets)
     .filter(([name, print]) => !matchesFingerprint(values.get(name) ?? '', print))
     .map(([name]) => name);
+}
+
+function renderedOf(manifest: Manifest): Pick<InstallRecord, 'rendered'> {
+  return manifest.hostFiles === undefined ? {} : { rendered: renderedFiles(manifest) };
 }
 
 function dataVolumes(manifest: Manifest, config: ComposeFact): Record<string, string> {

@@ -80,6 +80,7 @@ function nextSteps(root: string): string {
     '  slipway images lock              # digests of the images, to be committed',
     "  git add -A && git commit -m 'The first release' && git tag v0.1.0",
     '  slipway pack --key slipway.key && slipway publish --key slipway.key',
+    '  slipway ci generate              # workflows that do it from now on',
     '',
   ].join('\n');
 }
