@@ -41,7 +41,7 @@ export function normaliseProduct(raw: RawProduct, source: Source): Product {
     requires: normaliseRequirements(raw.requires),
     services,
     data: mapValues(raw.data, normaliseDataItem),
-    backup: keep({ keep: raw.backup.keep, to: raw.backup.to }),
+    backup: keep({ keep: raw.backup.keep, to: raw.backup.to, schedule: raw.backup.schedule }),
     upgrade: normaliseUpgrade(raw.upgrade),
     ci: normaliseCi(raw.ci),
     ignore: raw.check.ignore,
@@ -102,6 +102,7 @@ function normaliseImages(raw: Raw<'images'>): ImageRules {
   return {
     registry: raw.registry?.replace(/\/+$/, ''),
     registryVariable: raw.registryVariable,
+    login: raw.login,
     own: mapValues(raw.own, normaliseOwnImage),
     tags: { ...DEFAULT_TAGS, ...keep(raw.tags ?? {}) },
     branchNamespace: raw.branchNamespace ?? DEFAULT_BRANCH_NAMESPACE,

@@ -83,6 +83,11 @@ export function localEdits({
   return edits;
 }
 
+/** The files of an install that a backup holds: the release's as they are on disk, the settings, the override and the record. */
+export function filesToBackUp({ files }: Pick<InstallFacts, 'files'>): string[] {
+  return [...new Set([...files.keys(), '.slipway/install.json'])];
+}
+
 /** The content of a manifest's files that a plan will need. */
 export function contentsNeeded(files: readonly { readonly content: Digest | null }[]): Digest[] {
   return [...new Set(files.flatMap((file) => file.content ?? []))];

@@ -221,14 +221,22 @@ function recordOf({ world }: Context, { at, nearest, from }: Found, wish: Record
 }
 
 /** The command on PATH starts the program in the folder; one of older scripts under its name is not ours to start. */
-async function prepareOwnLaunching(context: Context, { bundle }: Found, { root, fetched }: Adoption): Promise<Launching> {
+async function prepareOwnLaunching(context: Context, { at, bundle }: Found, { root, fetched }: Adoption): Promise<Launching> {
   const { manifest } = bundle;
-  const launching = await prepareLaunching(context, { root, manifest, fetched, record: undefined });
+  const prepared = await prepareLaunching(context, { root, manifest, project: at.project.name, fetched, record: undefined });
+  const launching = withoutUnits(prepared);
   const program = (await observeFiles(root, [manifest.cli])).get(manifest.cli);
   if (program === undefined || program.digest === manifest.operator) return launching;
   const { launcher: _, ...wish } = launching.wish;
   const { launcher: __, ...fields } = launching.fields;
   return { ...launching, wish, fields };
+}
+
+/** Nothing starts by itself that did not before; `configure --at-boot on --backups daily` changes that. */
+function withoutUnits({ wish, contents, fields }: Launching): Launching {
+  const { units: _, notes: __, ...quiet } = wish;
+  const { units: ___, schedule: ____, ...kept } = fields;
+  return { wish: quiet, contents, fields: kept };
 }
 
 async function fingerprintFolder({ world }: Context, { folder, project }: Adoptable, manifest: Manifest): Promise<Digest> {

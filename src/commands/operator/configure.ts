@@ -23,13 +23,17 @@ import { REGISTRY_FLAG, registryFor, registryOf } from './choose-registry.ts';
 import { FOLDER_FLAG, findInstall } from './folder.ts';
 import { renderInstalled } from './host-files.ts';
 import { refuseUnfit } from './preflight.ts';
+import { ensureLogin, LOGIN_FLAGS } from './registry-login.ts';
 import { revealSecrets } from './reveal.ts';
+import { areUnitsSaid, prepareUnits, UNIT_FLAGS } from './units.ts';
 
 const FLAGS = {
   ...FOLDER_FLAG,
   ...ANSWER_FLAGS,
   ...REGISTRY_FLAG,
+  ...LOGIN_FLAGS,
   ...CHANGING_FLAGS,
+  ...UNIT_FLAGS,
   'no-start': { type: 'boolean', help: 'change the files, and touch no container' },
 } as const satisfies FlagTable;
 
@@ -54,7 +58,7 @@ async function run(asked: Context): Promise<CommandResult> {
   const answers = await answersFor(context, {
     manifest,
     features: record.features,
-    ...todaysChoice(declared(today, manifest.env), record.features, said.size > 0 || rehomed !== undefined),
+    ...todaysChoice(declared(today, manifest.env), record.features, said.size > 0 || rehomed !== undefined || areUnitsSaid(context)),
   });
   const told = new Map([...today, ...answers.values]);
   const { generated, derived } = makeSecrets(
@@ -88,7 +92,9 @@ async function run(asked: Context): Promise<CommandResult> {
     known: allProfiles(manifest.features),
   });
   const settings = new Map([...merged.settings, [MAIN_ENV, main] as const]);
-  if (sameSettings(settings, install.settings) && rehomed === undefined && (await isRendered(install, settings, answers.features)))
+  const units = await prepareUnits(context, { root, manifest, project: record.project, record, launcher: record.launcher });
+  const isSame = sameSettings(settings, install.settings) && units.steps.length === 0 && units.fields.schedule === record.schedule;
+  if (isSame && rehomed === undefined && (await isRendered(install, settings, answers.features)))
     return { fields: { changed: [], outcome: 'unchanged' }, text: 'nothing to change\n' };
   const changes = changesOf(manifest, {
     today,
@@ -102,6 +108,7 @@ async function run(asked: Context): Promise<CommandResult> {
     settings,
     features: answers.features,
     start,
+    units,
     ...(rehomed === undefined ? {} : { rehomed }),
     preface: changesToText(changes),
   });
@@ -111,7 +118,7 @@ async function run(asked: Context): Promise<CommandResult> {
   const names = [...(rehomed === undefined ? [] : ['registry']), ...changed.keys()];
   return {
     fields: { changed: names, changes, features: answers.features, outcome: 'configured' },
-    text: `configured: ${[...names, `features ${answers.features.join(', ') || 'none'}`].join('; ')}\n`,
+    text: `configured: ${[...names, `features ${answers.features.join(', ') || 'none'}`].join('; ')}\n${units.notes.map((note) => `note: ${note}\n`).join('')}`,
   };
 }
 
@@ -145,9 +152,11 @@ async function decideRegistry(
   if (isDeepStrictEqual(used.manifest.images, manifest.images)) return { context };
   const compose = used.compose?.text ?? text;
   refuseLostCompose(used.manifest, compose);
-  if (start)
-    await refuseUnfit(context, { manifest: used.manifest, root, project: record.project, ports: [], hosts: record.hosts, registry });
-  return { context, rehomed: { registry, used, compose } };
+  const rehomed = { registry, used, compose, login: undefined };
+  if (!start) return { context, rehomed };
+  const { context: known, login } = await ensureLogin(context, { manifest: used.manifest, root });
+  await refuseUnfit(known, { manifest: used.manifest, root, project: record.project, ports: [], hosts: record.hosts, registry, login });
+  return { context: known, rehomed: { ...rehomed, login: login?.registry } };
 }
 
 function refuseLostCompose({ files, version }: Manifest, text: string): void {

@@ -15,6 +15,7 @@ import { cacheFolder } from '../../model/layout.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import { momentOf } from '../../model/parse.ts';
 import type { Content, Planned } from '../../model/plan.ts';
+import type { World } from '../../model/seams.ts';
 import {
   type Settings as Documents,
   documentOf,
@@ -44,6 +45,7 @@ import { renderFetched } from './host-files.ts';
 import { prepareLaunching } from './launching.ts';
 import { backupPlaces, refuseUnfit, refuseUnset } from './preflight.ts';
 import { nextRecord, refuseOtherSecrets } from './record.ts';
+import { ensureLogin } from './registry-login.ts';
 import { releaseContents, releaseExtras } from './release-files.ts';
 
 export interface Hop {
@@ -51,6 +53,8 @@ export interface Hop {
   readonly from: string;
   readonly to: string;
   readonly planned: Planned;
+  /** With the registry's login, where the plan needs one. */
+  readonly world: World;
   readonly variables: Variables;
   /** Secrets that are new in this release. */
   readonly generated: ReadonlyMap<string, string>;
@@ -73,10 +77,11 @@ export async function prepareHop(asked: Context, { root, fetched, release }: Hop
   const onBytes = (done: number, total: number): void => world.report({ type: 'progress', text: 'bundle', done, total, unit: 'bytes' });
   const bundle = await fetchRelease({ source: fetched.source, release, product: record.product, trust: fetched.trust, cache, onBytes });
   const install = await observeInstall(root, pathsOf(bundle.manifest));
-  const { context, registry } = await registryFor(asked, install, bundle.manifest);
+  const { context: answering, registry } = await registryFor(asked, install, bundle.manifest);
   const used = rehomeRelease(bundle.manifest, await readReleaseText(bundle, cache, COMPOSE_FILE), registry);
   const { manifest } = used;
-  const start = !isSet(context.flags, 'no-start');
+  const start = !isSet(asked.flags, 'no-start');
+  const { context, login } = start ? await ensureLogin(answering, { manifest, root }) : { context: answering, login: undefined };
   if (start)
     await refuseUnfit(context, {
       manifest,
@@ -86,6 +91,7 @@ export async function prepareHop(asked: Context, { root, fetched, release }: Hop
       hosts: record.hosts,
       backup: backupPlaces(before),
       registry,
+      login,
     });
   refuseOtherSecrets(record, settingsValues(before.settings, before.manifest.env));
   const env = await decideSettings(context, install, manifest);
@@ -101,7 +107,7 @@ export async function prepareHop(asked: Context, { root, fetched, release }: Hop
   const engine = present ?? { containers: [], volumes: Object.values(record.volumes), config: next };
   const operation = `upgrade-${world.random(8).toString('hex')}`;
   const at = momentOf(world.now());
-  const launching = await prepareLaunching(context, { root, manifest, fetched, record });
+  const launching = await prepareLaunching(context, { root, manifest, project: record.project, fetched, record });
   const recordText = printInstall(
     nextRecord(
       record,
@@ -112,6 +118,7 @@ export async function prepareHop(asked: Context, { root, fetched, release }: Hop
         config: next,
         features: env.features,
         registry,
+        login: login?.registry,
         values,
         operation: { id: operation, command: 'upgrade', from: record.version, to: manifest.version, outcome: 'upgraded', at },
         launching: launching.fields,
@@ -130,6 +137,7 @@ export async function prepareHop(asked: Context, { root, fetched, release }: Hop
     basedOn,
     target,
     ...shippedComposeOf(used),
+    login: login?.registry,
     targetDigest: release.manifest,
     extra: extras.files,
     settings: settingsFiles(env.settings),
@@ -164,6 +172,7 @@ export async function prepareHop(asked: Context, { root, fetched, release }: Hop
     from: record.version,
     to: manifest.version,
     planned: { plan, contents },
+    world: context.world,
     variables: manifest.env,
     generated: env.generated,
     operator: await observeSelf(context.file),

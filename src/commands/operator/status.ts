@@ -9,7 +9,7 @@ import { type Standing, standingOf } from '../../model/standing.ts';
 import { parseVersion } from '../../model/version.ts';
 import { observeContainers } from '../../observe/engine.ts';
 import { observeInstall } from '../../observe/install.ts';
-import { observeBackups } from '../../observe/kept.ts';
+import { observeBackupFailure, observeBackups } from '../../observe/kept.ts';
 import { newerThan, observeChannel } from '../../observe/remote.ts';
 import { backupsFolder } from '../../plan/data.ts';
 import { localEdits } from '../../plan/files.ts';
@@ -51,6 +51,8 @@ async function run(context: Context): Promise<CommandResult> {
     source: await isSourceInstall(root, record),
     lastBackup: backups.at(-1)?.at ?? null,
     backups: backups.length,
+    schedule: record.schedule ?? null,
+    backupFailure: (await observeBackupFailure(root)) ?? null,
   };
   const view = { title: manifest.title, cli: manifest.cli, remoteTrouble: remote.trouble, now: momentOf(context.world.now()) };
   return { fields, text: statusToText({ ...fields, ...view }) };
