@@ -12,7 +12,7 @@ export const diff: Command = { name: 'diff', summary: 'Local changes against the
 async function run(context: Context): Promise<CommandResult> {
   refusePositionals(context);
   const install = await observeInstall(findInstall(context));
-  const edits = localEdits(install.manifest, install.files);
+  const edits = localEdits(install);
   const files = await Promise.all(
     edits.map(async (edit) => ({ ...edit, conflict: false, ...(edit.change === 'edited' && (await linesEdited(install, edit.path))) })),
   );
