@@ -135,7 +135,7 @@ describe('measured traps stay shut', () => {
       join(acme.root, 'docker-compose.yml'),
       compose.replace(/^ {2}api:\n/m, '  api:\n    labels: { mine: "yes" } # a label of ours\n'),
     );
-    const edits = (await acme.ctl('diff')).result.files;
+    const edits = await editedLines(acme);
     await mkdir(join(acme.root, 'configs/custom'), { recursive: true });
     await writeFile(join(acme.root, 'configs/custom/mine.conf'), '# a snippet of mine\n');
     await writeFile(join(acme.root, '.env'), `${await readFile(join(acme.root, '.env'), 'utf8')}\n# my note\nMY_OWN='a b'\n`);
@@ -149,7 +149,7 @@ describe('measured traps stay shut', () => {
     expect((await acme.http('/api/health')).headers.get('x-acme-release')).toBe('2.0.0');
     expect(await readFile(join(acme.root, 'configs/nginx.conf'), 'utf8')).toMatch(/2\.0\.0[\s\S]*# mine, at the end\n$/);
     expect(await readFile(join(acme.root, 'docker-compose.yml'), 'utf8')).toContain('labels: { mine: "yes" } # a label of ours\n');
-    expect((await acme.ctl('diff')).result.files).toEqual(edits);
+    expect(await editedLines(acme)).toEqual(edits);
   });
 
   test('a reboot in the middle of an upgrade starts no writer, and recover brings the old release back', async () => {
@@ -182,6 +182,12 @@ async function slowMigration(tree: string): Promise<void> {
   const file = join(tree, 'slipway.yaml');
   const text = await readFile(file, 'utf8');
   await writeFile(file, text.replace('command: [node, migrate.js]', 'command: [sh, -c, "sleep 60"]'));
+}
+
+/** What `diff` says was edited, wherever in the file it stands. */
+async function editedLines(acme: Installed): Promise<unknown[]> {
+  const files = (await acme.ctl('diff')).result.files as { readonly path: string; readonly lines: readonly { readonly line: number }[] }[];
+  return files.map(({ path, lines }) => [path, lines.map(({ line, ...edit }) => edit)]);
 }
 
 async function runningIds(project: string): Promise<Record<string, string>> {
