@@ -75,6 +75,8 @@ export interface InstallFacts {
   readonly record: InstallRecord;
   readonly manifest: Manifest;
   readonly manifestText: string;
+  /** The manifest as it was signed, where this site has its images from a registry of its own. */
+  readonly shipped?: Manifest;
   readonly project: ComposeProject;
   readonly env: EnvFile;
   /** `.env` and the other env files of its release that are there. */

@@ -24,6 +24,10 @@ export interface UpgradeWish {
   readonly at: string;
   readonly basedOn: Digest;
   readonly target: Manifest;
+  /** Its compose file as it was signed, where the site re-homes its images. */
+  readonly shippedCompose?: Digest;
+  /** A registry that docker must log in to first. */
+  readonly login?: string | undefined;
   readonly targetDigest: Digest;
   /** bundle.json and its signature, as they are written into the install. */
   readonly extra: readonly FileToWrite[];

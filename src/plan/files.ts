@@ -1,7 +1,7 @@
 // Which files of an install change. Rule: three versions of each are compared; what a person changed is never overwritten, and a conflict stops before anything changes.
 import type { Digest } from '../model/digest.ts';
 import { ToolError } from '../model/error.ts';
-import type { FileFact } from '../model/facts.ts';
+import type { FileFact, InstallFacts } from '../model/facts.ts';
 import { mergeFile } from '../model/file-merge.ts';
 import type { Manifest, ManifestFile } from '../model/manifest.ts';
 import type { FileAfter, FileToWrite } from '../model/plan.ts';
@@ -79,6 +79,11 @@ export function localEdits(
     else if (mine.mode !== modeOf(file)) edits.push({ path: file.path, change: 'mode' });
   }
   return edits;
+}
+
+/** The files of an install that a backup holds: the release's as they are on disk, the settings, the override and the record. */
+export function filesToBackUp({ files }: Pick<InstallFacts, 'files'>): string[] {
+  return [...new Set([...files.keys(), '.slipway/install.json'])];
 }
 
 /** The content of a manifest's files that a plan will need. */
