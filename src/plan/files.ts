@@ -66,16 +66,18 @@ function decideOne(old: ManifestFile | undefined, mine: FileFact | undefined, th
 }
 
 /** Local changes of an install, for `status` and `diff`: what was edited, removed or made unreadable against its release. */
-export function localEdits(
-  manifest: Manifest,
-  found: ReadonlyMap<string, FileFact>,
-): { path: string; change: 'edited' | 'removed' | 'mode' }[] {
+export function localEdits({
+  manifest,
+  files,
+  record,
+}: Pick<InstallFacts, 'manifest' | 'files' | 'record'>): { path: string; change: 'edited' | 'removed' | 'mode' }[] {
   const edits: { path: string; change: 'edited' | 'removed' | 'mode' }[] = [];
   for (const file of manifest.files) {
     if (file.owner === 'user') continue;
-    const mine = found.get(file.path);
-    if (mine === undefined) edits.push({ path: file.path, change: 'removed' });
-    else if (mine.digest !== file.sha256) edits.push({ path: file.path, change: 'edited' });
+    const mine = files.get(file.path);
+    if (mine === undefined) {
+      if (record.adopted?.missing.includes(file.path) !== true) edits.push({ path: file.path, change: 'removed' });
+    } else if (mine.digest !== file.sha256) edits.push({ path: file.path, change: 'edited' });
     else if (mine.mode !== modeOf(file)) edits.push({ path: file.path, change: 'mode' });
   }
   return edits;

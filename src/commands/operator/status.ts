@@ -46,7 +46,7 @@ async function run(context: Context): Promise<CommandResult> {
     openOperation: open === undefined ? null : { id: open.id, command: open.command, at: open.at },
     registry: registryOf(install),
     ownServers: ownServers(manifest.services, record.features),
-    localEdits: localEdits(manifest, install.files),
+    localEdits: localEdits(install),
     held: record.held,
     source: await isSourceInstall(root, record),
     lastBackup: backups.at(-1)?.at ?? null,
