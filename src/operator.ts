@@ -25,6 +25,7 @@ const entries: readonly CommandEntry[] = [
     summary: 'end an operation that was cut off',
     load: async () => (await import('./commands/operator/recover.ts')).recover,
   },
+  { name: 'backup', summary: 'make a backup; list, verify', load: async () => (await import('./commands/operator/backup.ts')).backup },
   { name: 'restore', summary: 'go back to a backup', load: async () => (await import('./commands/operator/restore.ts')).restore },
   {
     name: 'configure',

@@ -15,6 +15,7 @@ import { rotateSteps } from './steps/rotate.ts';
 import { runtimeSteps } from './steps/runtime.ts';
 import { serviceSteps } from './steps/services.ts';
 import { tagSteps } from './steps/tag.ts';
+import { unitSteps } from './steps/units.ts';
 
 export const handlers: Handlers = {
   ...bundleSteps,
@@ -32,4 +33,5 @@ export const handlers: Handlers = {
   ...healthSteps,
   ...runtimeSteps,
   ...removalSteps,
+  ...unitSteps,
 };

@@ -15,8 +15,10 @@ import {
   parseText,
   parseType,
 } from './parse.ts';
+import type { Schedule } from './schedule.ts';
 import type { SiteNetwork } from './site-network.ts';
 import type { Trust } from './trust.ts';
+import type { UnitScope } from './unit.ts';
 
 export const INSTALL_TYPE = 'slipway/install@1';
 
@@ -32,6 +34,15 @@ export interface KeptRuntime {
   readonly program: Digest;
   /** Its version. */
   readonly node: string;
+}
+
+/** The systemd units of an install. */
+export interface UnitsRecord {
+  readonly scope: UnitScope;
+  /** Where they lie; absolute. */
+  readonly folder: string;
+  /** Unit → the digest of its file as it was written. */
+  readonly files: Readonly<Record<string, Digest>>;
 }
 
 export interface OperationRecord {
@@ -73,6 +84,10 @@ export interface InstallRecord {
   readonly runtime?: KeptRuntime;
   /** Files that were rendered here, as they were rendered last: path → digest. */
   readonly rendered?: Readonly<Record<string, Digest>>;
+  /** How often a backup is made by itself; absent = never. */
+  readonly schedule?: Schedule;
+  /** What systemd has of it. */
+  readonly units?: UnitsRecord;
   /** When it was uninstalled; data, settings and secrets are kept for a later install. */
   readonly uninstalled?: string;
   /** Present when it was made without us and taken over. */
@@ -107,6 +122,8 @@ export function parseInstall(text: string, where: string): InstallRecord {
     ...(f.launcher === undefined ? {} : { launcher: parseText(f.launcher, at('launcher')) }),
     ...(f.runtime === undefined ? {} : { runtime: parseKeptRuntime(f.runtime, at('runtime')) }),
     ...(f.rendered === undefined ? {} : { rendered: parseMap(f.rendered, at('rendered'), parseDigest) }),
+    ...(f.schedule === undefined ? {} : { schedule: f.schedule === 'weekly' ? ('weekly' as const) : ('daily' as const) }),
+    ...(f.units === undefined ? {} : { units: parseUnits(f.units, at('units')) }),
     ...(f.uninstalled === undefined ? {} : { uninstalled: parseText(f.uninstalled, at('uninstalled')) }),
     ...(f.adopted === undefined ? {} : { adopted: parseAdopted(f.adopted, at('adopted')) }),
     operations: parseList(f.operations ?? [], at('operations'), parseOperation),
@@ -140,6 +157,15 @@ function parseKeptRuntime(value: unknown, where: string): KeptRuntime {
     store: parseText(f.store, `${where}.store`),
     program: parseDigest(f.program, `${where}.program`),
     node: parseText(f.node, `${where}.node`),
+  };
+}
+
+function parseUnits(value: unknown, where: string): UnitsRecord {
+  const f = parseFields(value, where);
+  return {
+    scope: f.scope === 'user' ? 'user' : 'system',
+    folder: parseText(f.folder, `${where}.folder`),
+    files: parseMap(f.files, `${where}.files`, parseDigest),
   };
 }
 

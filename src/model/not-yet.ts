@@ -12,7 +12,6 @@ interface NotYet {
 const NOT_YET: readonly NotYet[] = [
   { path: 'data.*.migrate', reason: 'a declared major change' },
   { path: 'data.*.renamedFrom', reason: 'a declared volume rename' },
-  { path: 'backup.schedule', reason: 'scheduled backups' },
 ];
 
 export interface NotYetUse {

@@ -258,7 +258,9 @@ export const productSchema = z.strictObject({
   requires: requires.prefault({}),
   services: z.record(part.composeName, service).default({}),
   data: z.record(part.composeName, dataItem).default({}),
-  backup: z.strictObject({ keep: z.int().min(1).default(5), to: text.optional(), schedule: text.optional() }).prefault({}),
+  backup: z
+    .strictObject({ keep: z.int().min(1).default(5), to: text.optional(), schedule: z.enum(['daily', 'weekly']).optional() })
+    .prefault({}),
   upgrade: upgrade.prefault({}),
   check: z.strictObject({ ignore: z.array(ignored).default([]) }).prefault({}),
   ci: ciSchema.prefault({}),

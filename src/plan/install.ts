@@ -151,5 +151,5 @@ function notesOf(wish: InstallWish): string[] {
   notes.push(...ownServerNotes(wish.target, wish.features));
   if (!wish.start) notes.push('--no-start: only files are written; pull and start is up to you');
   if (wish.target.hostPaths.length > 0) notes.push(`paths of this machine that services see: ${wish.target.hostPaths.join(', ')}`);
-  return notes;
+  return [...notes, ...(wish.launching?.notes ?? [])];
 }

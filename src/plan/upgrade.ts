@@ -5,6 +5,7 @@ import type { FileAfter, FileToWrite, Plan, RescueWish, Step } from '../model/pl
 import { commandSteps, formerRuntimeSteps } from './command.ts';
 import { type Course, setCourse, swappedSettings, type UpgradeFacts, type UpgradeWish } from './course.ts';
 import { closeBackupStep } from './data.ts';
+import { filesToBackUp } from './files.ts';
 import {
   healthStep,
   imagesToPull,
@@ -107,7 +108,7 @@ function stopAndBackUp(course: Course): Step[] {
   return [
     guard,
     ...writers,
-    { kind: 'open-backup', why: 'files, settings and record go into the backup', backup, files: filesToBackUp(course) },
+    { kind: 'open-backup', why: 'files, settings and record go into the backup', backup, files: filesToBackUp(course.install) },
     ...(dumped.length === 0
       ? []
       : [{ kind: 'dump-data', why: 'a dump that other hosts and versions can read', backup, project, items: dumped } as const]),
@@ -122,13 +123,6 @@ function stopAndBackUp(course: Course): Step[] {
       rescue: false,
     }),
   ];
-}
-
-function filesToBackUp(course: Course): string[] {
-  const present = [...course.install.files.keys()];
-  return [...new Set([...present, '.slipway/install.json', ...course.old.userOwned.map((path) => path.replace(/\/$/, ''))])].filter(
-    (path) => course.install.files.has(path) || path === '.slipway/install.json',
-  );
 }
 
 function swap(course: Course): Step[] {
@@ -229,6 +223,7 @@ function prune(course: Course): Step[] {
 
 function notesOf(course: Course): string[] {
   const notes = [...course.ownServers];
+  if (course.files.merged.length > 0) notes.push(`your changes and the release's become one: ${course.files.merged.join(', ')}`);
   if (course.files.kept.length > 0) notes.push(`your changes stay: ${course.files.kept.join(', ')}`);
   if (course.door && course.items.length > 0) notes.push('going back before the door opens restores code, settings and data');
   if (course.items.length === 0) notes.push('no data is copied: going back before the point of no return restores code and settings');
@@ -239,5 +234,5 @@ function notesOf(course: Course): string[] {
   }
   if (!course.start) notes.push('--no-start: only files change; pull and start is up to you');
   if (course.target.hostPaths.length > 0) notes.push(`paths of this machine that services see: ${course.target.hostPaths.join(', ')}`);
-  return notes;
+  return [...notes, ...(course.launching?.notes ?? [])];
 }

@@ -33,6 +33,10 @@ export interface StatusView {
   readonly source?: boolean;
   readonly lastBackup: string | null;
   readonly backups: number;
+  /** How often backups are made by themselves. */
+  readonly schedule?: string | null;
+  /** What the last one of those failed of. */
+  readonly backupFailure?: { readonly at: string; readonly message: string } | null;
   readonly now: string;
   /** Services that the site replaced by servers of its own. */
   readonly ownServers?: readonly string[];
@@ -85,6 +89,10 @@ function factsToText(view: StatusView): string {
   if (held.length > 0) rows.push(['Held', `${held.join(', ')}, for it failed here`]);
   if (view.lastBackup !== null)
     rows.push(['Backup', `${agoToText(view.lastBackup, view.now)}${view.backups > 1 ? `, ${view.backups} are kept` : ''}`]);
+  const late = lateBackup(view);
+  if (view.backupFailure !== null && view.backupFailure !== undefined)
+    rows.push(['Failed', `the backup of ${view.backupFailure.at}: ${view.backupFailure.message}; \`${cli} backup\` makes one now`]);
+  else if (late !== undefined) rows.push(['Failed', `${late}; \`${cli} backup\` makes one now`]);
   const { ownServers = [], registry = null, network = null } = view;
   if (registry !== null) rows.push(['Images', `from ${registry}`]);
   if (network !== null) rows.push(['Fetched', network]);
@@ -92,6 +100,14 @@ function factsToText(view: StatusView): string {
   localEdits.forEach(({ path, change }, index) => void rows.push([index === 0 ? 'By you' : '', `${path} (${change})`]));
   const width = Math.max(0, ...rows.map(([word]) => word.length));
   return rows.map(([word, text]) => `  ${word.padEnd(width)}  ${text}\n`).join('');
+}
+
+/** A timer that was due and left no backup: it does not run, or what it runs cannot say so. */
+function lateBackup({ schedule = null, lastBackup, now }: StatusView): string | undefined {
+  if (schedule === null || lastBackup === null) return undefined;
+  const days = schedule === 'weekly' ? 8 : 2;
+  const isLate = Date.parse(now) - Date.parse(lastBackup) > days * 86_400_000;
+  return isLate ? `the ${schedule} backup was not made for ${ageToText(lastBackup, now)}` : undefined;
 }
 
 function verdict(view: StatusView): string {

@@ -19,15 +19,17 @@ describe('the contract file', () => {
   test('has exactly the problems of what is not built yet, each with its line', () => {
     const problems = problemsOf(contract);
     expect(problems.filter(([, code]) => code !== 'E_NOT_SUPPORTED')).toEqual([]);
-    expect(problems.map(([line, , path]) => [line, path])).toEqual([
-      [119, 'data.files.renamedFrom'],
-      [122, 'backup.schedule'],
-    ]);
+    expect(problems.map(([line, , path]) => [line, path])).toEqual([[119, 'data.files.renamedFrom']]);
   });
 
   test('what is built is read into the manifest’s types', () => {
     const { product } = parseProduct(contract, 'slipway.yaml');
-    expect(product).toMatchObject({ product: 'acme', title: 'Acme Platform', cli: 'acmectl', backup: { keep: 5, to: '{{BACKUP_DIR}}' } });
+    expect(product).toMatchObject({
+      product: 'acme',
+      title: 'Acme Platform',
+      cli: 'acmectl',
+      backup: { keep: 5, to: '{{BACKUP_DIR}}', schedule: 'daily' },
+    });
     expect(product?.release).toMatchObject({
       tag: 'bundle-v{version}',
       expires: 31_536_000,

@@ -1,4 +1,5 @@
 // Other env files for the release that is installed: shown, then done. Rule: restarts only what must, and what cannot be done changes nothing.
+import { keep } from '../../model/description.ts';
 import { type Digest, digestOf } from '../../model/digest.ts';
 import { ToolError } from '../../model/error.ts';
 import { ownServers } from '../../model/external.ts';
@@ -23,6 +24,7 @@ import { keptContents } from './hop.ts';
 import { renderInstalled } from './host-files.ts';
 import { refuseUnset } from './preflight.ts';
 import { nextRecord, refuseOtherSecrets } from './record.ts';
+import type { Units } from './units.ts';
 
 export interface SettingsChange {
   readonly command: 'configure' | 'rotate';
@@ -35,6 +37,8 @@ export interface SettingsChange {
   readonly rotated?: Rotation;
   /** Proxies and certificates from now on. */
   readonly network?: SiteNetwork;
+  /** What starts by itself, where that changes. */
+  readonly units?: Units;
   /** The release with its images from another registry than so far. */
   readonly rehomed?: Rehomed;
   /** What a person reads before the plan. */
@@ -55,7 +59,7 @@ const OUTCOMES = { configure: 'configured', rotate: 'rotated' } as const;
 
 /** Plans the change, shows it and carries it out; throws unless it was done or only shown. */
 export async function changeSettings(context: Context, change: SettingsChange): Promise<Carried> {
-  const { install, settings, features, start, command, rotated, rehomed } = change;
+  const { install, settings, features, start, command, rotated, units, rehomed } = change;
   const { world } = context;
   const { root, project } = install;
   const { manifest } = rehomed?.used ?? install;
@@ -86,11 +90,14 @@ export async function changeSettings(context: Context, change: SettingsChange): 
     manifestDigest: record.manifest,
     trust: record.trust,
   };
-  const recordText = printInstall(nextRecord(record, { ...same, config: next, features, values, operation }, world));
+  const { launcher, runtime } = record;
+  const launching = units === undefined ? {} : { launching: keep({ launcher, runtime, ...units.fields }) };
+  const recordText = printInstall(nextRecord(record, { ...same, config: next, features, values, operation, ...launching }, world));
   const basedOn = fingerprintInstall(install, engine.containers);
   const wish: UpgradeWish = {
     ...{ command: 'configure', id, operation: id, at, basedOn, target, targetDigest: record.manifest, extra: [], login: rehomed?.login },
     ...{ settings: settingsFiles(settings), values, record: digestOf(recordText), features, start },
+    ...(units === undefined ? {} : { launching: { user: root, units: units.steps, notes: units.notes } }),
   };
   const facts = { install, engine, next, backups: [], releases: [], operators: [], localImages: [] };
   const plan = rotated === undefined ? planUpgrade(wish, facts) : planRotate(wish, facts, rotated);
@@ -99,6 +106,7 @@ export async function changeSettings(context: Context, change: SettingsChange): 
     ...keptContents(install),
     ...compose,
     ...rendered,
+    ...(units?.contents ?? []),
     ...settingsContents(settings),
     [wish.record, { text: recordText }],
   ]);

@@ -27,6 +27,7 @@ import { refuseUnfit } from './preflight.ts';
 import { ensureLogin, LOGIN_FLAGS } from './registry-login.ts';
 import { revealSecrets } from './reveal.ts';
 import { chooseNetwork, NETWORK_FLAGS } from './site-network.ts';
+import { areUnitsSaid, prepareUnits, UNIT_FLAGS } from './units.ts';
 
 const FLAGS = {
   ...FOLDER_FLAG,
@@ -35,6 +36,7 @@ const FLAGS = {
   ...LOGIN_FLAGS,
   ...NETWORK_FLAGS,
   ...CHANGING_FLAGS,
+  ...UNIT_FLAGS,
   'no-start': { type: 'boolean', help: 'change the files, and touch no container' },
 } as const satisfies FlagTable;
 
@@ -58,10 +60,11 @@ async function run(asked: Context): Promise<CommandResult> {
   const { context, rehomed } = await decideRegistry(reaching, install, start);
   const today = settingsValues(install.settings, manifest.env);
   const said = await givenNames(context);
+  const isTold = said.size > 0 || rehomed !== undefined || rewired || areUnitsSaid(context);
   const answers = await answersFor(context, {
     manifest,
     features: record.features,
-    ...todaysChoice(declared(today, manifest.env), record.features, said.size > 0 || rehomed !== undefined || rewired),
+    ...todaysChoice(declared(today, manifest.env), record.features, isTold),
   });
   const told = new Map([...today, ...answers.values]);
   const { generated, derived } = makeSecrets(
@@ -95,12 +98,9 @@ async function run(asked: Context): Promise<CommandResult> {
     known: allProfiles(manifest.features),
   });
   const settings = new Map([...merged.settings, [MAIN_ENV, main] as const]);
-  if (
-    sameSettings(settings, install.settings) &&
-    rehomed === undefined &&
-    !rewired &&
-    (await isRendered(install, settings, answers.features))
-  )
+  const units = await prepareUnits(context, { root, manifest, project: record.project, record, launcher: record.launcher });
+  const isSame = sameSettings(settings, install.settings) && units.steps.length === 0 && units.fields.schedule === record.schedule;
+  if (isSame && rehomed === undefined && !rewired && (await isRendered(install, settings, answers.features)))
     return { fields: { changed: [], outcome: 'unchanged' }, text: 'nothing to change\n' };
   const changes = changesOf(manifest, {
     today,
@@ -115,6 +115,7 @@ async function run(asked: Context): Promise<CommandResult> {
     settings,
     features: answers.features,
     start,
+    units,
     ...(rehomed === undefined ? {} : { rehomed }),
     network,
     preface: changesToText(changes),
@@ -125,7 +126,7 @@ async function run(asked: Context): Promise<CommandResult> {
   const names = [...(rehomed === undefined ? [] : ['registry']), ...(rewired ? ['network'] : []), ...changed.keys()];
   return {
     fields: { changed: names, changes, features: answers.features, outcome: 'configured' },
-    text: `configured: ${[...names, `features ${answers.features.join(', ') || 'none'}`].join('; ')}\n`,
+    text: `configured: ${[...names, `features ${answers.features.join(', ') || 'none'}`].join('; ')}\n${units.notes.map((note) => `note: ${note}\n`).join('')}`,
   };
 }
 

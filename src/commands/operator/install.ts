@@ -51,6 +51,7 @@ import { ensureLogin, LOGIN_FLAGS } from './registry-login.ts';
 import { releaseContents, releaseExtras } from './release-files.ts';
 import { revealSecrets } from './reveal.ts';
 import { chooseNetwork, NETWORK_FLAGS } from './site-network.ts';
+import { UNIT_FLAGS } from './units.ts';
 import { SOURCE_FLAGS, wantedProduct, wantedSource } from './wanted.ts';
 
 const FLAGS = {
@@ -60,6 +61,7 @@ const FLAGS = {
   ...LOGIN_FLAGS,
   ...NETWORK_FLAGS,
   ...CHANGING_FLAGS,
+  ...UNIT_FLAGS,
   ...SOURCE_FLAGS,
   'release-version': { type: 'string', value: 'V', help: 'this version instead of the latest' },
   project: { type: 'string', value: 'NAME', help: 'the compose project name, for a second install on one machine' },
@@ -157,7 +159,7 @@ async function installRelease(site: Site): Promise<CommandResult> {
   const at = momentOf(world.now());
   const id = `install-${world.random(8).toString('hex')}`;
   const operation = { id, command: 'install', from: null, to: manifest.version, outcome: 'installed', at };
-  const launching = await prepareLaunching(context, { root, manifest, fetched: site.fetched, record: undefined });
+  const launching = await prepareLaunching(context, { root, manifest, project, fetched: site.fetched, record: undefined });
   const recordText = printInstall(
     newRecord(
       {

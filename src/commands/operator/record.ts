@@ -85,7 +85,7 @@ export interface NextRecord
 export function nextRecord(before: InstallRecord, wish: NextRecord, world: World): InstallRecord {
   const { manifest, manifestDigest, trust, config, features, values, operation } = wish;
   const { derived, rendered: __, ...others } = before;
-  const { runtime: _, ...kept } = others; // an upgrade says anew which Node.js it runs on
+  const { runtime: _, schedule: ___, units: ____, ...kept } = others; // an upgrade says anew which Node.js it runs on
   const changed = {
     ...(wish.launching === undefined ? others : { ...kept, ...wish.launching }),
     version: manifest.version,

@@ -1,5 +1,6 @@
 // restore: back to a backup, on purpose. Rule: what is there now is kept as a rescue backup before anything is exchanged.
 import { join } from 'node:path';
+import { keep } from '../../model/description.ts';
 import { type Digest, digestOf } from '../../model/digest.ts';
 import { envValues } from '../../model/env-file.ts';
 import { ToolError } from '../../model/error.ts';
@@ -135,11 +136,9 @@ async function recordAfter(
   operation: Parameters<typeof withOperation>[1],
 ): Promise<{ file: FileToWrite; text: string; features: readonly string[]; registry: string | null }> {
   const path = join(folder, '.slipway/install.json');
-  const then = parseInstall((await readText(path)) ?? '', 'install.json of the backup');
-  const { trust, operations, held, network } = install.record;
-  const { network: _, ...rest } = then;
-  const today = network === undefined ? {} : { network };
-  const text = printInstall(withOperation({ ...rest, ...today, trust, operations, held }, operation));
+  const { schedule: _, units: __, network: ___, ...then } = parseInstall((await readText(path)) ?? '', 'install.json of the backup');
+  const { trust, operations, held, schedule, units, network } = install.record; // what starts by itself, and how the world is reached, is this machine's, not the backup's
+  const text = printInstall(withOperation(keep({ ...then, trust, operations, held, schedule, units, network }), operation));
   return {
     file: { path: '.slipway/install.json', content: digestOf(text), mode: 0o600 },
     text,

@@ -10,7 +10,7 @@ import { type Standing, standingOf } from '../../model/standing.ts';
 import { parseVersion } from '../../model/version.ts';
 import { observeContainers } from '../../observe/engine.ts';
 import { observeInstall } from '../../observe/install.ts';
-import { observeBackups } from '../../observe/kept.ts';
+import { observeBackupFailure, observeBackups } from '../../observe/kept.ts';
 import { newerThan, observeChannel } from '../../observe/remote.ts';
 import { backupsFolder } from '../../plan/data.ts';
 import { localEdits } from '../../plan/files.ts';
@@ -48,11 +48,13 @@ async function run(context: Context): Promise<CommandResult> {
     registry: registryOf(install),
     network: networkToText(record.network) ?? null,
     ownServers: ownServers(manifest.services, record.features),
-    localEdits: localEdits(manifest, install.files),
+    localEdits: localEdits(install),
     held: record.held,
     source: await isSourceInstall(root, record),
     lastBackup: backups.at(-1)?.at ?? null,
     backups: backups.length,
+    schedule: record.schedule ?? null,
+    backupFailure: (await observeBackupFailure(root)) ?? null,
   };
   const view = { title: manifest.title, cli: manifest.cli, remoteTrouble: remote.trouble, now: momentOf(context.world.now()) };
   return { fields, text: statusToText({ ...fields, ...view }) };
@@ -79,8 +81,8 @@ async function lookForNewer(context: Context, { record }: InstallFacts): Promise
     const standing = standingOf(fetched.channel, record);
     return { available: newerThan(fetched, parseVersion(record.version)), standing, ...trouble };
   } catch (error) {
-    if (error instanceof ToolError) return { available: [], standing: null, trouble: error.message };
-    throw error;
+    if (!(error instanceof ToolError) || error.code === 'E_INTERRUPTED') throw error;
+    return { available: [], standing: null, trouble: error.message };
   }
 }
 
