@@ -15,7 +15,7 @@ import { firstSettings } from '../../model/settings-merge.ts';
 import type { SiteNetwork } from '../../model/site-network.ts';
 import { COMPOSE_FILE, rehomeRelease, type SiteRelease, shippedComposeOf } from '../../model/site-registry.ts';
 import type { FetchedChannel } from '../../observe/channel.ts';
-import { observeCandidate, observeContainers, observeVolumes } from '../../observe/engine.ts';
+import { observeCandidate, observeContainers } from '../../observe/engine.ts';
 import { isThere, observeFiles, observeProject, pathsOf, readRecord } from '../../observe/install.ts';
 import { type FetchedRelease, fetchRelease, readReleaseText } from '../../observe/release.ts';
 import { chooseRelease, observeChannel } from '../../observe/remote.ts';
@@ -46,7 +46,7 @@ import { renderFetched } from './host-files.ts';
 import { installedAlready } from './installed-already.ts';
 import { changeRuntime, prepareLaunching } from './launching.ts';
 import { portsOf, refuseUnfit, refuseUnset } from './preflight.ts';
-import { newRecord, refuseOtherIdentity, refuseOtherSecrets } from './record.ts';
+import { newRecord, refuseLostSecrets, refuseOtherIdentity, refuseOtherSecrets } from './record.ts';
 import { ensureLogin, LOGIN_FLAGS } from './registry-login.ts';
 import { releaseContents, releaseExtras } from './release-files.ts';
 import { revealSecrets } from './reveal.ts';
@@ -252,7 +252,7 @@ async function makeEnvironment(site: Site): Promise<Environment> {
   const answers = await answersFor(context, { manifest, defaults: today });
   const values = new Map([...answers.values, ...[...today].filter(([name]) => manifest.env[name]?.secret !== undefined)]);
   const open = openSecrets(manifest, values);
-  if (site.start) await refuseLostSecrets(site, open);
+  if (site.start) await refuseLostSecrets(world, { root, project, manifest }, open);
   const { generated, derived } = makeSecrets(
     {
       variables: manifest.env,
@@ -278,22 +278,6 @@ async function makeEnvironment(site: Site): Promise<Environment> {
     generated,
     rootExists: await isThere(root),
   };
-}
-
-/** Data without its key is lost data: a new secret beside an old volume would make it unreadable. */
-async function refuseLostSecrets(site: Site, open: readonly string[]): Promise<void> {
-  const { manifest } = site.used;
-  const lost = open.filter((name) => manifest.env[name]?.immutable === true);
-  if (lost.length === 0) return;
-  const volumes = await observeVolumes(site.context.world, site.root, site.project);
-  if (volumes.length === 0) return;
-  throw new ToolError(
-    'E_POLICY',
-    `data of an earlier install is here (${volumes.join(', ')}), but ${lost.join(', ')} ${lost.length === 1 ? 'is' : 'are'} not`,
-    {
-      hint: `Put the old .env at ${join(site.root, '.env')}, or remove the volumes if the data is not needed.`,
-    },
-  );
 }
 
 async function composeTexts(site: Site): Promise<Map<string, string>> {
