@@ -1,8 +1,9 @@
 // The generated workflows, really run: every shell step of the generated files, against real git, real registries and fake forges.
+import { readFileSync, writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { hasDockerRegistry } from '../fakes/docker-registry.ts';
 import { git } from '../fakes/git-workspace.ts';
-import { buildMachine, expectWell, lockImages, openStage, type Stage } from './runner/stage.ts';
+import { buildMachine, expectWell, openStage, type Stage } from './runner/stage.ts';
 
 let bin: string;
 beforeAll(async () => {
@@ -17,7 +18,7 @@ const resultsOf = (ends: readonly { name: string; result: string }[]): Record<st
 async function mirrorAndLock(stage: Stage): Promise<string> {
   const head = git(stage.work, 'rev-parse', 'HEAD');
   expectWell(await stage.run('mirror', { name: 'schedule', ref: 'refs/heads/main', sha: head }));
-  await lockImages(bin, stage);
+  await stage.lock();
   return stage.push();
 }
 
@@ -56,7 +57,6 @@ describe.skipIf(!hasDockerRegistry() && process.env.CI !== 'true')('the generate
     const pull = { name: 'pull_request', ref: 'refs/pull/1/merge', sha, pull: { base: sha, number: 1 } } as const;
     expectWell(await stage.run('check', pull));
     git(stage.work, 'commit', '-q', '--allow-empty', '-m', 'x');
-    const { writeFileSync, readFileSync } = await import('node:fs');
     const file = `${stage.work}/.gitea/workflows/slipway-check.yml`;
     const text = readFileSync(file, 'utf8');
     writeFileSync(file, text.replace('fetch-depth: 0', 'fetch-depth: 1'));
@@ -94,7 +94,6 @@ describe.skipIf(!hasDockerRegistry() && process.env.CI !== 'true')('the generate
     const stage = await openStage(bin, { kind: 'github' });
     await mirrorAndLock(stage);
     git(stage.work, 'rm', '-q', 'package.json');
-    const { writeFileSync, readFileSync } = await import('node:fs');
     writeFileSync(`${stage.work}/slipway.yaml`, readFileSync(`${stage.work}/slipway.yaml`, 'utf8').replace('package.json#version', 'git'));
     await stage.push();
     const sha = stage.tag('v1.0.0');

@@ -13,6 +13,10 @@ export interface RunEvent {
   readonly ref: string;
   readonly sha: string;
   readonly inputs?: Readonly<Record<string, string>>;
+  /** The number of the run that is tried again. */
+  readonly run?: number;
+  /** The paths that changed; undefined = any. */
+  readonly changed?: readonly string[];
   /** Of a pull request: the commit of its base, and its number. */
   readonly pull?: { readonly base: string; readonly number: number };
 }
@@ -70,7 +74,14 @@ interface Job {
   readonly steps: readonly Step[];
 }
 
+interface Filters {
+  readonly branches?: readonly string[];
+  readonly tags?: readonly string[];
+  readonly paths?: readonly string[];
+}
+
 interface File {
+  readonly on: Readonly<Record<string, Filters | null>>;
   readonly defaults: { readonly run: { readonly shell: string; readonly 'working-directory'?: string } };
   readonly jobs: Readonly<Record<string, Job>>;
 }
@@ -81,10 +92,40 @@ const KNOWN = {
   step: ['name', 'id', 'if', 'uses', 'with', 'env', 'run'],
 };
 
+/** True when the event starts the workflow of this text. */
+export function startsWorkflow(text: string, event: RunEvent): boolean {
+  return isStarted((parse(text) as File).on, event);
+}
+
+function isStarted(on: File['on'], { name, ref, changed }: RunEvent): boolean {
+  if (!Object.hasOwn(on, name)) return false;
+  const { branches, tags, paths } = (name === 'schedule' ? undefined : on[name]) ?? {};
+  const tag = /^refs\/tags\/(.+)$/.exec(ref)?.[1];
+  if (name === 'push' && tag !== undefined) return tags !== undefined && passes(tags, tag);
+  if (name === 'push' && (branches === undefined || !passes(branches, ref.replace('refs/heads/', '')))) return false;
+  return paths === undefined || changed === undefined || changed.some((path) => passes(paths, path));
+}
+
+/** The last pattern that fits decides, as forges have it. */
+function passes(patterns: readonly string[], text: string): boolean {
+  const last = patterns.findLast((pattern) => filterOf(pattern.replace(/^!/, '')).test(text));
+  return last !== undefined && !last.startsWith('!');
+}
+
+/** A filter pattern: `*` within a folder, `**` across, `[0-9]`, and a backslash before what is meant as it is. */
+function filterOf(pattern: string): RegExp {
+  const parts = pattern.split(/(\*\*|\*|\[0-9\]|\\.)/);
+  const known: Record<string, string> = { '**': '.*', '*': '[^/]*', '[0-9]': '[0-9]' };
+  return new RegExp(
+    `^${parts.map((part) => known[part] ?? (part.startsWith('\\') ? part : part.replace(/[.+?^${}()|[\]/]/g, '\\$&'))).join('')}$`,
+  );
+}
+
 /** Runs all jobs in order. A secret that is printed anywhere is an error. */
 export async function runWorkflow(text: string, event: RunEvent, world: RunnerWorld): Promise<JobEnd[]> {
   const file = parse(text) as File;
   refuseUnknown(file, KNOWN.file, 'the file');
+  if (!isStarted(file.on, event)) throw new Error(`${event.name} of ${event.ref} does not start it`);
   const ends = new Map<string, JobEnd[]>();
   for (const [id, job] of Object.entries(file.jobs)) {
     refuseUnknown(job, KNOWN.job, id);

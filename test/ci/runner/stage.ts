@@ -39,6 +39,8 @@ export interface Stage {
   readonly tag: (tag: string) => string;
   /** Runs one of the generated files. */
   readonly run: (name: string, event: RunEvent, apiUrl?: string) => Promise<JobEnd[]>;
+  /** Runs `images lock`, as a maintainer who is logged in does. */
+  readonly lock: () => Promise<void>;
   /** The digest of a tag in the product's registry. */
   readonly digestOf: (repository: string, tag: string) => Promise<string | null>;
   readonly tagsOf: (repository: string) => Promise<string[]>;
@@ -134,7 +136,15 @@ export async function openStage(bin: string, { kind, release, change = (text) =>
     run: async (name, event, elsewhere) => {
       runs += 1;
       const file = readFileSync(join(work, `.${kind}/workflows/slipway-${name}.yml`), 'utf8');
-      return runWorkflow(file, event, { ...world, run: runs, forge: { ...forge, apiUrl: elsewhere ?? apiUrl } });
+      return runWorkflow(file, event, { ...world, run: event.run ?? runs, forge: { ...forge, apiUrl: elsewhere ?? apiUrl } });
+    },
+    lock: async () => {
+      const home = join(folder, 'maintainer');
+      mkdirSync(join(home, '.docker'), { recursive: true });
+      const auth = BASIC.slice('Basic '.length);
+      writeFileSync(join(home, '.docker/config.json'), JSON.stringify({ auths: { [registry.host]: { auth } } }));
+      const locked = await runSlipway(slipway, ['images', 'lock'], { cwd: work, env: { HOME: home } });
+      expect(locked.code, locked.stdout + locked.stderr).toBe(0);
     },
     digestOf: async (repository, tag) => (await read(repository, `manifests/${tag}`)).headers.get('docker-content-digest'),
     tagsOf: async (repository) => (((await (await read(repository, 'tags/list')).json()) as { tags?: string[] }).tags ?? []).sort(),
@@ -190,14 +200,4 @@ async function commitAll(work: string): Promise<string> {
 function writeTree(root: string, path: string, content: string): void {
   mkdirSync(join(root, path, '..'), { recursive: true });
   writeFileSync(join(root, path), content);
-}
-
-/** What `images lock` writes, as a maintainer who is logged in does it. */
-export async function lockImages(bin: string, { work, registry, folder }: Stage): Promise<void> {
-  const home = join(folder, 'maintainer');
-  mkdirSync(join(home, '.docker'), { recursive: true });
-  const auth = BASIC.slice('Basic '.length);
-  writeFileSync(join(home, '.docker/config.json'), JSON.stringify({ auths: { [registry.host]: { auth } } }));
-  const locked = await runSlipway(join(bin, 'programs/slipway.mjs'), ['images', 'lock'], { cwd: work, env: { HOME: home } });
-  expect(locked.code, locked.stdout + locked.stderr).toBe(0);
 }
