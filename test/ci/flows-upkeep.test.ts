@@ -71,7 +71,7 @@ describe.skipIf(!hasDockerRegistry() && process.env.CI !== 'true')('the generate
     await stage.push({ 'slipway.yaml': readFileSync(`${stage.work}/slipway.yaml`, 'utf8').replace('postgres:16', 'postgres:18') });
     expectWell(await stage.run('outdated', scheduled(stage), forge.url));
     expect(ours()).toEqual([expect.objectContaining({ state: 'closed' })]);
-  }, 120_000);
+  }, 600_000);
 
   test('newer images: one comment on a pull request', async () => {
     const stage = await openStage(bin, { kind: 'github', change: (text) => `${text}  outdated: { report: comment }\n` });
@@ -84,7 +84,7 @@ describe.skipIf(!hasDockerRegistry() && process.env.CI !== 'true')('the generate
     const pull = { name: 'pull_request', ref: 'refs/pull/3/merge', sha, pull: { base: sha, number: 3 } } as const;
     for (let times = 0; times < 2; times += 1) expectWell(await stage.run('check', pull, forge.url));
     expect(forge.comments).toEqual([expect.objectContaining({ body: expect.stringContaining('17') })]);
-  }, 120_000);
+  }, 600_000);
 
   test('images that are built from each other are built in their order, and mirrored after', async () => {
     const stage = await openStage(bin, {
@@ -107,7 +107,7 @@ describe.skipIf(!hasDockerRegistry() && process.env.CI !== 'true')('the generate
     expect(ends.map(({ name }) => name)).toEqual(['try', 'build', 'build-2 web', 'build-2 worker', 'mirror']);
     expect(await stage.tagsOf('acme/worker')).toContain('latest');
     expect(await stage.digestOf('acme/elsewhere/api-copy', 'latest')).toBe(await stage.digestOf('acme/tiny-api', 'latest'));
-  }, 120_000);
+  }, 600_000);
 
   test('without a bundle, a release is a page with the notes of its changelog', async () => {
     const stage = await openStage(bin, {
@@ -123,17 +123,17 @@ describe.skipIf(!hasDockerRegistry() && process.env.CI !== 'true')('the generate
     const sha = await stage.push({ 'notes/1.0.0.md': '# 1.0.0\n\nPeople can now do everything.\n' });
     const event = { name: 'push', ref: 'refs/heads/staging', sha, run: 77 } as const; // tried again, it is the same run
     for (let times = 0; times < 2; times += 1) {
-      const ends = await stage.run('staging', event);
+      const ends = await stage.run('publish-staging', event);
       expectWell(ends);
     }
     git(stage.work, 'push', '-q', `file://${stage.bare}`, 'HEAD:main');
-    expectWell(await stage.run('promote', { name: 'push', ref: 'refs/heads/main', sha }));
+    expectWell(await stage.run('promote-stable', { name: 'push', ref: 'refs/heads/main', sha }));
     const pages = stage.github?.releases.map(({ tag, prerelease, body }) => [tag, prerelease, body.includes('do everything')]).sort();
     expect(pages).toEqual([
       ['v1.0.0', false, true],
       ['v1.0.0-staging.0', true, true],
     ]);
-  }, 120_000);
+  }, 600_000);
 
   test('a scheduled job runs its stages in order, or the one that was asked for; a stage that fails stops those after it', async () => {
     const jobs =
@@ -146,7 +146,7 @@ describe.skipIf(!hasDockerRegistry() && process.env.CI !== 'true')('the generate
     const ends = await stage.run('job-lake', scheduled(stage));
     expect(ends.map(({ result }) => result)).toEqual(['failure', 'skipped']);
     expect(ends[0]?.logins).toEqual([]);
-  }, 120_000);
+  }, 600_000);
 
   test('a person’s own lines run where they stand, and a job of theirs after all others', async () => {
     const stage = await openStage(bin, { kind: 'github' });
@@ -163,7 +163,7 @@ describe.skipIf(!hasDockerRegistry() && process.env.CI !== 'true')('the generate
     expectWell(ends);
     expect(ends.map(({ name }) => name)).toEqual(['mirror', 'mine']);
     expect(ends[0]?.steps.map(({ name }) => name)).toEqual(expect.arrayContaining(['Mine', 'Mirror images']));
-  }, 120_000);
+  }, 600_000);
 });
 
 describe('what starts a workflow', () => {
@@ -199,7 +199,7 @@ describe('what starts a workflow', () => {
       false,
       false,
     ]);
-    expect(startsWorkflow(workflowOf(TRAIN, 'gitea', 'staging'), push('refs/heads/staging'))).toBe(true);
-    expect(startsWorkflow(workflowOf(TRAIN, 'gitea', 'promote'), push('refs/heads/staging'))).toBe(false);
+    expect(startsWorkflow(workflowOf(TRAIN, 'gitea', 'publish-staging'), push('refs/heads/staging'))).toBe(true);
+    expect(startsWorkflow(workflowOf(TRAIN, 'gitea', 'promote-stable'), push('refs/heads/staging'))).toBe(false);
   });
 });

@@ -34,7 +34,7 @@ describe.skipIf(!hasDockerRegistry() && process.env.CI !== 'true')('the generate
     expect(await stage.digestOf('acme/postgres', '16')).toBe(there.headers.get('docker-content-digest'));
     const [again] = await stage.run('mirror', scheduled);
     expect(again?.steps.find(({ name }) => name === 'Mirror images')?.log).toMatch(/nothing|present|already/i);
-  }, 120_000);
+  }, 600_000);
 
   test('images: a push to main builds with the tags of its event, a pull request builds and pushes nothing', async () => {
     const stage = await openStage(bin, { kind: 'github' });
@@ -48,7 +48,7 @@ describe.skipIf(!hasDockerRegistry() && process.env.CI !== 'true')('the generate
     expectWell(ends, ['build']);
     expect(await stage.tagsOf('acme/tiny-web')).toEqual([]);
     expect(ends[0]?.steps.find(({ name }) => name === 'Build')?.log).toMatch(/^built {2}web/m);
-  }, 120_000);
+  }, 600_000);
 
   test('check: a pull request passes, and one with a hand-edited workflow does not', async () => {
     const stage = await openStage(bin, { kind: 'gitea' });
@@ -65,7 +65,7 @@ describe.skipIf(!hasDockerRegistry() && process.env.CI !== 'true')('the generate
     const edited = await stage.run('check', { ...pull, sha: git(stage.work, 'rev-parse', 'HEAD') });
     const failed = edited[0]?.steps.find(({ result }) => result === 'failure');
     expect(failed).toMatchObject({ name: 'Workflows are as slipway makes them', log: expect.stringContaining('slipway-check.yml') });
-  }, 120_000);
+  }, 600_000);
 
   test('release: a tag builds, packs, verifies and publishes once; run again it ends the same', async () => {
     const stage = await openStage(bin, { kind: 'github' });
@@ -88,7 +88,7 @@ describe.skipIf(!hasDockerRegistry() && process.env.CI !== 'true')('the generate
     expectWell(again);
     expect(again.at(-1)?.steps.find(({ name }) => name === 'Publish')?.log).toContain('published already');
     expect(stage.github?.releases).toHaveLength(1);
-  }, 180_000);
+  }, 600_000);
 
   test('a product that does not pass its own tests is neither built nor published', async () => {
     const stage = await openStage(bin, { kind: 'github' });
@@ -101,7 +101,7 @@ describe.skipIf(!hasDockerRegistry() && process.env.CI !== 'true')('the generate
     expect(resultsOf(ends)).toEqual({ check: 'failure', build: 'skipped', publish: 'skipped' });
     expect(await stage.tagsOf('acme/tiny-api')).toEqual([]);
     expect(stage.github?.releases).toEqual([]);
-  }, 120_000);
+  }, 600_000);
 
   const train = ({ git: url, forge }: { git: string; forge: string }): string =>
     `  channels: { stable: { branch: main, promoteFrom: staging, float: [latest] }, staging: { branch: staging, prerelease: staging, float: [staging] } }
@@ -114,7 +114,7 @@ describe.skipIf(!hasDockerRegistry() && process.env.CI !== 'true')('the generate
     git(stage.work, 'switch', '-q', '-c', 'staging');
     for (const N of [0, 1]) {
       const sha = await stage.push({ 'api/server': `y${N}` });
-      const ends = await stage.run('staging', pushed(sha, 'refs/heads/staging'));
+      const ends = await stage.run('publish-staging', pushed(sha, 'refs/heads/staging'));
       expectWell(ends);
       expect(ends.map(({ name }) => name)).toEqual(['check', 'reserve', 'build api', 'build web', 'verify', 'publish']);
       expect(git(stage.bare, 'rev-parse', `v1.0.0-staging.${N}^{commit}`)).toBe(sha);
@@ -125,7 +125,7 @@ describe.skipIf(!hasDockerRegistry() && process.env.CI !== 'true')('the generate
     git(stage.work, 'merge', '-q', '--ff-only', 'staging');
     git(stage.work, 'push', '-q', `file://${stage.bare}`, 'HEAD');
     for (let times = 0; times < 2; times += 1) {
-      expectWell(await stage.run('promote', pushed(built)));
+      expectWell(await stage.run('promote-stable', pushed(built)));
       expect(git(stage.bare, 'rev-parse', 'v1.0.0^{commit}')).toBe(built);
       for (const image of ['acme/tiny-api', 'acme/tiny-web']) {
         const digest = await stage.digestOf(image, '1.0.0-staging.1');
@@ -139,5 +139,5 @@ describe.skipIf(!hasDockerRegistry() && process.env.CI !== 'true')('the generate
       ['v1.0.0-staging.1', false, true],
     ]);
     expectWell(await stage.run('refresh', { name: 'schedule', ref: 'refs/heads/main', sha: built }));
-  }, 300_000);
+  }, 600_000);
 });
