@@ -1,12 +1,17 @@
 import { defineConfig } from 'vitest/config';
 
-// Two projects: `core` needs nothing but Node.js; `engine` needs the test bed (scripts/testbed.sh) and runs file after file.
+// Two projects: `core` needs nothing but Node.js; `engine` needs the test bed (scripts/testbed.sh) and runs file after file. Temporary files of a test file
+// go with it, and what is left at the end fails the run.
+const setupFiles = ['test/setup/temp-folder.ts'];
+
 export default defineConfig({
   test: {
+    globalSetup: ['test/setup/run-folder.ts'],
     projects: [
       {
         test: {
           name: 'core',
+          setupFiles,
           include: ['test/**/*.test.ts'],
           exclude: ['test/e2e/**'],
           testTimeout: 180_000, // what a machine that is busy with something else needs; a test that hangs ends
@@ -17,6 +22,7 @@ export default defineConfig({
       {
         test: {
           name: 'engine',
+          setupFiles,
           include: ['test/e2e/**/*.test.ts', 'test/model/env-compose.test.ts', 'test/world/compose-config.test.ts'],
           testTimeout: 600_000,
           hookTimeout: 600_000,

@@ -75,9 +75,10 @@ async function publish(version, release, url, key) {
     ['commit', '-q', '-m', version],
     ['tag', `bundle-v${version}`],
   ];
-  for (const each of words) await run([...git, ...each], { cwd: tree });
   note(`images of ${version}, from Debian and npm packages`);
   if (withEngine) await run(['sh', join(repository, 'bundle/images/build.sh'), version, tree], { cwd: repository });
+  if (withEngine) await run([...slipway, 'images', 'lock', '--yes'], { cwd: tree });
+  for (const each of words) await run([...git, ...each], { cwd: tree });
   const env = { ...process.env, SLIPWAY_SECRET_KEY: key.secret };
   for (const verb of ['pack', 'publish']) await run([...slipway, verb, '--yes'], { cwd: tree, env });
 }

@@ -24,6 +24,7 @@ const entries: readonly CommandEntry[] = [
     summary: 'end an operation that was cut off',
     load: async () => (await import('./commands/operator/recover.ts')).recover,
   },
+  { name: 'backup', summary: 'make a backup; list, verify', load: async () => (await import('./commands/operator/backup.ts')).backup },
   { name: 'restore', summary: 'go back to a backup', load: async () => (await import('./commands/operator/restore.ts')).restore },
   {
     name: 'configure',
@@ -54,6 +55,11 @@ const entries: readonly CommandEntry[] = [
     name: 'relocate',
     summary: 'take up an install whose folder was moved',
     load: async () => (await import('./commands/operator/relocate.ts')).relocate,
+  },
+  {
+    name: 'adopt',
+    summary: 'take over an install made by older scripts, by hand or from git',
+    load: async () => (await import('./commands/operator/adopt.ts')).adopt,
   },
   {
     name: 'doctor',

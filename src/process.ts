@@ -20,7 +20,10 @@ export function openProcess(json: boolean): World {
   process.on('SIGHUP', () => undefined); // a lost terminal never fails the work
   process.on('SIGTERM', () => process.exit(applying ? 6 : 130));
   process.on('SIGINT', () => {
-    if (!applying) process.exit(130);
+    if (!applying) {
+      terminal.err('\ninterrupted; nothing was changed\n');
+      process.exit(130);
+    }
     if (stop.signal.aborted) process.exit(6);
     stop.abort();
     terminal.err(

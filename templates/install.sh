@@ -33,9 +33,9 @@ main() {
         set -- "$@" "$word"
         continue
         ;;
-      --set)
-        check_value --set "$word"
-        set -- "$@" --set "$word"
+      --set | --project | --save-answers)
+        check_value "$expecting" "$word"
+        set -- "$@" "$expecting" "$word"
         expecting=''
         continue
         ;;
@@ -51,12 +51,12 @@ main() {
         exit 0
         ;;
       -y | --yes) wanted_yes=yes ;;
-      --plan | --no-start) set -- "$@" "$word" ;;
+      --plan | --no-start | --plain | --json | --save-secrets | --accept-expired) set -- "$@" "$word" ;;
       --recover) wanted_verb=recover ;;
-      --version | --channel | --dir | --answers | --set) expecting=$word ;;
-      --set=*)
-        check_value --set "${word#*=}"
-        set -- "$@" --set "${word#*=}"
+      --version | --channel | --dir | --answers | --set | --project | --save-answers) expecting=$word ;;
+      --set=* | --project=* | --save-answers=*)
+        check_value "${word%%=*}" "${word#*=}"
+        set -- "$@" "${word%%=*}" "${word#*=}"
         ;;
       --version=* | --channel=* | --dir=* | --answers=*) take "${word%%=*}" "${word#*=}" ;;
       --) expecting=rest ;;
@@ -79,9 +79,14 @@ usage() {
     "  --dir D           install here; default /opt/$built_product as root, else ~/$built_product (SLIPWAY_DIR)" \
     '  --answers F       answers from a file of NAME=VALUE lines (SLIPWAY_ANSWERS)' \
     '  --set NAME=VALUE  one answer; may be repeated' \
+    '  --save-answers F  write the answers into a new file, for --answers elsewhere; --save-secrets: passwords too' \
+    '  --project NAME    the compose project name, for a second install on one machine (with --dir)' \
+    '  --plain           lines only, without colour and redrawing: for screen readers' \
     '  --yes             do not ask for confirmation (SLIPWAY_YES=1)' \
     '  --plan            only show what would be done' \
     '  --no-start        install everything, start nothing' \
+    '  --accept-expired  take a channel file that has expired' \
+    '  --json            events and the result as lines of JSON on stdout' \
     '  --recover         end an operation that was cut off in the folder, instead of installing' \
     '' \
     'Environment:' \

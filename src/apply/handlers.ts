@@ -8,12 +8,14 @@ import { dataSteps } from './steps/data.ts';
 import { fileSteps } from './steps/files.ts';
 import { healthSteps } from './steps/health.ts';
 import { imageSteps } from './steps/images.ts';
+import { logInSteps } from './steps/log-in.ts';
 import { releaseSteps } from './steps/release.ts';
 import { removalSteps } from './steps/removal.ts';
 import { rotateSteps } from './steps/rotate.ts';
 import { runtimeSteps } from './steps/runtime.ts';
 import { serviceSteps } from './steps/services.ts';
 import { tagSteps } from './steps/tag.ts';
+import { unitSteps } from './steps/units.ts';
 
 export const handlers: Handlers = {
   ...bundleSteps,
@@ -23,6 +25,7 @@ export const handlers: Handlers = {
   ...buildSteps,
   ...tagSteps,
   ...fileSteps,
+  ...logInSteps,
   ...serviceSteps,
   ...rotateSteps,
   ...backupSteps,
@@ -30,4 +33,5 @@ export const handlers: Handlers = {
   ...healthSteps,
   ...runtimeSteps,
   ...removalSteps,
+  ...unitSteps,
 };

@@ -14,6 +14,7 @@ import {
   parseRelativePath,
   parseText,
 } from './parse.ts';
+import { SCHEDULES, type Schedule } from './schedule.ts';
 import { parseSecretRule, type SecretRule } from './secret-rule.ts';
 
 export const VARIABLE_TYPES = ['text', 'integer', 'boolean', 'port', 'hostname', 'email', 'url', 'path', 'choice'] as const;
@@ -88,6 +89,8 @@ export interface BackupPolicy {
   readonly keep: number;
   /** A folder, may hold `{{VARIABLE}}`; `.slipway/backups` when absent. */
   readonly to?: string;
+  /** Offered at install: a backup is made by itself so often. */
+  readonly schedule?: Schedule;
 }
 
 /** A one-shot command of the new images, run against healthy data services. */
@@ -196,7 +199,7 @@ export function parseDataItem(value: unknown, where: string): DataItem {
 
 export function parseBackupPolicy(value: unknown, where: string): BackupPolicy {
   const f = parseFields(value, where);
-  return keep({ keep: parseCount(f.keep, `${where}.keep`), to: text(f, 'to', where) });
+  return keep({ keep: parseCount(f.keep, `${where}.keep`), to: text(f, 'to', where), schedule: oneOf(f, 'schedule', SCHEDULES, where) });
 }
 
 export function parseUpgradeRules(value: unknown, where: string): UpgradeRules {

@@ -63,6 +63,8 @@ export interface ContainerFact {
   readonly configHash: string;
   readonly workingFolder: string;
   readonly volumes: readonly string[];
+  /** The compose files it was started with; absolute. */
+  readonly configFiles?: readonly string[];
   /** `8080/tcp` for each port of this machine that it has. */
   readonly published?: readonly string[];
 }
@@ -73,6 +75,8 @@ export interface InstallFacts {
   readonly record: InstallRecord;
   readonly manifest: Manifest;
   readonly manifestText: string;
+  /** The manifest as it was signed, where this site has its images from a registry of its own. */
+  readonly shipped?: Manifest;
   readonly project: ComposeProject;
   readonly env: EnvFile;
   /** `.env` and the other env files of its release that are there. */

@@ -104,3 +104,15 @@ export function carriedFeatures(old: Features, next: Features, chosen: readonly 
 export function neededBy(features: Features, name: string, chosen: readonly string[]): string[] {
   return chosen.filter((item) => item !== name && features[item]?.requires?.includes(name) === true);
 }
+
+/** What these compose profiles switch on: the choices of an install that nobody wrote down as features. */
+export function featuresOfProfiles(features: Features, profiles: readonly string[]): string[] {
+  const isOn = (needed: readonly string[] = []): boolean => needed.length > 0 && needed.every((profile) => profiles.includes(profile));
+  return Object.entries(features).flatMap(([name, feature]) => {
+    const { choices } = feature;
+    if (choices === undefined) return isOn(feature.profiles) || (feature.profiles.length === 0 && feature.default === true) ? [name] : [];
+    const names = Object.keys(choices);
+    const choice = names.find((each) => isOn(choices[each])) ?? names.find((each) => choices[each]?.length === 0);
+    return [`${name}=${choice ?? feature.default}`];
+  });
+}

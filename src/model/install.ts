@@ -1,4 +1,5 @@
 // .slipway/install.json: what is installed here, and whom it trusts (contract: slipway/install@1). Rule: fields this program does not know are kept.
+import { type Adopted, parseAdopted } from './adoption.ts';
 import { type Digest, parseDigest } from './digest.ts';
 import { prettyJson } from './json.ts';
 import { parseProductName } from './manifest.ts';
@@ -14,7 +15,9 @@ import {
   parseText,
   parseType,
 } from './parse.ts';
+import type { Schedule } from './schedule.ts';
 import type { Trust } from './trust.ts';
+import type { UnitScope } from './unit.ts';
 
 export const INSTALL_TYPE = 'slipway/install@1';
 
@@ -30,6 +33,15 @@ export interface KeptRuntime {
   readonly program: Digest;
   /** Its version. */
   readonly node: string;
+}
+
+/** The systemd units of an install. */
+export interface UnitsRecord {
+  readonly scope: UnitScope;
+  /** Where they lie; absolute. */
+  readonly folder: string;
+  /** Unit → the digest of its file as it was written. */
+  readonly files: Readonly<Record<string, Digest>>;
 }
 
 export interface OperationRecord {
@@ -64,11 +76,19 @@ export interface InstallRecord {
   readonly installed: string;
   /** The small command on PATH; absolute. */
   readonly launcher?: string;
+  /** The registry that docker was logged in to for this install. */
+  readonly login?: string;
   readonly runtime?: KeptRuntime;
   /** Files that were rendered here, as they were rendered last: path → digest. */
   readonly rendered?: Readonly<Record<string, Digest>>;
+  /** How often a backup is made by itself; absent = never. */
+  readonly schedule?: Schedule;
+  /** What systemd has of it. */
+  readonly units?: UnitsRecord;
   /** When it was uninstalled; data, settings and secrets are kept for a later install. */
   readonly uninstalled?: string;
+  /** Present when it was made without us and taken over. */
+  readonly adopted?: Adopted;
   readonly operations: readonly OperationRecord[];
 }
 
@@ -94,10 +114,14 @@ export function parseInstall(text: string, where: string): InstallRecord {
     ...(f.derived === undefined ? {} : { derived: parseMap(f.derived, at('derived'), parseSecretPrint) }),
     held: parseList(f.held ?? [], at('held'), parseText),
     installed: parseText(f.installed, at('installed')),
+    ...(f.login === undefined ? {} : { login: parseText(f.login, at('login')) }),
     ...(f.launcher === undefined ? {} : { launcher: parseText(f.launcher, at('launcher')) }),
     ...(f.runtime === undefined ? {} : { runtime: parseKeptRuntime(f.runtime, at('runtime')) }),
     ...(f.rendered === undefined ? {} : { rendered: parseMap(f.rendered, at('rendered'), parseDigest) }),
+    ...(f.schedule === undefined ? {} : { schedule: f.schedule === 'weekly' ? ('weekly' as const) : ('daily' as const) }),
+    ...(f.units === undefined ? {} : { units: parseUnits(f.units, at('units')) }),
     ...(f.uninstalled === undefined ? {} : { uninstalled: parseText(f.uninstalled, at('uninstalled')) }),
+    ...(f.adopted === undefined ? {} : { adopted: parseAdopted(f.adopted, at('adopted')) }),
     operations: parseList(f.operations ?? [], at('operations'), parseOperation),
   };
 }
@@ -129,6 +153,15 @@ function parseKeptRuntime(value: unknown, where: string): KeptRuntime {
     store: parseText(f.store, `${where}.store`),
     program: parseDigest(f.program, `${where}.program`),
     node: parseText(f.node, `${where}.node`),
+  };
+}
+
+function parseUnits(value: unknown, where: string): UnitsRecord {
+  const f = parseFields(value, where);
+  return {
+    scope: f.scope === 'user' ? 'user' : 'system',
+    folder: parseText(f.folder, `${where}.folder`),
+    files: parseMap(f.files, `${where}.files`, parseDigest),
   };
 }
 

@@ -19,7 +19,7 @@ export function renderLauncher(facts: LauncherFacts): string {
   const folder = absolute(facts.folder, 'install folder');
   return `#!/bin/sh
 # Starts ${cli}. Written by the installer, removed by uninstall.
-${MARK}${facts.folder}
+${installMark(facts.folder)}
 set -eu
 node=\${SLIPWAY_NODE:-${absolute(facts.node, 'Node.js')}}
 [ -x "$node" ] || node=$(command -v node || command -v nodejs) || {
@@ -31,6 +31,11 @@ program=${folder}/${cli}
 [ -f "$program" ] || for program in ${folder}/.slipway/operators/*; do :; done
 exec "$node" "$program" "$@"
 `;
+}
+
+/** The line that says whose a file outside of an install is. */
+export function installMark(folder: string): string {
+  return `${MARK}${folder}`;
 }
 
 /** The install folder that a launcher starts, or undefined when the text is not a launcher of ours. */

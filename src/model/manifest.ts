@@ -83,6 +83,12 @@ export interface Manifest {
   readonly userOwned: readonly string[];
   readonly hostPaths: readonly string[];
   readonly images: readonly ManifestImage[];
+  /** The place that the product's images are pulled from; what lies below it keeps its path at a site's own registry. */
+  readonly registry?: string;
+  /** The variable of `.env` by which compose files name that place. */
+  readonly registryVariable?: string;
+  /** The images are private: whoever installs is asked for a login where docker's own does not suffice. */
+  readonly login?: 'ask';
   readonly features: Readonly<Record<string, Feature>>;
   readonly env: Readonly<Record<string, Variable>>;
   readonly services: Readonly<Record<string, ServiceTraits>>;
@@ -135,6 +141,11 @@ export function parseManifest(text: string, where = 'bundle.json'): Manifest {
     userOwned: parseList(f.userOwned, at('userOwned'), parseRelativePath),
     hostPaths: parseTexts(f.hostPaths, at('hostPaths')),
     images: parseList(f.images, at('images'), parseManifestImage),
+    ...keep({
+      registry: parseOptional(f.registry, at('registry'), parseText),
+      registryVariable: parseOptional(f.registryVariable, at('registryVariable'), parseText),
+      login: f.login === 'ask' ? ('ask' as const) : undefined,
+    }),
     features: inOrder(parseMap(f.features, at('features'), parseFeature), order?.features),
     env: inOrder(parseMap(f.env, at('env'), parseVariable), order?.env),
     services: parseMap(f.services, at('services'), parseServiceTraits),

@@ -10,11 +10,8 @@ interface NotYet {
 }
 
 const NOT_YET: readonly NotYet[] = [
-  { path: 'images.registryVariable', reason: 'a registry chosen by the site' },
-  { path: 'images.login', values: ['ask'], reason: 'registry login in the wizard' },
   { path: 'data.*.migrate', reason: 'a declared major change' },
   { path: 'data.*.renamedFrom', reason: 'a declared volume rename' },
-  { path: 'backup.schedule', reason: 'scheduled backups' },
 ];
 
 export interface NotYetUse {

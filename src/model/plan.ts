@@ -10,6 +10,7 @@ import type { Builder, ImageToBuild } from './image-build.ts';
 import type { ImageToCopy } from './image-copy.ts';
 import type { KeptRuntime } from './install.ts';
 import type { Reservation } from './reservation.ts';
+import type { UnitScope, UnitToSet } from './unit.ts';
 
 /** A file to be written: its content is found by digest among the plan's contents. Paths are relative to the plan's root. */
 export interface FileToWrite {
@@ -190,6 +191,8 @@ export interface StepArgs {
   'make-folders': { readonly folders: readonly { readonly path: string; readonly mode: number }[] };
   'stage-files': { readonly to: string; readonly files: readonly FileToWrite[]; readonly links?: readonly string[] };
   'validate-files': { readonly project: ComposeProject; readonly service: string; readonly command: readonly string[] };
+  /** Docker keeps a login for this registry; user and token are in the environment of whoever carries the plan out. */
+  'log-in': { readonly registry: string };
   'pull-images': { readonly images: readonly ImageToPull[] };
   'stop-services': { readonly project: ComposeProject; readonly services: readonly string[] };
   'open-backup': { readonly backup: string; readonly files: readonly string[] };
@@ -250,6 +253,8 @@ export interface StepArgs {
   'keep-runtime': KeptRuntime & { readonly user: string };
   /** The install uses that Node.js no more; it goes when no other install does. */
   'drop-runtime': KeptRuntime & { readonly user: string };
+  /** Units of systemd: written, switched on or off, taken away. `folder` is absolute. */
+  'set-units': { readonly scope: UnitScope; readonly folder: string; readonly units: readonly UnitToSet[] };
   /** The small command on PATH. Absolute. */
   'put-launcher': { readonly path: string; readonly content: Digest };
   /** Takes the small command away when it still starts this install. Absolute. */

@@ -37,11 +37,11 @@ export function normaliseProduct(raw: RawProduct, source: Source): Product {
     bundle: raw.bundle === undefined ? undefined : normaliseBundle(raw.bundle),
     images: normaliseImages(raw.images),
     features: { ...mapValues(raw.features, normaliseFeature), ...externalFeatures(services) },
-    env: externalVariables(services, mapValues(raw.env, normaliseVariable)),
+    env: externalVariables(services, { ...registryVariables(raw.images), ...mapValues(raw.env, normaliseVariable) }),
     requires: normaliseRequirements(raw.requires),
     services,
     data: mapValues(raw.data, normaliseDataItem),
-    backup: keep({ keep: raw.backup.keep, to: raw.backup.to }),
+    backup: keep({ keep: raw.backup.keep, to: raw.backup.to, schedule: raw.backup.schedule }),
     upgrade: normaliseUpgrade(raw.upgrade),
     ci: normaliseCi(raw.ci),
     ignore: raw.check.ignore,
@@ -101,6 +101,8 @@ function normaliseBundle(raw: Raw<'bundle'>): BundleRules {
 function normaliseImages(raw: Raw<'images'>): ImageRules {
   return {
     registry: raw.registry?.replace(/\/+$/, ''),
+    registryVariable: raw.registryVariable,
+    login: raw.login,
     own: mapValues(raw.own, normaliseOwnImage),
     tags: { ...DEFAULT_TAGS, ...keep(raw.tags ?? {}) },
     branchNamespace: raw.branchNamespace ?? DEFAULT_BRANCH_NAMESPACE,
@@ -108,6 +110,12 @@ function normaliseImages(raw: Raw<'images'>): ImageRules {
       images.map((image, index) => normaliseThirdParty(image, group, index)),
     ),
   };
+}
+
+/** In every `.env`, empty unless the site says otherwise. */
+function registryVariables({ registryVariable: name, registry = '' }: Raw<'images'>): Record<string, Variable> {
+  if (name === undefined) return {};
+  return { [name]: { group: 'Images', help: `A registry of your own, with the same images as ${registry}; empty = ${registry}` } };
 }
 
 function normaliseOwnImage(raw: RawOwnImage, name: string): OwnImage {

@@ -111,7 +111,9 @@ const tagRules = z.array(part.tagRule);
 
 const images = z.strictObject({
   registry: part.registryPath.optional(),
-  registryVariable: part.variableName.optional(),
+  registryVariable: part.variableName
+    .optional()
+    .describe('Compose files name the registry by this variable, for sites with a mirror of their own'),
   login: z.enum(['none', 'ask']).default('none'),
   own: z.record(part.imageName, ownImage).default({}),
   thirdParty: z.record(part.keyName, z.array(thirdPartyImage)).default({}),
@@ -256,7 +258,9 @@ export const productSchema = z.strictObject({
   requires: requires.prefault({}),
   services: z.record(part.composeName, service).default({}),
   data: z.record(part.composeName, dataItem).default({}),
-  backup: z.strictObject({ keep: z.int().min(1).default(5), to: text.optional(), schedule: text.optional() }).prefault({}),
+  backup: z
+    .strictObject({ keep: z.int().min(1).default(5), to: text.optional(), schedule: z.enum(['daily', 'weekly']).optional() })
+    .prefault({}),
   upgrade: upgrade.prefault({}),
   check: z.strictObject({ ignore: z.array(ignored).default([]) }).prefault({}),
   ci: ciSchema.prefault({}),

@@ -111,6 +111,10 @@ export interface BundleRules {
 export interface ImageRules {
   /** `registry/path` that the bundle pulls from; undefined = third-party images come from upstream. */
   readonly registry: string | undefined;
+  /** The variable by which compose files name `registry`, so that a site may use its own. */
+  readonly registryVariable: string | undefined;
+  /** `ask`: whoever installs is asked for the registry's login. */
+  readonly login: 'none' | 'ask';
   readonly own: Readonly<Record<string, OwnImage>>;
   readonly thirdParty: readonly ThirdPartyImage[];
   readonly tags: TagTable;

@@ -8,18 +8,27 @@ import type { ComposeProject } from '../model/plan.ts';
 import type { World } from '../model/seams.ts';
 import { MAIN_ENV, type Settings, settingsTexts } from '../model/settings.ts';
 import { readComposeConfig } from '../world/compose-config.ts';
-import { listContainers, listVolumes } from '../world/containers.ts';
+import { inspectVolume, listContainers, listVolumes } from '../world/containers.ts';
 import { readTextIfThere } from '../world/disk.ts';
+import type { Engine } from '../world/docker.ts';
 
 /** Reads containers, volumes and the present compose project. */
 export async function observeEngine(world: World, root: string, project: ComposeProject): Promise<EngineFacts> {
   const engine = { world, root };
-  const [containers, volumes, config] = await Promise.all([
+  const [containers, labelled, config] = await Promise.all([
     listContainers(engine, project.name),
     listVolumes(engine, project.name),
     readComposeConfig(engine, project),
   ]);
-  return { containers, volumes, config };
+  return { containers, volumes: [...labelled, ...(await namedVolumes(engine, labelled, config))], config };
+}
+
+/** Volumes that the files name and somebody else made: Compose puts no label on those. */
+async function namedVolumes(engine: Engine, labelled: readonly string[], config: ComposeFact): Promise<string[]> {
+  const found: string[] = [];
+  for (const name of new Set(Object.values(config.volumes)))
+    if (!labelled.includes(name) && (await inspectVolume(engine, name)) !== undefined) found.push(name);
+  return found;
 }
 
 /** Only the containers, for commands that do not need the files. */

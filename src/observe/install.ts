@@ -9,7 +9,8 @@ import { type InstallRecord, parseInstall } from '../model/install.ts';
 import { lockPath, pristineFolder, recordPath } from '../model/layout.ts';
 import { type Manifest, parseManifest } from '../model/manifest.ts';
 import type { ComposeProject } from '../model/plan.ts';
-import { documentOf, homesOf, MAIN_ENV } from '../model/settings.ts';
+import { documentOf, homesOf, MAIN_ENV, settingsValues } from '../model/settings.ts';
+import { rehomeRelease, siteRegistry } from '../model/site-registry.ts';
 import { factOfFile, readTextIfThere, statIfThere } from '../world/disk.ts';
 import { readLock, readOpenOperation } from '../world/state.ts';
 import { observeSettings } from './settings.ts';
@@ -40,8 +41,10 @@ export async function observeInstallAsIs(root: string, also: readonly string[] =
       hint: 'Put it back from a backup; it is the base of every comparison.',
     });
   }
-  const manifest = withRenderedFiles(parseManifest(manifestText, manifestPath), record.rendered);
-  const settings = await observeSettings(root, homesOf(manifest.env));
+  const signed = withRenderedFiles(parseManifest(manifestText, manifestPath), record.rendered);
+  const settings = await observeSettings(root, homesOf(signed.env));
+  const registry = siteRegistry(signed, settingsValues(settings, signed.env), record.registry);
+  const { manifest, shipped } = rehomeRelease(signed, registry === null ? '' : await readShippedCompose(root, signed), registry);
   const env = documentOf(settings, MAIN_ENV);
   const paths = new Set([...pathsOf(manifest), ...also]);
   return {
@@ -49,6 +52,7 @@ export async function observeInstallAsIs(root: string, also: readonly string[] =
     record,
     manifest,
     manifestText,
+    ...(registry === null ? {} : { shipped }),
     project: await observeProject(root, record.project, env),
     env,
     settings,
@@ -56,6 +60,12 @@ export async function observeInstallAsIs(root: string, also: readonly string[] =
     openOperation: await readOpenOperation(root),
     lock: await readLock(lockPath(root)),
   };
+}
+
+/** The compose file of the installed release before images were re-homed; after a restore only the one in use is there, which comes to the same. */
+export async function readShippedCompose(root: string, { version }: Pick<Manifest, 'version'>): Promise<string> {
+  const name = 'docker-compose.yml';
+  return (await readTextIfThere(join(root, pristineFolder(version), name))) ?? (await readTextIfThere(join(root, name))) ?? '';
 }
 
 /** The record of an install, or undefined where there is none. */

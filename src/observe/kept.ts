@@ -1,7 +1,8 @@
 // What an install keeps of its past: backups, pristine releases, local image tags. Rule: only whole backups count.
 import { join, resolve } from 'node:path';
 import { type Backup, parseBackup } from '../model/backup.ts';
-import { operatorsFolder } from '../model/layout.ts';
+import { BACKUP_FAILURE_FILE, type BackupFailure, parseBackupFailure } from '../model/backup-failure.ts';
+import { operatorsFolder, stateFolder } from '../model/layout.ts';
 import type { World } from '../model/seams.ts';
 import { listNames, readTextIfThere } from '../world/disk.ts';
 import { docker } from '../world/docker.ts';
@@ -19,6 +20,13 @@ export async function observeBackups(root: string, folder: string): Promise<Kept
     if (text !== undefined) found.push({ ...parseBackup(text, `${name}/backup.json`), path: `${folder}/${name}` });
   }
   return found.sort((a, b) => (a.at < b.at ? -1 : 1));
+}
+
+/** What the last backup that was made by itself failed of; undefined when it did not. */
+export async function observeBackupFailure(root: string): Promise<BackupFailure | undefined> {
+  const path = join(stateFolder(root), BACKUP_FAILURE_FILE);
+  const text = await readTextIfThere(path, 64 * 1024);
+  return text === undefined ? undefined : parseBackupFailure(text, path);
 }
 
 /** The versions whose pristine files are kept. */

@@ -2,6 +2,7 @@
 import { type ErrorCode, isToolError, ToolError } from '../model/error.ts';
 import type { RegistryFact } from '../model/facts.ts';
 import { parseImageRef } from '../model/image.ts';
+import type { RegistryLogin } from '../model/registry-login.ts';
 import type { World } from '../model/seams.ts';
 import { openHttp } from '../world/http.ts';
 import { registriesOf } from '../world/registries.ts';
@@ -34,10 +35,10 @@ async function dateOf(world: World, url: string): Promise<number | undefined> {
   }
 }
 
-/** Images among these that their registries do not give to this user, with docker's own logins. */
-export async function observeRegistries(world: World, images: readonly string[]): Promise<RegistryFact[]> {
+/** Images among these that their registries do not give to this user, with docker's own logins; `login` is tried for its registry instead. */
+export async function observeRegistries(world: World, images: readonly string[], login?: RegistryLogin): Promise<RegistryFact[]> {
   const ended = AbortSignal.any([world.stop, AbortSignal.timeout(PATIENCE * 1000)]);
-  const registries = registriesOf({ ...world, stop: ended });
+  const registries = registriesOf({ ...world, stop: ended }, login);
   const found = await Promise.all(
     images.map(async (image): Promise<RegistryFact[]> => {
       const { registry } = parseImageRef(image, 'image');

@@ -75,7 +75,10 @@ export async function observeLeftovers(root: string, program: string): Promise<{
   const operators = (await listNames(operatorsFolder(root))).filter((name) => name !== program).map((name) => `.slipway/operators/${name}`);
   return {
     pristine,
-    others: [...['cache', 'log', 'runtime'].filter((name) => names.includes(name)).map((name) => `.slipway/${name}`), ...operators],
+    others: [
+      ...['backup-failure.json', 'cache', 'log', 'runtime'].filter((name) => names.includes(name)).map((name) => `.slipway/${name}`),
+      ...operators,
+    ],
   };
 }
 

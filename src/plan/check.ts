@@ -133,6 +133,10 @@ function checkImages(product: Product): ProblemText[] {
     const hint = 'Set images.registry to the place that the bundle pulls from.';
     problems.push({ code: 'E_REGISTRY', path: ['images', 'own'], message: 'own images need a registry', hint });
   }
+  if (product.images.registryVariable !== undefined && !/^[^/]*[.:]/.test(registry ?? '')) {
+    const hint = 'Set images.registry with its host: it is what the variable stands for when nobody sets it.';
+    problems.push({ code: 'E_REGISTRY', path: ['images', 'registryVariable'], message: 'images.registryVariable needs a registry', hint });
+  }
   for (const image of thirdParty) {
     const path = ['images', 'thirdParty', image.group, image.index];
     const tagged = image.tags !== undefined || image.source.slice(image.source.lastIndexOf('/') + 1).includes(':');

@@ -10,19 +10,23 @@ export interface CommandWish {
   readonly launcher?: { readonly path: string; readonly content: Digest };
   /** The runtime that the install runs on; absent = the host's own Node.js. */
   readonly runtime?: KeptRuntime;
+  /** What starts by itself: units of systemd that change. */
+  readonly units?: readonly Step[];
+  /** What a person should know of that. */
+  readonly notes?: readonly string[];
   /** The one that it ran on before. */
   readonly former?: KeptRuntime;
 }
 
 /** The steps before all others. */
-export function commandSteps({ user, launcher, runtime }: CommandWish): Step[] {
+export function commandSteps({ user, launcher, runtime, units = [] }: CommandWish): Step[] {
   const keep: Step[] =
     runtime === undefined
       ? []
       : [{ kind: 'keep-runtime', why: `Node.js ${runtime.node} is kept, once for all products that need it`, ...runtime, user }];
   const put: Step[] =
     launcher === undefined ? [] : [{ kind: 'put-launcher', why: 'the command can be called from everywhere', ...launcher }];
-  return [...keep, ...put];
+  return [...keep, ...put, ...units];
 }
 
 /** The step when all is well: a Node.js that nothing uses any more goes. */

@@ -4,6 +4,7 @@ import { type ImageRef, imageName, parseImageRef, printImageRef, printTagged } f
 import { fillReferences } from '../model/interpolation.ts';
 import { isRefused, type ProblemText } from '../model/problem.ts';
 import type { Product } from '../model/product.ts';
+import { withPlainRegistry } from '../model/registry-variable.ts';
 import { readYaml } from '../model/yaml-file.ts';
 import { type ComposeService, fieldsOf } from './compose-parts.ts';
 
@@ -61,7 +62,8 @@ function checkImage({ name, path, fields }: ComposeService, { product, images, p
     const hint = 'Write {{image "name"}} with a name of the image table.';
     return fields.build === undefined ? [{ code: 'E_NO_IMAGE', path, message: `${name} has no image`, hint }] : [];
   }
-  const ref = image.includes('$') ? undefined : readRef(image);
+  const plain = withPlainRegistry(image, product.images);
+  const ref = plain.includes('$') ? undefined : readRef(plain);
   if (ref === undefined) {
     const hint = 'Write {{image "name"}}: an image that a variable chooses is not the one that was published.';
     return [{ code: 'E_IMAGE', path: at, message: `${name}: ${image} is not a plain image name`, hint }];

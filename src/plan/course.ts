@@ -24,6 +24,10 @@ export interface UpgradeWish {
   readonly at: string;
   readonly basedOn: Digest;
   readonly target: Manifest;
+  /** Its compose file as it was signed, where the site re-homes its images. */
+  readonly shippedCompose?: Digest;
+  /** A registry that docker must log in to first. */
+  readonly login?: string | undefined;
   readonly targetDigest: Digest;
   /** bundle.json and its signature, as they are written into the install. */
   readonly extra: readonly FileToWrite[];
@@ -77,7 +81,8 @@ export function setCourse(wish: UpgradeWish, facts: UpgradeFacts): Course {
   const { install, engine, next } = facts;
   const target = withoutOwnServers(wish.target, wish.features);
   const old = withoutOwnServers(install.manifest, install.record.features);
-  const files = decideFiles({ old, target, found: install.files });
+  const neverHere = wish.command === 'upgrade' ? install.record.adopted?.missing : undefined;
+  const files = decideFiles({ old, target, found: install.files, ...(neverHere === undefined ? {} : { neverHere }) });
   const image = imagesToPull(target)[0]?.pinned ?? '';
   const hop = wish.start && wish.command === 'upgrade';
   const items = hop ? dataToCopy({ manifest: old, config: engine.config, volumes: engine.volumes, image, forUpgrade: true }) : [];

@@ -1,7 +1,7 @@
 // Which files of an install change. Rule: three versions of each are compared; what a person changed is never overwritten, and a conflict stops before anything changes.
 import type { Digest } from '../model/digest.ts';
 import { ToolError } from '../model/error.ts';
-import type { FileFact } from '../model/facts.ts';
+import type { FileFact, InstallFacts } from '../model/facts.ts';
 import { mergeFile } from '../model/file-merge.ts';
 import type { Manifest, ManifestFile } from '../model/manifest.ts';
 import type { FileAfter, FileToWrite } from '../model/plan.ts';
@@ -12,6 +12,8 @@ export interface FilesWish {
   readonly target: Manifest;
   /** What is on disk now. */
   readonly found: ReadonlyMap<string, FileFact>;
+  /** Files of the old release that were never here: as far as they still are not, they are new. */
+  readonly neverHere?: readonly string[];
 }
 
 export interface FilesDecision {
@@ -27,7 +29,7 @@ export interface FilesDecision {
 
 /** Decides for every file of both releases. Throws E_CONFLICT naming all files that both sides changed. */
 export function decideFiles(wish: FilesWish): FilesDecision {
-  const old = byPath(wish.old);
+  const old = byPath(wish.old, (path) => wish.found.get(path) === undefined && wish.neverHere?.includes(path) === true);
   const target = byPath(wish.target);
   const staged: FileToWrite[] = [];
   const swapped: FileAfter[] = [];
@@ -64,19 +66,26 @@ function decideOne(old: ManifestFile | undefined, mine: FileFact | undefined, th
 }
 
 /** Local changes of an install, for `status` and `diff`: what was edited, removed or made unreadable against its release. */
-export function localEdits(
-  manifest: Manifest,
-  found: ReadonlyMap<string, FileFact>,
-): { path: string; change: 'edited' | 'removed' | 'mode' }[] {
+export function localEdits({
+  manifest,
+  files,
+  record,
+}: Pick<InstallFacts, 'manifest' | 'files' | 'record'>): { path: string; change: 'edited' | 'removed' | 'mode' }[] {
   const edits: { path: string; change: 'edited' | 'removed' | 'mode' }[] = [];
   for (const file of manifest.files) {
     if (file.owner === 'user') continue;
-    const mine = found.get(file.path);
-    if (mine === undefined) edits.push({ path: file.path, change: 'removed' });
-    else if (mine.digest !== file.sha256) edits.push({ path: file.path, change: 'edited' });
+    const mine = files.get(file.path);
+    if (mine === undefined) {
+      if (record.adopted?.missing.includes(file.path) !== true) edits.push({ path: file.path, change: 'removed' });
+    } else if (mine.digest !== file.sha256) edits.push({ path: file.path, change: 'edited' });
     else if (mine.mode !== modeOf(file)) edits.push({ path: file.path, change: 'mode' });
   }
   return edits;
+}
+
+/** The files of an install that a backup holds: the release's as they are on disk, the settings, the override and the record. */
+export function filesToBackUp({ files }: Pick<InstallFacts, 'files'>): string[] {
+  return [...new Set([...files.keys(), '.slipway/install.json'])];
 }
 
 /** The content of a manifest's files that a plan will need. */
@@ -84,8 +93,8 @@ export function contentsNeeded(files: readonly { readonly content: Digest | null
   return [...new Set(files.flatMap((file) => file.content ?? []))];
 }
 
-function byPath(manifest: Manifest | undefined): ReadonlyMap<string, ManifestFile> {
-  return new Map(manifest?.files.map((file) => [file.path, file]));
+function byPath(manifest: Manifest | undefined, isLeftOut: (path: string) => boolean = () => false): ReadonlyMap<string, ManifestFile> {
+  return new Map(manifest?.files.filter(({ path }) => !isLeftOut(path)).map((file) => [file.path, file]));
 }
 
 function modeOf(file: ManifestFile): number {

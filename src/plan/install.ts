@@ -9,6 +9,7 @@ import { decideFiles } from './files.ts';
 import {
   healthStep,
   imagesToPull,
+  loginSteps,
   migrationSteps,
   pristineStep,
   probesOf,
@@ -23,6 +24,10 @@ export interface InstallWish {
   readonly at: string;
   readonly basedOn: Digest;
   readonly target: Manifest;
+  /** Its compose file as it was signed, where the site re-homes its images. */
+  readonly shippedCompose?: Digest;
+  /** A registry that docker must log in to first. */
+  readonly login?: string | undefined;
   /** bundle.json and its signature. */
   readonly extra: readonly FileToWrite[];
   /** The env files as they will be. */
@@ -55,6 +60,7 @@ export function planInstall(wish: InstallWish, facts: InstallSiteFacts): Plan {
   const swapped: FileAfter[] = [...files.swapped, ...wish.extra, ...wish.settings];
   const steps: Step[] = [
     ...(wish.launching === undefined ? [] : commandSteps(wish.launching)),
+    ...loginSteps(wish.login),
     ...(start ? [{ kind: 'pull-images', why: 'the images of the release, by digest', images: imagesToPull(target) } as const] : []),
     ...folderSteps(target),
     {
@@ -64,7 +70,7 @@ export function planInstall(wish: InstallWish, facts: InstallSiteFacts): Plan {
       files: [...files.staged, ...wish.extra, ...wish.settings, record],
       links: files.linked,
     },
-    pristineStep(target, wish.extra),
+    pristineStep(target, wish.extra, wish.shippedCompose),
     ...(start ? validationSteps(target, facts.project, tree, Object.keys(facts.next.services)) : []),
     { kind: 'swap-files', why: `the files of ${target.version} get their places`, from: tree, files: swapped },
     ...(start ? startAll({ ...wish, target }, facts, swapped) : []),
@@ -145,5 +151,5 @@ function notesOf(wish: InstallWish): string[] {
   notes.push(...ownServerNotes(wish.target, wish.features));
   if (!wish.start) notes.push('--no-start: only files are written; pull and start is up to you');
   if (wish.target.hostPaths.length > 0) notes.push(`paths of this machine that services see: ${wish.target.hostPaths.join(', ')}`);
-  return notes;
+  return [...notes, ...(wish.launching?.notes ?? [])];
 }

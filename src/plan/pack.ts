@@ -95,6 +95,7 @@ export function manifestOf({ version, tag, channel }: ReleaseName, facts: PackFa
     userOwned: bundle.userOwned,
     hostPaths: bundle.hostPaths,
     images: manifestImages(images),
+    ...registryFields(product.images),
     features: product.features,
     env: product.env,
     services: product.services,
@@ -165,6 +166,18 @@ export function manifestFile(
 ): ManifestFile {
   const isUsers = userOwned.some((owned) => path === owned || path.startsWith(`${owned.replace(/\/$/, '')}/`));
   return { path, mode: executable ? '0755' : '0644', size, sha256, owner: isUsers ? 'user' : 'vendor' };
+}
+
+/** What installs must know of the registry: with a flat one the names of the images are enough. */
+function registryFields({
+  registry,
+  registryVariable,
+  login,
+  own,
+}: Product['images']): Pick<UnsealedManifest, 'registry' | 'registryVariable' | 'login'> {
+  const isFlat = Object.values(own).every(({ repository }) => !repository.includes('/'));
+  if (registryVariable === undefined && login === 'none' && isFlat) return {};
+  return keep({ registry, registryVariable, login: login === 'ask' ? login : undefined });
 }
 
 function manifestImages(images: readonly ResolvedImage[]): ManifestImage[] {

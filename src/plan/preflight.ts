@@ -17,6 +17,8 @@ export interface PreflightWish {
   readonly manifest: Manifest;
   readonly root: string;
   readonly project: string;
+  /** The site's own registry, where images come from one. */
+  readonly mirror?: string | null;
   /** The product's own command, for hints. */
   readonly cli?: string;
 }

@@ -1,8 +1,10 @@
 // What installing and upgrading have in common. Rule: pure; each function gives the steps for one concern.
 import type { Migration, Probe } from '../model/description.ts';
+import type { Digest } from '../model/digest.ts';
 import { pristineFolder } from '../model/layout.ts';
-import type { Manifest } from '../model/manifest.ts';
+import type { Manifest, ManifestFile } from '../model/manifest.ts';
 import type { ComposeProject, FileToWrite, ImageToPull, Step } from '../model/plan.ts';
+import { COMPOSE_FILE } from '../model/site-registry.ts';
 import type { ServicesDecision } from './services.ts';
 
 /** The images of a release with the local tags that protect them from an administrator's `image prune`. */
@@ -12,6 +14,11 @@ export function imagesToPull(manifest: Manifest): ImageToPull[] {
     pinned: `${image.reference}@${image.digest}`,
     local: `slipway.local/${manifest.product}/${image.name.toLowerCase()}:${manifest.version}`,
   }));
+}
+
+/** Docker logs in before it pulls, where its own login does not suffice. */
+export function loginSteps(registry: string | undefined): Step[] {
+  return registry === undefined ? [] : [{ kind: 'log-in', why: `docker keeps the login for ${registry}, for later pulls too`, registry }];
 }
 
 /** The probes that apply to these features. */
@@ -79,8 +86,9 @@ export function validationSteps(target: Manifest, project: ComposeProject, tree:
 }
 
 /** The release as it was shipped: the base of every later comparison. */
-export function pristineStep(target: Manifest, extra: readonly FileToWrite[]): Step {
-  const files = target.files.map((file) => ({ path: file.path, content: file.sha256, mode: Number.parseInt(file.mode, 8) }));
+export function pristineStep(target: Manifest, extra: readonly FileToWrite[], compose?: Digest): Step {
+  const contentOf = ({ path, sha256 }: ManifestFile): Digest => (path === COMPOSE_FILE ? (compose ?? sha256) : sha256);
+  const files = target.files.map((file) => ({ path: file.path, content: contentOf(file), mode: Number.parseInt(file.mode, 8) }));
   return {
     kind: 'stage-files',
     why: 'the release is kept as it was shipped, to compare with later',

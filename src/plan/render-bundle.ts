@@ -9,6 +9,7 @@ import type { TableImage } from '../model/image-table.ts';
 import { parseCount } from '../model/parse.ts';
 import { type Problem, type ProblemCode, problemAt } from '../model/problem.ts';
 import type { Product } from '../model/product.ts';
+import { withPlainRegistry, withRegistryVariable } from '../model/registry-variable.ts';
 import { homesOf, MAIN_ENV, type Variables, variablesAt } from '../model/settings.ts';
 import { isTemplate, renderedPath } from '../model/source-file.ts';
 import { renderTemplate } from '../model/template.ts';
@@ -99,10 +100,11 @@ export function pinnedImages({
 function renderCompose(source: string, wish: RenderWish): string {
   if (isTemplate(source)) return renderSource(source, wish);
   const images = wish.table.flatMap((image) => {
-    const pinned = pinnedReference(image, wish.resolved);
+    const pinned = pinnedReference(image, wish);
     return pinned === undefined ? [] : [{ ...image, pinned }];
   });
-  return pinCompose(wish.texts.get(source) ?? '', { product: wish.product.product, images });
+  const { product, images: rules } = wish.product;
+  return pinCompose(withPlainRegistry(wish.texts.get(source) ?? '', rules), { product, images });
 }
 
 /** A template rendered; any other text as it is. */
@@ -113,18 +115,19 @@ function renderSource(source: string, wish: RenderWish): string {
   const { title, cli, bundle } = product;
   const data = { product: product.product, title, cli, version, tag, channel, values: bundle?.values ?? {} };
   const images = wish.table.flatMap((image): [string, string][] => {
-    const pinned = pinnedReference(image, wish.resolved);
+    const pinned = pinnedReference(image, wish);
     return pinned === undefined ? [] : [[image.name, pinned]];
   });
   return renderTemplate({ text, file: wish.label(source), data, images: new Map(images) });
 }
 
 /** Undefined for a name that is no image name, which the checks report where it is written. */
-function pinnedReference({ name, reference }: TableImage, resolved: readonly ResolvedImage[]): string | undefined {
+function pinnedReference({ name, reference }: TableImage, { resolved, product }: RenderWish): string | undefined {
   const digest = resolved.find((image) => image.name === name)?.digest;
   const ref = readRef(reference);
   if (ref === undefined) return undefined;
-  return digest === undefined ? printTagged(ref) : printImageRef(pinImage(parseImageRef(printTagged(ref), name), digest));
+  const plain = digest === undefined ? printTagged(ref) : printImageRef(pinImage(parseImageRef(printTagged(ref), name), digest));
+  return withRegistryVariable(plain, product.images);
 }
 
 function problemOf(error: unknown, { label }: RenderWish, source: string | undefined): Problem {

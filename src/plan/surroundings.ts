@@ -8,7 +8,7 @@ const CLOCK_STOPS = 24 * 3600;
 
 /** All findings about the machine's surroundings. */
 export function surroundings(wish: PreflightWish, machine: MachineFacts): PreflightFinding[] {
-  return [...clock(machine), ...registries(machine), ...engine(wish, machine), ...lowPorts(machine)];
+  return [...clock(machine), ...registries(wish, machine), ...engine(wish, machine), ...lowPorts(machine)];
 }
 
 function clock({ clockAhead }: MachineFacts): PreflightFinding[] {
@@ -55,8 +55,28 @@ const REGISTRY: Readonly<
   }),
 };
 
+function registries({ mirror = null }: PreflightWish, { registries: facts = [] }: MachineFacts): PreflightFinding[] {
+  const lacking = facts.filter(({ trouble }) => mirror !== null && trouble === 'missing');
+  return [...(mirror === null ? [] : lacks(mirror, lacking)), ...troubles(facts.filter((fact) => !lacking.includes(fact)))];
+}
+
+/** All of them: whoever brings them there needs the whole list. */
+function lacks(mirror: string, facts: readonly RegistryFact[]): PreflightFinding[] {
+  if (facts.length === 0) return [];
+  const images = facts.map(({ image }) => image.replace(/@sha256:.*/, '').replace(`${mirror}/`, ''));
+  const lines = `\`slipway images mirror --to ${mirror}\` brings third-party images, \`skopeo copy --all\` any other`;
+  return [
+    {
+      severity: 'block',
+      code: 'image-missing',
+      message: `${mirror} lacks ${images.join(', ')}, or hides ${images.length === 1 ? 'it' : 'them'} without a login`,
+      hint: `Bring them there with their digests unchanged (${lines}), or take the product's own registry: --registry ''.`,
+    },
+  ];
+}
+
 /** One finding for a registry and a trouble, with the first image and how many more. */
-function registries({ registries: facts = [] }: MachineFacts): PreflightFinding[] {
+function troubles(facts: readonly RegistryFact[]): PreflightFinding[] {
   const groups = new Map<string, RegistryFact[]>();
   for (const fact of facts) {
     const key = `${fact.registry} ${fact.trouble}`;

@@ -28,6 +28,8 @@ export interface UninstallFacts {
   /** References that were here before the product was, and folders made for it outside of its own. */
   readonly foreignImages: readonly string[];
   readonly foldersMade: readonly string[];
+  /** Units of systemd: what takes them away, and those that a person changed. */
+  readonly units?: { readonly steps: readonly Step[]; readonly kept: readonly string[] };
   /** Backups in the install's own folder. */
   readonly backups: readonly string[];
   /** What is left of former work below `.slipway`: paths relative to the root. */
@@ -149,9 +151,10 @@ function recordSteps({ id, record }: UninstallWish, _: UninstallFacts): Step[] {
 }
 
 /** Last, for whoever is cut off before needs them to go on. */
-function commandSteps({ install }: UninstallFacts): Step[] {
+function commandSteps({ install, units }: UninstallFacts): Step[] {
   const { root, record } = install;
   return [
+    ...(units?.steps ?? []),
     ...(record.launcher === undefined
       ? []
       : [{ kind: 'remove-launcher', why: 'the command on PATH, unless it starts another install by now', path: record.launcher } as const]),
@@ -189,16 +192,24 @@ function toWords(purge: boolean, facts: UninstallFacts, { files, images }: Choic
       ...(purge ? data : []),
       ...files.gone.map((path) => `the file ${resolve(root, path)}`.replace('the file', isData(path, facts) ? 'the data in' : 'the file')),
       ...(record.launcher === undefined ? [] : [`the command ${record.launcher}`]),
+      ...unitNames(facts).map((path) => `the unit ${path}`),
       ...(purge ? [`all of ${resolve(root, '.slipway')}`] : []),
     ],
     kept: [
       ...(purge ? [] : data),
       ...files.kept.map((path) => keptFile(path, purge, facts)),
       ...images.kept.map((reference) => `the image ${reference}: the container ${imageUsers.get(reference)} uses it`),
+      ...(facts.units?.kept ?? []).map((name) => `the unit ${record.units?.folder}/${name}, switched off: it is yours`),
       ...foreign.map(({ pinned }) => `the image ${pinned}: it was here before`),
+      ...(record.login === undefined ? [] : [`docker’s login for ${record.login}: docker logout ${record.login} ends it`]),
       ...(purge ? [] : [`what a later install must know, in ${resolve(root, '.slipway')}`]),
     ],
   };
+}
+
+function unitNames({ units, install: { record } }: UninstallFacts): string[] {
+  const names = Object.keys(record.units?.files ?? {}).filter((name) => units?.kept.includes(name) !== true);
+  return units === undefined ? [] : names.map((name) => `${record.units?.folder}/${name}`);
 }
 
 function keptFile(path: string, purge: boolean, { install }: UninstallFacts): string {

@@ -5,9 +5,11 @@ import type { FileAfter, FileToWrite, Plan, RescueWish, Step } from '../model/pl
 import { commandSteps, formerRuntimeSteps } from './command.ts';
 import { type Course, setCourse, swappedSettings, type UpgradeFacts, type UpgradeWish } from './course.ts';
 import { closeBackupStep } from './data.ts';
+import { filesToBackUp } from './files.ts';
 import {
   healthStep,
   imagesToPull,
+  loginSteps,
   migrationSteps,
   pristineStep,
   probesOf,
@@ -22,6 +24,7 @@ export function planUpgrade(wish: UpgradeWish, facts: UpgradeFacts): Plan {
   const { launching } = wish;
   const before = [
     ...(launching === undefined ? [] : commandSteps(launching)),
+    ...loginSteps(wish.login),
     ...pull(course),
     ...stage(course),
     ...validate(course),
@@ -69,7 +72,7 @@ function stage(course: Course): Step[] {
       files: [...files.staged, ...extra, ...own, ...course.bases],
       links: linksFor(course),
     },
-    ...(course.command === 'upgrade' ? [pristineStep(target, extra)] : []),
+    ...(course.command === 'upgrade' ? [pristineStep(target, extra, course.shippedCompose)] : []),
   ];
 }
 
@@ -105,7 +108,7 @@ function stopAndBackUp(course: Course): Step[] {
   return [
     guard,
     ...writers,
-    { kind: 'open-backup', why: 'files, settings and record go into the backup', backup, files: filesToBackUp(course) },
+    { kind: 'open-backup', why: 'files, settings and record go into the backup', backup, files: filesToBackUp(course.install) },
     ...(dumped.length === 0
       ? []
       : [{ kind: 'dump-data', why: 'a dump that other hosts and versions can read', backup, project, items: dumped } as const]),
@@ -120,13 +123,6 @@ function stopAndBackUp(course: Course): Step[] {
       rescue: false,
     }),
   ];
-}
-
-function filesToBackUp(course: Course): string[] {
-  const present = [...course.install.files.keys()];
-  return [...new Set([...present, '.slipway/install.json', ...course.old.userOwned.map((path) => path.replace(/\/$/, ''))])].filter(
-    (path) => course.install.files.has(path) || path === '.slipway/install.json',
-  );
 }
 
 function swap(course: Course): Step[] {
@@ -237,5 +233,5 @@ function notesOf(course: Course): string[] {
   }
   if (!course.start) notes.push('--no-start: only files change; pull and start is up to you');
   if (course.target.hostPaths.length > 0) notes.push(`paths of this machine that services see: ${course.target.hostPaths.join(', ')}`);
-  return notes;
+  return [...notes, ...(course.launching?.notes ?? [])];
 }

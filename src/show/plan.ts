@@ -60,6 +60,8 @@ function listSubjects(step: Step): readonly string[] {
       return step.paths;
     case 'remove-project':
       return step.volumes;
+    case 'set-units':
+      return step.units.map(({ name, content }) => `${content === null ? '-' : ''}${step.folder}/${name}`);
     case 'remove-launcher':
       return [step.path];
     case 'remove-images':

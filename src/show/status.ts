@@ -29,11 +29,19 @@ export interface StatusView {
   readonly openOperation: { readonly command: string; readonly at: string } | null;
   readonly localEdits: readonly { readonly path: string; readonly change: string }[];
   readonly held: readonly string[];
+  /** True for a git checkout, which `upgrade` leaves alone. */
+  readonly source?: boolean;
   readonly lastBackup: string | null;
   readonly backups: number;
+  /** How often backups are made by themselves. */
+  readonly schedule?: string | null;
+  /** What the last one of those failed of. */
+  readonly backupFailure?: { readonly at: string; readonly message: string } | null;
   readonly now: string;
   /** Services that the site replaced by servers of its own. */
   readonly ownServers?: readonly string[];
+  /** The site's own registry; null = images come from the product's. */
+  readonly registry?: string | null;
 }
 
 const WIDTH = 80;
@@ -68,6 +76,7 @@ function factsToText(view: StatusView): string {
   const rows: (readonly [string, string])[] = [];
   if (open !== null) rows.push(['Open', `the ${open.command} of ${open.at} was cut off: \`${cli} recover\` ends it`]);
   if (standing !== null) rows.push(['Told', standingToText(standing, view.version)]);
+  if (view.source === true) rows.push(['Source', 'a git checkout: git brings it forward, and `upgrade` leaves it alone']);
   const [newest, ...older] = available;
   if (newest !== undefined)
     rows.push([
@@ -77,12 +86,25 @@ function factsToText(view: StatusView): string {
   else if (remoteTrouble !== undefined) rows.push(['Newer', `not known: ${remoteTrouble}`]);
   if (held.length > 0) rows.push(['Held', `${held.join(', ')}, for it failed here`]);
   if (view.lastBackup !== null)
-    rows.push(['Backup', `${ageToText(view.lastBackup, view.now)} ago${view.backups > 1 ? `, ${view.backups} are kept` : ''}`]);
-  const { ownServers = [] } = view;
+    rows.push(['Backup', `${agoToText(view.lastBackup, view.now)}${view.backups > 1 ? `, ${view.backups} are kept` : ''}`]);
+  const late = lateBackup(view);
+  if (view.backupFailure !== null && view.backupFailure !== undefined)
+    rows.push(['Failed', `the backup of ${view.backupFailure.at}: ${view.backupFailure.message}; \`${cli} backup\` makes one now`]);
+  else if (late !== undefined) rows.push(['Failed', `${late}; \`${cli} backup\` makes one now`]);
+  const { ownServers = [], registry = null } = view;
+  if (registry !== null) rows.push(['Images', `from ${registry}`]);
   if (ownServers.length > 0) rows.push(['Yours', `${ownServers.join(', ')}: your own server, not backed up by us`]);
   localEdits.forEach(({ path, change }, index) => void rows.push([index === 0 ? 'By you' : '', `${path} (${change})`]));
   const width = Math.max(0, ...rows.map(([word]) => word.length));
   return rows.map(([word, text]) => `  ${word.padEnd(width)}  ${text}\n`).join('');
+}
+
+/** A timer that was due and left no backup: it does not run, or what it runs cannot say so. */
+function lateBackup({ schedule = null, lastBackup, now }: StatusView): string | undefined {
+  if (schedule === null || lastBackup === null) return undefined;
+  const days = schedule === 'weekly' ? 8 : 2;
+  const isLate = Date.parse(now) - Date.parse(lastBackup) > days * 86_400_000;
+  return isLate ? `the ${schedule} backup was not made for ${ageToText(lastBackup, now)}` : undefined;
 }
 
 function verdict(view: StatusView): string {
@@ -101,12 +123,18 @@ function shortImage(image: string): string {
   return rest.length > 0 && /[.:]|^localhost$/.test(first) ? rest.join('/') : image;
 }
 
-/** `5 minutes`, `3 hours`, `12 days`. */
+/** `5 minutes`, `3 hours`, `12 days`, or `just now` below a minute. */
 export function ageToText(then: string, now: string): string {
   const minutes = Math.max(0, Math.floor((Date.parse(now) - Date.parse(then)) / 60_000));
+  if (minutes === 0) return 'just now';
   const [amount, unit] =
     minutes < 120 ? [minutes, 'minute'] : minutes < 2880 ? [Math.floor(minutes / 60), 'hour'] : [Math.floor(minutes / 1440), 'day'];
   return Number.isNaN(amount) ? '-' : `${amount} ${unit}${amount === 1 ? '' : 's'}`;
+}
+
+function agoToText(then: string, now: string): string {
+  const age = ageToText(then, now);
+  return /^\d/.test(age) ? `${age} ago` : age;
 }
 
 function cutToWidth(line: string): string {

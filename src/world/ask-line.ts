@@ -15,8 +15,9 @@ export function askLine(question: string, options: { readonly hidden?: boolean; 
     });
     let answered = false;
     lines.on('SIGINT', () => lines.close());
+    lines.on('error', () => reject(interrupted())); // a lost terminal; closing would only bring the next error
     lines.on('close', () => {
-      if (!answered) reject(new ToolError('E_INTERRUPTED', 'interrupted', { hint: 'Nothing was changed.' }));
+      if (!answered) reject(interrupted());
     });
     lines.question(hidden ? '' : question, (answer) => {
       answered = true;
@@ -25,6 +26,10 @@ export function askLine(question: string, options: { readonly hidden?: boolean; 
       resolve(answer);
     });
   });
+}
+
+function interrupted(): ToolError {
+  return new ToolError('E_INTERRUPTED', 'interrupted', { hint: 'Nothing was changed.' });
 }
 
 /** Where the echo of a hidden answer goes. */

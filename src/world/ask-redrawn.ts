@@ -26,15 +26,21 @@ export async function askRedrawn(parts: AskParts, looks: Redrawn): Promise<strin
     if (word !== undefined || (key.ctrl === true && key.name === 'd')) stop.abort();
   };
   const end = (): void => stop.abort();
-  process.stdin.on('keypress', listen).on('end', end);
+  const { stdin } = process;
+  stdin.on('keypress', listen).on('end', end);
+  const known = stdin.listeners('error');
+  const shown = show(parts, looks, stop.signal);
+  // readline passes an error of its input on to listeners that nobody sets, which ends the process: a lost terminal is the end of the input, no more.
+  for (const listener of stdin.listeners('error')) if (!known.includes(listener)) stdin.off('error', listener as () => void);
+  stdin.on('error', end);
   try {
-    return await show(parts, looks, stop.signal);
+    return await shown;
   } catch (error) {
     if (word !== undefined) return word;
     if (error instanceof Error && /^(Exit|Abort)PromptError$/.test(error.name)) throw interrupted();
     throw error;
   } finally {
-    process.stdin.off('keypress', listen).off('end', end);
+    stdin.off('keypress', listen).off('end', end).off('error', end);
   }
 }
 

@@ -18,6 +18,11 @@ export async function listContainers(engine: Engine, project: string): Promise<C
   return inspectThose(engine, ['--filter', `label=${LABEL}.project=${project}`]);
 }
 
+/** All containers whose label of Compose's, without its prefix, has this value. */
+export async function listContainersOf(engine: Engine, label: string, value: string): Promise<Container[]> {
+  return inspectThose(engine, ['--filter', `label=${LABEL}.${label}=${value}`]);
+}
+
 /** All containers of the engine, whosever they are. */
 export async function listAllContainers(engine: Engine): Promise<Container[]> {
   return inspectThose(engine, []);
@@ -55,6 +60,13 @@ export async function imageId(engine: Engine, reference: string): Promise<string
   return (await dockerIfThere(engine, ['image', 'inspect', '--format', '{{.Id}}', reference]))?.trim();
 }
 
+/** The names with digests under which registries gave a local image; none when it is not here, or was built here. */
+export async function repositoryDigests(engine: Engine, reference: string): Promise<string[]> {
+  if (reference === '') return [];
+  const text = await dockerIfThere(engine, ['image', 'inspect', '--format', '{{json .RepoDigests}}', reference]);
+  return text === undefined ? [] : parseList(parseJson(text, 'docker image inspect') ?? [], 'docker image inspect', parseText);
+}
+
 function parseContainer(value: unknown, where: string): Container {
   const f = parseFields(value, where);
   const state = parseFields(f.State, `${where}.State`);
@@ -77,6 +89,7 @@ function parseContainer(value: unknown, where: string): Container {
     imageId: parseText(f.Image, `${where}.Image`),
     configHash: labels[`${LABEL}.config-hash`] ?? '',
     workingFolder: labels[`${LABEL}.project.working_dir`] ?? '',
+    configFiles: (labels[`${LABEL}.project.config_files`] ?? '').split(',').filter((file) => file !== ''),
     published: publishedPorts(parseFields(f.NetworkSettings ?? {}, `${where}.NetworkSettings`).Ports, where),
     volumes: mounts
       .filter((mount) => mount.Type === 'volume')

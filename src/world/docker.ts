@@ -22,12 +22,13 @@ export function dockerEnvironment(env: World['env'], mark?: string): Record<stri
   return { ...Object.fromEntries(kept), ...(mark === undefined ? {} : { [RUN_MARK]: mark }) };
 }
 
-/** `docker compose` for a project, the same as a person's own call in its folder: project name, folder, files, `.env`. */
+/** `docker compose` for a project, the same as a person's own call in its folder: project name, folder, files, `.env`. Without a name Compose finds one. */
 export function composeArgv(root: string, project: ComposeProject, args: readonly string[]): string[] {
   const folder = resolve(root, project.folder);
   const files = project.files.flatMap((file) => ['--file', file === '-' ? file : resolve(folder, file)]);
   const environment = resolve(folder, project.environment ?? '.env');
-  return ['docker', 'compose', '--project-name', project.name, '--project-directory', folder, '--env-file', environment, ...files, ...args];
+  const name = project.name === '' ? [] : ['--project-name', project.name];
+  return ['docker', 'compose', ...name, '--project-directory', folder, '--env-file', environment, ...files, ...args];
 }
 
 /** Where a command runs and how it is marked. */

@@ -33,7 +33,8 @@ export interface Stage {
   readonly releases: Readonly<Record<'1.0.0' | '2.0.0', Release>>;
 }
 
-const TRUST = { key: null, signed: false, sequences: {} };
+/** An unsigned product. */
+export const TRUST = { key: null, signed: false, sequences: {} };
 
 export function makeStage(root: string, shape: Shape, defect: Defect): Stage {
   const engine = fakeEngine(registryFor(shape, defect));
@@ -267,11 +268,13 @@ function settingsOf(environment: string): Settings {
   return new Map([['.env', parseEnvFile(environment)]]);
 }
 
-function extrasOf(release: Release): { path: string; content: Digest; mode: number }[] {
+/** bundle.json beside the files. */
+export function extrasOf(release: Release): { path: string; content: Digest; mode: number }[] {
   return [{ path: 'bundle.json', content: release.digest, mode: 0o644 }];
 }
 
-function contentsOf(releases: readonly Release[], texts: readonly string[]): Map<Digest, Content> {
+/** All texts that plans for these releases may name. */
+export function contentsOf(releases: readonly Release[], texts: readonly string[]): Map<Digest, Content> {
   const all = [...releases.flatMap((release) => [...release.files.values(), release.manifestText]), ...texts];
   return new Map(all.map((text) => [digestOf(text), { text }]));
 }

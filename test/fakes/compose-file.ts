@@ -1,7 +1,7 @@
 // Compose files as `docker compose` reads them, for the few forms our products use. Rule: what it does not know it refuses; it reads the files on disk, every time.
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { parse } from 'yaml';
 
 export interface FakeMount {
@@ -63,9 +63,13 @@ export function readCompose(call: ComposeCall): ComposeModel {
   const services = Object.entries(fields(merged.services)).map(([name, value]) => [name, serviceOf(name, fields(value), call)] as const);
   const profiles = new Set((values.get('COMPOSE_PROFILES') ?? '').split(',').filter(Boolean));
   const isActive = (service: FakeService): boolean => service.profiles.length === 0 || service.profiles.some((each) => profiles.has(each));
-  const volumes = Object.keys(fields(merged.volumes)).map((key) => [key, `${call.name}_${key}`] as const);
+  // What the call says, else what `.env` says, else what the file says, else the folder's own name (compose-spec, project name).
+  const name = call.name || values.get('COMPOSE_PROJECT_NAME') || String(merged.name ?? basename(call.folder).toLowerCase());
+  const volumes = Object.entries(fields(merged.volumes)).map(
+    ([key, value]) => [key, String(fields(value).name ?? `${name}_${key}`)] as const,
+  );
   return {
-    name: call.name,
+    name,
     services: Object.fromEntries(services),
     active: services.filter(([, service]) => isActive(service)).map(([name]) => name),
     volumes: Object.fromEntries(volumes),
@@ -80,7 +84,7 @@ export function readResolved(call: ComposeCall, input: string): ComposeModel {
     readonly services: ComposeModel['services'];
     readonly volumes: Readonly<Record<string, { readonly name: string }>>;
   };
-  if (name !== call.name) throw new Error(`the project is called ${name}, and not ${call.name}`);
+  if (call.name !== '' && name !== call.name) throw new Error(`the project is called ${name}, and not ${call.name}`);
   const named = Object.entries(volumes).map(([key, volume]) => [key, volume.name] as const);
   return { name, services, active: Object.keys(services), volumes: Object.fromEntries(named), warnings: [] };
 }

@@ -48,7 +48,7 @@ export function splitArguments(
 
 /** The image that a reference names here. */
 export function imageOf(call: Call, reference: string): FakeImage {
-  const id = call.state.images.get(reference);
+  const id = reference.startsWith('sha256:') ? reference : call.state.images.get(reference);
   const image = call.images.find((each) => each.id === id);
   if (image === undefined) throw new Refusal(`Error response from daemon: No such image: ${reference}`);
   return image;

@@ -112,6 +112,7 @@ function makeContainer(
       [`${LABEL}.oneoff`]: 'False',
       [`${LABEL}.config-hash`]: hashOfService(service),
       [`${LABEL}.project.working_dir`]: composed.folder,
+      [`${LABEL}.project.config_files`]: composed.files.join(','),
     },
     ...extra,
   });

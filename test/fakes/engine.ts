@@ -309,7 +309,12 @@ function runNetwork([verb = '', ...words]: readonly string[], { state }: Call): 
 function runImage([verb = '', ...words]: readonly string[], call: Call): RunResult {
   const { flags, rest } = splitArguments(words, ['--format', '--filter'], []);
   const [reference = ''] = rest;
-  if (verb === 'inspect') return said(imageOf(call, reference).id);
+  if (verb === 'inspect') {
+    const { id, pinned } = imageOf(call, reference);
+    if (flags.get('--format')?.[0] !== '{{json .RepoDigests}}') return said(id);
+    const pulled = [...call.state.images].some(([name, image]) => image === id && !name.startsWith('slipway.local/'));
+    return said(JSON.stringify(pulled ? [pinned.replace(/:[^:/@]*@/, '@')] : []));
+  }
   if (verb === 'ls') {
     const prefix = (flags.get('--filter')?.[0] ?? '').replace(/^reference=/, '').replace(/\*$/, '');
     return said([...call.state.images.keys()].filter((each) => each.startsWith(prefix) && !each.includes('@')).join('\n'));

@@ -96,7 +96,7 @@ export async function makeInstallStage({ onTestFinished }: Pick<TestContext, 'on
   await writeFile(file, PROGRAM);
   await mkdir(bin);
   // Engines with different contexts are different machines: their locks are too, while tests run side by side.
-  const env = { PATH: process.env.PATH ?? '', HOME: place, SLIPWAY_BIN: bin, DOCKER_CONTEXT: basename(place) };
+  const env = { PATH: process.env.PATH ?? '', HOME: place, SLIPWAY_BIN: bin, SLIPWAY_SYSTEMD: '', DOCKER_CONTEXT: basename(place) };
   const engine = fakeEngine({
     images: [imageOf('db'), imageOf('api'), imageOf('db', '2'), imageOf('api', '2')],
     programs: { db: { version: 'db' }, api: { version: 'api' } },

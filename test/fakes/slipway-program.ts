@@ -1,6 +1,9 @@
-// slipway as a real process, built from the sources. Rule: started as people start it; nothing of this process reaches it but what is given.
+// slipway as a real process, built from the sources. Rule: started as people start it; nothing of this process reaches it but what is given, and unless it
+// is killed it leaves no temporary files.
 import { spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { cp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 
@@ -51,9 +54,10 @@ export function startSlipway(
 ): { readonly pid: number; readonly ended: Promise<SlipwayEnd> } {
   const script = `${run.before ?? ':'}; exec "$@"`;
   const argv = ['-c', script, 'sh', process.execPath, program, ...words, '--json'];
+  const temporary = mkdtempSync(join(tmpdir(), 'run-'));
   const child = spawn('sh', argv, {
     cwd: run.cwd,
-    env: { PATH: process.env.PATH, HOME: run.cwd, ...run.env },
+    env: { PATH: process.env.PATH, HOME: run.cwd, TMPDIR: temporary, ...run.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const out = { stdout: '', stderr: '' };
@@ -65,7 +69,12 @@ export function startSlipway(
   });
   const ended = new Promise<SlipwayEnd>((resolve, reject) => {
     child.on('error', reject);
-    child.on('close', (code) => resolve({ code: code ?? -1, ...out, result: resultOf(out.stdout) }));
+    child.on('close', (code) => {
+      const left = code === null ? [] : readdirSync(temporary);
+      rmSync(temporary, { recursive: true, force: true });
+      if (left.length > 0) reject(new Error(`${words.join(' ')} left temporary files: ${left.join(', ')}`));
+      else resolve({ code: code ?? -1, ...out, result: resultOf(out.stdout) });
+    });
   });
   return { pid: child.pid ?? 0, ended };
 }

@@ -33,7 +33,8 @@ describe.each(SHELLS.map((shell) => [named(shell), shell] as const))('install.sh
     const answers = join(releases, OPERATOR_PATH);
     const args = ['--set', 'A=x y', '--version', '2.3.0', '--channel=beta', '--dir', '/srv/my acme', `--answers=${answers}`, '--yes'];
     const more = ['--plan', '--set=B=$(id)', '--no-start', '--', '--verbose', '--help', "it's"];
-    const outcome = await stage.run({ shell, args: [...args, ...more], env: { SLIPWAY_RELEASES: releases } });
+    const whose = ['--project', 'acme-two', '--plain', '--json', '--save-answers=my answers', '--save-secrets', '--accept-expired'];
+    const outcome = await stage.run({ shell, args: [...args, ...whose, ...more], env: { SLIPWAY_RELEASES: releases } });
     expect(outcome.stderr).not.toContain('install.sh:');
     expect(outcome.operator?.argv.slice(5)).toEqual(
       [
@@ -48,7 +49,8 @@ describe.each(SHELLS.map((shell) => [named(shell), shell] as const))('install.sh
         '--key',
         KEY.text,
       ].concat(
-        ['--dir', '/srv/my acme', '--answers', answers, '--yes', '--set', 'A=x y', '--plan', '--set', 'B=$(id)', '--no-start'],
+        ['--dir', '/srv/my acme', '--answers', answers, '--yes', '--set', 'A=x y', '--project', 'acme-two', '--plain', '--json'],
+        ['--save-answers', 'my answers', '--save-secrets', '--accept-expired', '--plan', '--set', 'B=$(id)', '--no-start'],
         ['--verbose', '--help', "it's"],
       ),
     );

@@ -20,16 +20,18 @@ describe('the contract file', () => {
     const problems = problemsOf(contract);
     expect(problems.filter(([, code]) => code !== 'E_NOT_SUPPORTED')).toEqual([]);
     expect(problems.map(([line, , path]) => [line, path])).toEqual([
-      [56, 'images.registryVariable'],
-      [57, 'images.login'],
       [119, 'data.files.renamedFrom'],
-      [122, 'backup.schedule'],
     ]);
   });
 
   test('what is built is read into the manifest’s types', () => {
     const { product } = parseProduct(contract, 'slipway.yaml');
-    expect(product).toMatchObject({ product: 'acme', title: 'Acme Platform', cli: 'acmectl', backup: { keep: 5, to: '{{BACKUP_DIR}}' } });
+    expect(product).toMatchObject({
+      product: 'acme',
+      title: 'Acme Platform',
+      cli: 'acmectl',
+      backup: { keep: 5, to: '{{BACKUP_DIR}}', schedule: 'daily' },
+    });
     expect(product?.release).toMatchObject({
       tag: 'bundle-v{version}',
       expires: 31_536_000,
@@ -146,6 +148,7 @@ describe('defaults', () => {
       bundle: undefined,
       images: {
         registry: undefined,
+        login: 'none',
         own: {},
         thirdParty: [],
         tags: { main: ['latest', '{sha}'], release: ['{version}', '{major}.{minor}', '{major}'], branch: ['{date:YYYY.MMDD.HHmm}-{sha}'] },

@@ -9,13 +9,13 @@ import { type InstallRecord, parseInstall } from '../../src/model/install.ts';
 import type { Manifest } from '../../src/model/manifest.ts';
 import type { World } from '../../src/model/seams.ts';
 import { fakeEngine } from '../fakes/engine.ts';
-import type { FakeContainer, Inside, Programs } from '../fakes/engine-state.ts';
+import type { FakeContainer, FakeImage, Inside, Programs } from '../fakes/engine-state.ts';
 import { fileNode } from '../fakes/file-tree.ts';
 import { buildRelease, publishRelease, quietWorld } from '../fakes/release-builder.ts';
 import { scriptedTerminal } from '../fakes/scripted-terminal.ts';
 
 const OPERATOR = '#!/usr/bin/env node\n// the operator of these releases\n';
-const IMAGES = ['db', 'api', 'web'].map((name) => ({
+export const IMAGES = ['db', 'api', 'web'].map((name) => ({
   id: digestOf(`config of ${name}`),
   pinned: `registry.test/acme/${name}:1@${digestOf(`manifest of ${name}`)}`,
   program: name,
@@ -36,6 +36,8 @@ export interface InstallStage {
   readonly password: () => string;
   /** Every word of every command line so far. */
   readonly words: () => string;
+  /** An image goes from the engine behind our back. */
+  readonly forget: (reference: string) => void;
   readonly close: () => Promise<void>;
 }
 
@@ -44,12 +46,17 @@ export interface StageOptions {
   readonly refuses?: () => boolean;
   /** The only password that api gets on with, if there is one. */
   readonly insists?: () => string | undefined;
+  /** Further images that the engine can pull. */
+  readonly images?: readonly FakeImage[];
+  /** What stands before the engine. */
+  readonly wrap?: (run: World['run']) => World['run'];
 }
 
-export async function openInstallStage({ refuses = () => false, insists = () => undefined }: StageOptions = {}): Promise<InstallStage> {
+export async function openInstallStage(options: StageOptions = {}): Promise<InstallStage> {
+  const { refuses = () => false, insists = () => undefined, images: further = [], wrap = (run) => run } = options;
   const folder = await mkdtemp(join(tmpdir(), 'slipway-'));
   const [root, host, workspace] = [join(folder, 'acme'), join(folder, 'host'), join(folder, 'workspace')];
-  const engine = fakeEngine({ images: IMAGES, programs: programs(refuses, insists) });
+  const engine = fakeEngine({ images: [...IMAGES, ...further], programs: programs(refuses, insists) });
   const project = `acme-${randomBytes(6).toString('hex')}`; // other tests run meanwhile, and a project has one lock on a machine
   let slept = 0;
   const words: string[] = [];
@@ -61,7 +68,7 @@ export async function openInstallStage({ refuses = () => false, insists = () => 
     engine.wait(milliseconds);
   };
   const operate: InstallStage['operate'] = (command, flags = {}, positionals = [], world = {}) => {
-    const run = engine.client();
+    const run = wrap(engine.client());
     const seen: World['run'] = (argv, options) => {
       words.push(...argv);
       return run(argv, options);
@@ -93,6 +100,7 @@ export async function openInstallStage({ refuses = () => false, insists = () => 
     },
     password: () => engine.state().volumes.get(`${project}_pgdata`)?.tree.get('password')?.content ?? '',
     words: () => words.join('\n'),
+    forget: (reference) => void engine.state().images.delete(reference),
     close: () => rm(folder, { recursive: true, force: true }),
   };
 }

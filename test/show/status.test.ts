@@ -1,4 +1,6 @@
 // What a person reads of an install. Rule: whole screens, so that whoever changes a word sees the whole picture.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { findingsToText } from '../../src/show/findings.ts';
 import { ageToText, type StatusView, statusToText } from '../../src/show/status.ts';
@@ -99,8 +101,28 @@ describe('status', () => {
     );
   });
 
+  test('is in README as it is, at the end of the demo', () => {
+    const { now } = view;
+    const service = (name: string, health: string, image: string) => ({
+      ...{ name, health, state: 'running', digest: null, since: now },
+      image: `127.0.0.1:5000/acme/${image}`,
+    });
+    const demo = statusToText({
+      ...view,
+      ...{ title: 'Acme Notes', version: '2.0.0', folder: '/tmp/slipway-demo/acme', held: ['3.0.0'], lastBackup: now, backups: 2 },
+      services: [
+        service('api', 'healthy', 'acme-api:2.0.0'),
+        service('db', 'healthy', 'postgres:15'),
+        service('proxy', '-', 'nginx:1.22'),
+        service('worker', '-', 'acme-api:2.0.0'),
+      ],
+    });
+    expect(readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8')).toContain(`=== What is there now\n${demo}\`\`\``);
+  });
+
   test.each([
-    ['2026-03-15T11:59:30Z', '0 minutes'],
+    ['2026-03-15T11:59:30Z', 'just now'],
+    ['2026-03-15T12:00:30Z', 'just now'],
     ['2026-03-15T11:59:00Z', '1 minute'],
     ['2026-03-15T09:59:00Z', '2 hours'],
     ['2026-03-13T12:00:00Z', '2 days'],

@@ -40,7 +40,7 @@ export function openTerminal({ folder, argv, env, columns = 80, rows = 200 }: Te
   const settings = Object.entries(env).map(([name, value]) => `${name}='${value}'`);
   writeFileSync(
     script,
-    `env -i ${settings.join(' ')} ${quoted}\ncode=$?\nstty -a | grep -q ' echo ' && echo=yes || echo=no\nprintf '[ended %s echo %s]' $code $echo\nexec sleep 600\n`,
+    `trap : INT\nenv -i ${settings.join(' ')} ${quoted}\ncode=$?\nstty -a | grep -q ' echo ' && echo=yes || echo=no\nprintf '[ended %s echo %s]' $code $echo\nexec sleep 600\n`,
   );
   const tmux = (...words: string[]): string =>
     execFileSync('tmux', ['-S', socket, '-f', '/dev/null', ...words], {

@@ -21,7 +21,7 @@ let first: string;
 let second: string;
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'slipway-git-'));
+  folder = mkdtempSync(join(tmpdir(), 'git-host-'));
   bare = join(folder, 'acme.git');
   const work = join(folder, 'work');
   git(folder, 'init', '-q', '--bare', '-b', 'main', bare);

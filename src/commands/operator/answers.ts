@@ -100,7 +100,8 @@ export async function givenNames(context: Context): Promise<ReadonlySet<string>>
   return new Set((await givenValues(context)).keys());
 }
 
-async function givenValues(context: Context): Promise<ReadonlyMap<string, string>> {
+/** The answers themselves that are given so. */
+export async function givenValues(context: Context): Promise<ReadonlyMap<string, string>> {
   const { flags, file } = await answerSources(context);
   const prefix = 'SLIPWAY_SET_';
   const environment = Object.entries(context.world.env).flatMap(([name, value]): [string, string][] =>

@@ -1,4 +1,5 @@
 // Other env files for the release that is installed: shown, then done. Rule: restarts only what must, and what cannot be done changes nothing.
+import { keep } from '../../model/description.ts';
 import { type Digest, digestOf } from '../../model/digest.ts';
 import { ToolError } from '../../model/error.ts';
 import { ownServers } from '../../model/external.ts';
@@ -9,6 +10,7 @@ import type { Manifest } from '../../model/manifest.ts';
 import { momentOf } from '../../model/parse.ts';
 import type { Content } from '../../model/plan.ts';
 import { type Settings, settingsContents, settingsFiles, settingsValues } from '../../model/settings.ts';
+import { COMPOSE_FILE, type SiteRelease } from '../../model/site-registry.ts';
 import { observeCandidate, observeContainers, observeEngine } from '../../observe/engine.ts';
 import { observeInstall } from '../../observe/install.ts';
 import { observeSelf } from '../../observe/self.ts';
@@ -21,6 +23,7 @@ import { keptContents } from './hop.ts';
 import { renderInstalled } from './host-files.ts';
 import { refuseUnset } from './preflight.ts';
 import { nextRecord, refuseOtherSecrets } from './record.ts';
+import type { Units } from './units.ts';
 
 export interface SettingsChange {
   readonly command: 'configure' | 'rotate';
@@ -31,22 +34,41 @@ export interface SettingsChange {
   readonly start: boolean;
   /** The secret that may differ from what the data was made with. */
   readonly rotated?: Rotation;
+  /** What starts by itself, where that changes. */
+  readonly units?: Units;
+  /** The release with its images from another registry than so far. */
+  readonly rehomed?: Rehomed;
   /** What a person reads before the plan. */
   readonly preface?: string;
+}
+
+export interface Rehomed {
+  /** Null = the product's own. */
+  readonly registry: string | null;
+  readonly used: SiteRelease;
+  /** The registry that docker must log in to first. */
+  readonly login: string | undefined;
+  /** The compose file as it will be. */
+  readonly compose: string;
 }
 
 const OUTCOMES = { configure: 'configured', rotate: 'rotated' } as const;
 
 /** Plans the change, shows it and carries it out; throws unless it was done or only shown. */
 export async function changeSettings(context: Context, change: SettingsChange): Promise<Carried> {
-  const { install, settings, features, start, command, rotated } = change;
+  const { install, settings, features, start, command, rotated, units, rehomed } = change;
   const { world } = context;
-  const { root, manifest, project } = install;
+  const { root, project } = install;
+  const { manifest } = rehomed?.used ?? install;
   const record = withoutSecret(install.record, rotated?.name);
   const values = settingsValues(settings, manifest.env);
   refuseOtherSecrets(record, values);
-  const { target, contents: rendered } = await renderInstalled(install, { values, features });
-  const next = await observeCandidate(world, root, { project, texts: new Map(), settings });
+  const { target, contents: rendered } = await renderInstalled({ ...install, manifest }, { values, features });
+  const next = await observeCandidate(world, root, {
+    project,
+    texts: new Map(rehomed === undefined ? [] : [[COMPOSE_FILE, rehomed.compose]]),
+    settings,
+  });
   refuseUnset(next.unset);
   const engine = start
     ? await observeEngine(world, root, project)
@@ -58,18 +80,29 @@ export async function changeSettings(context: Context, change: SettingsChange): 
   const at = momentOf(world.now());
   const id = `${command}-${world.random(8).toString('hex')}`;
   const operation = { id, command, from: record.version, to: record.version, outcome: OUTCOMES[command], at };
-  const same = { manifest: target, manifestDigest: record.manifest, trust: record.trust };
-  const recordText = printInstall(nextRecord(record, { ...same, config: next, features, values, operation }, world));
+  const same = {
+    ...(rehomed === undefined ? {} : { registry: rehomed.registry, login: rehomed.login }),
+    manifest: target,
+    manifestDigest: record.manifest,
+    trust: record.trust,
+  };
+  const { launcher, runtime } = record;
+  const launching = units === undefined ? {} : { launching: keep({ launcher, runtime, ...units.fields }) };
+  const recordText = printInstall(nextRecord(record, { ...same, config: next, features, values, operation, ...launching }, world));
   const basedOn = fingerprintInstall(install, engine.containers);
   const wish: UpgradeWish = {
-    ...{ command: 'configure', id, operation: id, at, basedOn, target, targetDigest: record.manifest, extra: [] },
+    ...{ command: 'configure', id, operation: id, at, basedOn, target, targetDigest: record.manifest, extra: [], login: rehomed?.login },
     ...{ settings: settingsFiles(settings), values, record: digestOf(recordText), features, start },
+    ...(units === undefined ? {} : { launching: { user: root, units: units.steps, notes: units.notes } }),
   };
   const facts = { install, engine, next, backups: [], releases: [], operators: [], localImages: [] };
   const plan = rotated === undefined ? planUpgrade(wish, facts) : planRotate(wish, facts, rotated);
+  const compose: [Digest, Content][] = rehomed === undefined ? [] : [[digestOf(rehomed.compose), { text: rehomed.compose }]];
   const contents = new Map<Digest, Content>([
     ...keptContents(install),
+    ...compose,
     ...rendered,
+    ...(units?.contents ?? []),
     ...settingsContents(settings),
     [wish.record, { text: recordText }],
   ]);

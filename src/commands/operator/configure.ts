@@ -1,5 +1,8 @@
 // configure: other answers, other features. Rule: shows what changes, and restarts only what must.
+import { isDeepStrictEqual } from 'node:util';
+import { digestOf } from '../../model/digest.ts';
 import { setCompose } from '../../model/env-render.ts';
+import { ToolError } from '../../model/error.ts';
 import { withdrawnValues } from '../../model/external.ts';
 import type { InstallFacts } from '../../model/facts.ts';
 import { allProfiles, profilesOf } from '../../model/feature.ts';
@@ -8,21 +11,29 @@ import { canonicalJson } from '../../model/json.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import { documentOf, MAIN_ENV, type Settings, sameSettings, settingsValues } from '../../model/settings.ts';
 import { mergeSettings } from '../../model/settings-merge.ts';
-import { observeInstall } from '../../observe/install.ts';
+import { COMPOSE_FILE, rehomeRelease } from '../../model/site-registry.ts';
+import { observeInstall, readShippedCompose } from '../../observe/install.ts';
 import { type ChangedAnswer, changesToText } from '../../show/answers.ts';
 import { planToJson, planToText } from '../../show/plan.ts';
 import { refuseOpenJournal } from '../carry-out.ts';
 import { CHANGING_FLAGS, type Command, type CommandResult, type Context, type FlagTable, isSet, refusePositionals } from '../command.ts';
 import { ANSWER_FLAGS, answersFor, givenNames, makeSecrets, openSecrets } from './answers.ts';
-import { changeSettings } from './change-settings.ts';
+import { changeSettings, type Rehomed } from './change-settings.ts';
+import { REGISTRY_FLAG, registryFor, registryOf } from './choose-registry.ts';
 import { FOLDER_FLAG, findInstall } from './folder.ts';
 import { renderInstalled } from './host-files.ts';
+import { refuseUnfit } from './preflight.ts';
+import { ensureLogin, LOGIN_FLAGS } from './registry-login.ts';
 import { revealSecrets } from './reveal.ts';
+import { areUnitsSaid, prepareUnits, UNIT_FLAGS } from './units.ts';
 
 const FLAGS = {
   ...FOLDER_FLAG,
   ...ANSWER_FLAGS,
+  ...REGISTRY_FLAG,
+  ...LOGIN_FLAGS,
   ...CHANGING_FLAGS,
+  ...UNIT_FLAGS,
   'no-start': { type: 'boolean', help: 'change the files, and touch no container' },
 } as const satisfies FlagTable;
 
@@ -33,20 +44,21 @@ export const configure: Command = {
   run,
 };
 
-async function run(context: Context): Promise<CommandResult> {
-  refusePositionals(context);
-  const { world } = context;
-  const root = findInstall(context);
+async function run(asked: Context): Promise<CommandResult> {
+  refusePositionals(asked);
+  const { world } = asked;
+  const root = findInstall(asked);
   await refuseOpenJournal(root);
   const install = await observeInstall(root);
   const { manifest, record } = install;
-  const start = !isSet(context.flags, 'no-start');
+  const start = !isSet(asked.flags, 'no-start');
+  const { context, rehomed } = await decideRegistry(asked, install, start);
   const today = settingsValues(install.settings, manifest.env);
   const said = await givenNames(context);
   const answers = await answersFor(context, {
     manifest,
     features: record.features,
-    ...todaysChoice(declared(today, manifest.env), record.features, said.size > 0),
+    ...todaysChoice(declared(today, manifest.env), record.features, said.size > 0 || rehomed !== undefined || areUnitsSaid(context)),
   });
   const told = new Map([...today, ...answers.values]);
   const { generated, derived } = makeSecrets(
@@ -80,24 +92,33 @@ async function run(context: Context): Promise<CommandResult> {
     known: allProfiles(manifest.features),
   });
   const settings = new Map([...merged.settings, [MAIN_ENV, main] as const]);
-  if (sameSettings(settings, install.settings) && (await isRendered(install, settings, answers.features)))
+  const units = await prepareUnits(context, { root, manifest, project: record.project, record, launcher: record.launcher });
+  const isSame = sameSettings(settings, install.settings) && units.steps.length === 0 && units.fields.schedule === record.schedule;
+  if (isSame && rehomed === undefined && (await isRendered(install, settings, answers.features)))
     return { fields: { changed: [], outcome: 'unchanged' }, text: 'nothing to change\n' };
-  const changes = changesOf(manifest, { today, changed, features: [record.features, answers.features] });
+  const changes = changesOf(manifest, {
+    today,
+    changed,
+    features: [record.features, answers.features],
+    registries: registriesOf(install, rehomed),
+  });
   const carried = await changeSettings(context, {
     command: 'configure',
     install,
     settings,
     features: answers.features,
     start,
+    units,
+    ...(rehomed === undefined ? {} : { rehomed }),
     preface: changesToText(changes),
   });
   if (carried.outcome === 'planned')
     return { fields: { plan: planToJson(carried.plan), changes }, text: `${changesToText(changes)}${planToText(carried.plan)}` };
   revealSecrets(context, manifest.env, generated);
-  const names = [...changed.keys()];
+  const names = [...(rehomed === undefined ? [] : ['registry']), ...changed.keys()];
   return {
     fields: { changed: names, changes, features: answers.features, outcome: 'configured' },
-    text: `configured: ${[...names, `features ${answers.features.join(', ') || 'none'}`].join('; ')}\n`,
+    text: `configured: ${[...names, `features ${answers.features.join(', ') || 'none'}`].join('; ')}\n${units.notes.map((note) => `note: ${note}\n`).join('')}`,
   };
 }
 
@@ -115,16 +136,51 @@ interface Changing {
   readonly changed: ReadonlyMap<string, string>;
   /** Before and after. */
   readonly features: readonly [readonly string[], readonly string[]];
+  readonly registries: readonly [string, string];
 }
 
-function changesOf({ env }: Manifest, { today, changed, features: [before, after] }: Changing): ChangedAnswer[] {
+/** Another registry than so far, checked for the images before anything else is asked. */
+async function decideRegistry(
+  asked: Context,
+  install: InstallFacts,
+  start: boolean,
+): Promise<{ readonly context: Context; readonly rehomed?: Rehomed }> {
+  const { manifest, shipped = manifest, root, record } = install;
+  const { context, registry } = await registryFor(asked, install, shipped);
+  const text = await readShippedCompose(root, shipped);
+  const used = rehomeRelease(shipped, text, registry);
+  if (isDeepStrictEqual(used.manifest.images, manifest.images)) return { context };
+  const compose = used.compose?.text ?? text;
+  refuseLostCompose(used.manifest, compose);
+  const rehomed = { registry, used, compose, login: undefined };
+  if (!start) return { context, rehomed };
+  const { context: known, login } = await ensureLogin(context, { manifest: used.manifest, root });
+  await refuseUnfit(known, { manifest: used.manifest, root, project: record.project, ports: [], hosts: record.hosts, registry, login });
+  return { context: known, rehomed: { ...rehomed, login: login?.registry } };
+}
+
+function refuseLostCompose({ files, version }: Manifest, text: string): void {
+  if (files.find(({ path }) => path === COMPOSE_FILE)?.sha256 === digestOf(text)) return;
+  throw new ToolError('E_NOT_FOUND', `the compose file of ${version} as it was shipped is not here any more`, {
+    hint: 'The next upgrade brings one; the registry can be changed then.',
+  });
+}
+
+function registriesOf(install: InstallFacts, rehomed: Rehomed | undefined): readonly [string, string] {
+  const own = install.manifest.registry ?? 'the product’s own';
+  const today = registryOf(install) ?? own;
+  return [today, rehomed === undefined ? today : (rehomed.registry ?? own)];
+}
+
+function changesOf({ env }: Manifest, { today, changed, features: [before, after], registries }: Changing): ChangedAnswer[] {
   const lists = [before.join(', '), after.join(', ')] as const;
   const chosen = lists[0] === lists[1] ? [] : [{ name: 'features', from: lists[0], to: lists[1] }];
   const values = [...changed].map(([name, to]): ChangedAnswer => {
     const isHidden = env[name]?.secret !== undefined || env[name]?.sensitive === true;
     return isHidden ? { name } : { name, from: today.get(name) ?? null, to };
   });
-  return [...chosen, ...values];
+  const rehomed = registries[0] === registries[1] ? [] : [{ name: 'registry', from: registries[0], to: registries[1] }];
+  return [...rehomed, ...chosen, ...values];
 }
 
 /** Only what the product declares: the person's own variables are no answers. */

@@ -10,7 +10,7 @@ export const diff: Command = { name: 'diff', summary: 'Local changes against the
 async function run(context: Context): Promise<CommandResult> {
   refusePositionals(context);
   const install = await observeInstall(findInstall(context));
-  const files = localEdits(install.manifest, install.files).map((edit) => ({ ...edit, conflict: false }));
+  const files = localEdits(install).map((edit) => ({ ...edit, conflict: false }));
   const known = new Set([...Object.keys(install.manifest.env), 'COMPOSE_PROJECT_NAME', 'COMPOSE_PROFILES']);
   const values = settingsValues(install.settings, install.manifest.env);
   const env = [...values.keys()].flatMap((name) => {

@@ -1,6 +1,7 @@
 // One hop, prepared: fetched, verified, merged, checked and planned. Rule: nothing of the install is touched; the plan says all that will be.
 
 import type { ChannelRelease } from '../../model/channel.ts';
+import type { Variable } from '../../model/description.ts';
 import { type Digest, digestOf } from '../../model/digest.ts';
 import { secretsToGenerate } from '../../model/env-merge.ts';
 import { setCompose } from '../../model/env-render.ts';
@@ -14,6 +15,7 @@ import { cacheFolder } from '../../model/layout.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import { momentOf } from '../../model/parse.ts';
 import type { Content, Planned } from '../../model/plan.ts';
+import type { World } from '../../model/seams.ts';
 import {
   type Settings as Documents,
   documentOf,
@@ -25,11 +27,12 @@ import {
   type Variables,
 } from '../../model/settings.ts';
 import { mergeSettings } from '../../model/settings-merge.ts';
+import { COMPOSE_FILE, rehomeRelease, type SiteRelease, shippedComposeOf } from '../../model/site-registry.ts';
 import type { FetchedChannel } from '../../observe/channel.ts';
 import { observeCandidate, observeContainers, observeEngine } from '../../observe/engine.ts';
 import { observeInstall, pathsOf } from '../../observe/install.ts';
 import { observeBackups, observeOperators, observeReleases } from '../../observe/kept.ts';
-import { type FetchedRelease, fetchRelease, readReleaseText } from '../../observe/release.ts';
+import { fetchRelease, readReleaseText } from '../../observe/release.ts';
 import { observeUnsharedImages } from '../../observe/removal.ts';
 import { observeSelf } from '../../observe/self.ts';
 import { observeSettings } from '../../observe/settings.ts';
@@ -37,10 +40,12 @@ import { backupsFolder } from '../../plan/data.ts';
 import { planUpgrade } from '../../plan/upgrade.ts';
 import { type Context, isSet } from '../command.ts';
 import { answersFor, givenNames, makeSecrets } from './answers.ts';
+import { registryFor } from './choose-registry.ts';
 import { renderFetched } from './host-files.ts';
 import { prepareLaunching } from './launching.ts';
 import { backupPlaces, refuseUnfit, refuseUnset } from './preflight.ts';
 import { nextRecord, refuseOtherSecrets } from './record.ts';
+import { ensureLogin } from './registry-login.ts';
 import { releaseContents, releaseExtras } from './release-files.ts';
 
 export interface Hop {
@@ -48,6 +53,8 @@ export interface Hop {
   readonly from: string;
   readonly to: string;
   readonly planned: Planned;
+  /** With the registry's login, where the plan needs one. */
+  readonly world: World;
   readonly variables: Variables;
   /** Secrets that are new in this release. */
   readonly generated: ReadonlyMap<string, string>;
@@ -62,24 +69,36 @@ export interface HopRequest {
 }
 
 /** Fetches and verifies the release, merges the person's settings with it, and plans. Throws before anything has changed. */
-export async function prepareHop(context: Context, { root, fetched, release }: HopRequest): Promise<Hop> {
-  const { world } = context;
+export async function prepareHop(asked: Context, { root, fetched, release }: HopRequest): Promise<Hop> {
+  const { world } = asked;
   const before = await observeInstall(root);
   const { record } = before;
   const cache = cacheFolder(root);
   const onBytes = (done: number, total: number): void => world.report({ type: 'progress', text: 'bundle', done, total, unit: 'bytes' });
   const bundle = await fetchRelease({ source: fetched.source, release, product: record.product, trust: fetched.trust, cache, onBytes });
-  const { manifest } = bundle;
-  const install = await observeInstall(root, pathsOf(manifest));
-  const start = !isSet(context.flags, 'no-start');
+  const install = await observeInstall(root, pathsOf(bundle.manifest));
+  const { context: answering, registry } = await registryFor(asked, install, bundle.manifest);
+  const used = rehomeRelease(bundle.manifest, await readReleaseText(bundle, cache, COMPOSE_FILE), registry);
+  const { manifest } = used;
+  const start = !isSet(asked.flags, 'no-start');
+  const { context, login } = start ? await ensureLogin(answering, { manifest, root }) : { context: answering, login: undefined };
   if (start)
-    await refuseUnfit(context, { manifest, root, project: record.project, ports: [], hosts: record.hosts, backup: backupPlaces(before) });
+    await refuseUnfit(context, {
+      manifest,
+      root,
+      project: record.project,
+      ports: [],
+      hosts: record.hosts,
+      backup: backupPlaces(before),
+      registry,
+      login,
+    });
   refuseOtherSecrets(record, settingsValues(before.settings, before.manifest.env));
-  const env = await decideSettings(context, install, bundle);
+  const env = await decideSettings(context, install, manifest);
   const values = settingsValues(env.settings, manifest.env);
   refuseOtherSecrets(record, values);
-  const { target, contents: rendered } = await renderFetched(bundle, cache, { values, features: env.features });
-  const texts = await candidateTexts(install, bundle, cache);
+  const { target, contents: rendered } = await renderFetched({ ...bundle, manifest }, cache, { values, features: env.features });
+  const texts = candidateTexts(install, used, await readReleaseText(bundle, cache, COMPOSE_FILE));
   const [next, present] = await Promise.all([
     observeCandidate(world, root, { project: install.project, texts, settings: env.settings }),
     start ? observeEngine(world, root, install.project) : undefined,
@@ -88,7 +107,7 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
   const engine = present ?? { containers: [], volumes: Object.values(record.volumes), config: next };
   const operation = `upgrade-${world.random(8).toString('hex')}`;
   const at = momentOf(world.now());
-  const launching = await prepareLaunching(context, { root, manifest, fetched, record });
+  const launching = await prepareLaunching(context, { root, manifest, project: record.project, fetched, record });
   const recordText = printInstall(
     nextRecord(
       record,
@@ -98,6 +117,8 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
         trust: fetched.trust,
         config: next,
         features: env.features,
+        registry,
+        login: login?.registry,
         values,
         operation: { id: operation, command: 'upgrade', from: record.version, to: manifest.version, outcome: 'upgraded', at },
         launching: launching.fields,
@@ -115,6 +136,8 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
     at,
     basedOn,
     target,
+    ...shippedComposeOf(used),
+    login: login?.registry,
     targetDigest: release.manifest,
     extra: extras.files,
     settings: settingsFiles(env.settings),
@@ -135,7 +158,7 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
   });
   const contents = new Map<Digest, Content>([
     ...keptContents(install),
-    ...releaseContents(cache, manifest),
+    ...releaseContents(cache, used),
     ...rendered,
     ...extras.contents,
     ...launching.contents,
@@ -149,6 +172,7 @@ export async function prepareHop(context: Context, { root, fetched, release }: H
     from: record.version,
     to: manifest.version,
     planned: { plan, contents },
+    world: context.world,
     variables: manifest.env,
     generated: env.generated,
     operator: await observeSelf(context.file),
@@ -169,8 +193,7 @@ interface Settings {
 }
 
 /** Keeps what the person wrote; asks only for what this release newly requires. */
-async function decideSettings(context: Context, install: InstallFacts, bundle: FetchedRelease): Promise<Settings> {
-  const { manifest } = bundle;
+async function decideSettings(context: Context, install: InstallFacts, manifest: Manifest): Promise<Settings> {
   const variables = { oldVariables: install.manifest.env, newVariables: manifest.env };
   const current = await observeSettings(install.root, homesOf(install.manifest.env, manifest.env));
   const today = new Map([...settingsValues(current, manifest.env), ...settingsValues(current, install.manifest.env)]);
@@ -178,7 +201,9 @@ async function decideSettings(context: Context, install: InstallFacts, bundle: F
   const said = await givenNames(context);
   const answers = await answersFor(context, { manifest, today: todaysAnswers(install, manifest) });
   const given = new Map([...answers.values].filter(([name]) => isNew(name) || said.has(name)));
-  const names = secretsToGenerate({ ...variables, values: today, answers: given });
+  const names = secretsToGenerate({ ...variables, values: today, answers: given }).filter(
+    (name) => !mayBeInUse(install, manifest.env[name]),
+  );
   const values = new Map([...renamedValues(today, manifest), ...given]);
   const { generated, derived } = makeSecrets(
     { variables: manifest.env, names, before: renamedValues(today, manifest), values, given: said, origins: install.record.derived ?? {} },
@@ -194,6 +219,11 @@ async function decideSettings(context: Context, install: InstallFacts, bundle: F
   const profiles = profilesOf(manifest.features, answers.features);
   const main = setCompose(documentOf(merged.settings, MAIN_ENV), { project: install.record.project, profiles, known });
   return { settings: new Map([...merged.settings, [MAIN_ENV, main] as const]), features: answers.features, generated };
+}
+
+/** Nobody wrote down which secrets a release of older scripts made its data with: a second one would lock that away. */
+function mayBeInUse({ manifest }: InstallFacts, variable: Variable | undefined): boolean {
+  return manifest.imported === true && variable?.immutable === true;
 }
 
 /** Today's values under the names that the release gives them. */
@@ -213,9 +243,8 @@ function todaysAnswers(install: InstallFacts, manifest: Manifest): Map<string, s
 }
 
 /** Compose files of the release; a compose file that the person changed, and the release did not, stays theirs. */
-async function candidateTexts(install: InstallFacts, bundle: FetchedRelease, cache: string): Promise<Map<string, string>> {
-  const path = 'docker-compose.yml';
-  const shipped = (manifest: typeof bundle.manifest): Digest | undefined => manifest.files.find((file) => file.path === path)?.sha256;
-  if (shipped(install.manifest) === shipped(bundle.manifest)) return new Map();
-  return new Map([[path, await readReleaseText(bundle, cache, path)]]);
+function candidateTexts(install: InstallFacts, { manifest, compose }: SiteRelease, text: string): Map<string, string> {
+  const shipped = ({ files }: Manifest): Digest | undefined => files.find(({ path }) => path === COMPOSE_FILE)?.sha256;
+  if (shipped(install.manifest) === shipped(manifest)) return new Map();
+  return new Map([[COMPOSE_FILE, compose?.text ?? text]]);
 }

@@ -7,12 +7,12 @@ import { ToolError } from '../../model/error.ts';
 import { allProfiles, profilesOf } from '../../model/feature.ts';
 import { fingerprintSite } from '../../model/fingerprint.ts';
 import { type InstallRecord, printInstall } from '../../model/install.ts';
-import { type Manifest, parseProductName } from '../../model/manifest.ts';
-import { parsePublicKey } from '../../model/minisign.ts';
+import { parseProductName } from '../../model/manifest.ts';
 import { momentOf } from '../../model/parse.ts';
 import type { Content } from '../../model/plan.ts';
 import { documentOf, homesOf, MAIN_ENV, type Settings, settingsContents, settingsFiles, settingsValues } from '../../model/settings.ts';
 import { firstSettings } from '../../model/settings-merge.ts';
+import { COMPOSE_FILE, rehomeRelease, type SiteRelease, shippedComposeOf } from '../../model/site-registry.ts';
 import type { FetchedChannel } from '../../observe/channel.ts';
 import { observeCandidate, observeContainers, observeVolumes } from '../../observe/engine.ts';
 import { isThere, observeFiles, observeProject, pathsOf, readRecord } from '../../observe/install.ts';
@@ -23,6 +23,7 @@ import { observeSelf } from '../../observe/self.ts';
 import { observeSettings } from '../../observe/settings.ts';
 import { planInstall } from '../../plan/install.ts';
 import { planToJson, planToText } from '../../show/plan.ts';
+import { welcome } from '../../show/welcome.ts';
 import { carryOut, refuseOpenJournal, throwUnlessDone } from '../carry-out.ts';
 import {
   CHANGING_FLAGS,
@@ -35,7 +36,9 @@ import {
   textFlag,
   textFlags,
 } from '../command.ts';
+import { adoptInstead } from './adopt.ts';
 import { ANSWER_FLAGS, answersFor, makeSecrets, openSecrets } from './answers.ts';
+import { chooseRegistry, REGISTRY_FLAG } from './choose-registry.ts';
 import { defaultFolder, FOLDER_FLAG } from './folder.ts';
 import { handOver } from './hand-over.ts';
 import { renderFetched } from './host-files.ts';
@@ -43,23 +46,23 @@ import { installedAlready } from './installed-already.ts';
 import { changeRuntime, prepareLaunching } from './launching.ts';
 import { portsOf, refuseUnfit, refuseUnset } from './preflight.ts';
 import { newRecord, refuseOtherIdentity, refuseOtherSecrets } from './record.ts';
+import { ensureLogin, LOGIN_FLAGS } from './registry-login.ts';
 import { releaseContents, releaseExtras } from './release-files.ts';
 import { revealSecrets } from './reveal.ts';
+import { UNIT_FLAGS } from './units.ts';
+import { SOURCE_FLAGS, wantedProduct, wantedSource } from './wanted.ts';
 
 const FLAGS = {
   ...FOLDER_FLAG,
   ...ANSWER_FLAGS,
+  ...REGISTRY_FLAG,
+  ...LOGIN_FLAGS,
   ...CHANGING_FLAGS,
-  releases: { type: 'string', value: 'PLACE', multiple: true, help: 'where releases are: a URL or a folder; several are tried in order' },
-  product: { type: 'string', value: 'NAME', help: 'the product' },
-  channel: { type: 'string', value: 'NAME', help: 'the channel to follow (stable)' },
+  ...UNIT_FLAGS,
+  ...SOURCE_FLAGS,
   'release-version': { type: 'string', value: 'V', help: 'this version instead of the latest' },
-  key: { type: 'string', value: 'KEY', help: 'the minisign public key of the product' },
   project: { type: 'string', value: 'NAME', help: 'the compose project name, for a second install on one machine' },
-  cli: { type: 'string', value: 'NAME', help: 'what this command is called' },
-  title: { type: 'string', value: 'TEXT', help: 'what the product is called' },
   'no-start': { type: 'boolean', help: 'write the files, and touch no container' },
-  'accept-expired': { type: 'boolean', help: 'take a channel file that has expired' },
 } as const satisfies FlagTable;
 
 export const install: Command = { name: 'install', summary: 'Installs a release on this machine.', flags: FLAGS, run };
@@ -75,29 +78,24 @@ interface Site {
   readonly project: string;
   /** What an uninstalled product left here: its data and secrets wait for it. */
   readonly known: InstallRecord | undefined;
+  /** The release with its images from this registry; null = the product's own. */
+  readonly used: SiteRelease;
+  readonly registry: string | null;
 }
 
 async function run(context: Context): Promise<CommandResult> {
   refusePositionals(context);
   const { flags, world } = context;
-  const product = parseProductName(required(context, 'product'), '--product');
+  const product = wantedProduct(context, 'install');
   const root = defaultFolder(context, product);
   const known = await readRecord(root);
   if (known !== undefined && known.uninstalled === undefined) return installedAlready(context, root, known);
   await refuseOpenJournal(root);
-  const key = textFlag(flags, 'key') ?? '';
-  const locations = textFlags(flags, 'releases');
-  if (locations.length === 0) throw missingFlag('releases');
-  const channel = textFlag(flags, 'channel') ?? 'stable';
+  const wanted = wantedSource(context, product, 'install');
   world.report({ type: 'phase', text: `Looking for ${textFlag(flags, 'title') ?? product}` });
-  const trust = { key: key === '' ? null : parsePublicKey(key, '--key').text, signed: key !== '', sequences: {} };
-  if (trust.key === null)
-    world.report({
-      type: 'warning',
-      text: 'this product is not signed: nobody can tell who made it',
-      hint: 'Ask its maintainer for a key.',
-    });
-  const fetched = await observeChannel(world, { locations, product, channel, trust, acceptExpired: isSet(flags, 'accept-expired') });
+  const fetched = await observeChannel(world, { ...wanted, acceptExpired: isSet(flags, 'accept-expired') });
+  const adopted = known === undefined ? await adoptInstead(context, { root, wanted, fetched }) : undefined;
+  if (adopted !== undefined) return adopted;
   const release = chooseRelease(fetched, textFlag(flags, 'release-version'));
   const scratch = await makeScratch();
   const node = await changeRuntime(context, { fetched, release, cache: scratch });
@@ -113,19 +111,28 @@ async function run(context: Context): Promise<CommandResult> {
   const bundle = await fetchRelease({ source: fetched.source, release, product, trust: fetched.trust, cache: scratch, onBytes });
   const project = parseProductName(textFlag(flags, 'project') ?? known?.project ?? bundle.manifest.project, '--project');
   if (known !== undefined) refuseOtherIdentity(known, { product, project, version: bundle.manifest.version });
-  return installRelease({ context, root, fetched, release, bundle, cache: scratch, start: !isSet(flags, 'no-start'), project, known });
+  const { context: answering, registry } = await chooseRegistry(context, {
+    manifest: bundle.manifest,
+    today: settingsValues(await observeSettings(root, homesOf(bundle.manifest.env)), bundle.manifest.env),
+    recorded: known?.registry ?? null,
+  });
+  const used = rehomeRelease(bundle.manifest, await readReleaseText(bundle, scratch, COMPOSE_FILE), registry);
+  const start = !isSet(flags, 'no-start');
+  return installRelease({ context: answering, root, fetched, release, bundle, cache: scratch, start, project, known, used, registry });
 }
 
 async function installRelease(site: Site): Promise<CommandResult> {
-  const { context, root, bundle, start, project, release } = site;
+  const { root, bundle, start, project, release, used, registry } = site;
+  const { manifest } = used;
+  const { context, login } = start ? await ensureLogin(site.context, { manifest, root }) : { context: site.context, login: undefined };
   const { world } = context;
-  const { manifest } = bundle;
-  if (start) await refuseUnfit(context, { manifest, root, project, ports: [], hosts: textFlags(context.flags, 'releases') });
+  if (start)
+    await refuseUnfit(context, { manifest, root, project, ports: [], hosts: textFlags(context.flags, 'releases'), registry, login });
   const env = await makeEnvironment(site);
   const values = settingsValues(env.settings, manifest.env);
   if (site.known !== undefined) refuseOtherSecrets(site.known, values);
   if (start) await refuseUnfit(context, { manifest, root, project, ports: portsOf(manifest, values, env.features) });
-  const { target, contents: rendered } = await renderFetched(bundle, site.cache, { values, features: env.features });
+  const { target, contents: rendered } = await renderFetched({ ...bundle, manifest }, site.cache, { values, features: env.features });
   const compose = await observeProject(root, project, documentOf(env.settings, MAIN_ENV));
   const next = await observeCandidate(world, root, { project: compose, texts: await composeTexts(site), settings: env.settings });
   refuseUnset(next.unset);
@@ -134,7 +141,7 @@ async function installRelease(site: Site): Promise<CommandResult> {
   const at = momentOf(world.now());
   const id = `install-${world.random(8).toString('hex')}`;
   const operation = { id, command: 'install', from: null, to: manifest.version, outcome: 'installed', at };
-  const launching = await prepareLaunching(context, { root, manifest, fetched: site.fetched, record: undefined });
+  const launching = await prepareLaunching(context, { root, manifest, project, fetched: site.fetched, record: undefined });
   const recordText = printInstall(
     newRecord(
       {
@@ -147,6 +154,8 @@ async function installRelease(site: Site): Promise<CommandResult> {
         trust: site.fetched.trust,
         config: next,
         features: env.features,
+        registry,
+        login: login?.registry,
         values,
         at,
         operation,
@@ -162,6 +171,8 @@ async function installRelease(site: Site): Promise<CommandResult> {
     at,
     basedOn,
     target,
+    ...shippedComposeOf(used),
+    login: login?.registry,
     extra: extras.files,
     settings: settingsFiles(env.settings),
     record: digestOf(recordText),
@@ -179,7 +190,7 @@ async function installRelease(site: Site): Promise<CommandResult> {
     next,
   });
   const contents = new Map<Digest, Content>([
-    ...releaseContents(site.cache, manifest),
+    ...releaseContents(site.cache, used),
     ...rendered,
     ...extras.contents,
     ...launching.contents,
@@ -214,8 +225,8 @@ interface Environment {
 
 /** Env files that lie there from an earlier install keep their values: the data was made with their secrets. */
 async function makeEnvironment(site: Site): Promise<Environment> {
-  const { context, root, bundle, project } = site;
-  const { manifest } = bundle;
+  const { context, root, used, project } = site;
+  const { manifest } = used;
   const { world } = context;
   const found = await observeSettings(root, homesOf(manifest.env));
   const today = settingsValues(found, manifest.env);
@@ -252,7 +263,7 @@ async function makeEnvironment(site: Site): Promise<Environment> {
 
 /** Data without its key is lost data: a new secret beside an old volume would make it unreadable. */
 async function refuseLostSecrets(site: Site, open: readonly string[]): Promise<void> {
-  const { manifest } = site.bundle;
+  const { manifest } = site.used;
   const lost = open.filter((name) => manifest.env[name]?.immutable === true);
   if (lost.length === 0) return;
   const volumes = await observeVolumes(site.context.world, site.root, site.project);
@@ -267,32 +278,11 @@ async function refuseLostSecrets(site: Site, open: readonly string[]): Promise<v
 }
 
 async function composeTexts(site: Site): Promise<Map<string, string>> {
-  return new Map([['docker-compose.yml', await readReleaseText(site.bundle, site.cache, 'docker-compose.yml')]]);
+  const { used, bundle, cache } = site;
+  return new Map([[COMPOSE_FILE, used.compose?.text ?? (await readReleaseText(bundle, cache, COMPOSE_FILE))]]);
 }
 
 function hostsOf(site: Site): readonly string[] {
   const given = textFlags(site.context.flags, 'releases');
   return [...new Set([...given, ...site.bundle.manifest.hosts])];
-}
-
-interface Welcomed {
-  readonly root: string;
-  readonly start: boolean;
-  /** How the command is called. */
-  readonly command: string;
-}
-
-function welcome(manifest: Manifest, { root, start, command }: Welcomed): string {
-  const next = start ? `${command} status` : `docker compose up -d (in ${root})`;
-  return `${manifest.title} ${manifest.version} is installed at ${root}\nNext: ${next}\nKeep a copy of ${join(root, '.env')} elsewhere: without its secrets the data cannot be read.\n`;
-}
-
-function required(context: Context, name: string): string {
-  const value = textFlag(context.flags, name);
-  if (value === undefined) throw missingFlag(name);
-  return value;
-}
-
-function missingFlag(name: string): ToolError {
-  return new ToolError('E_USAGE', `install: --${name} is missing`, { hint: 'Use the install.sh of the product: it knows them all.' });
 }

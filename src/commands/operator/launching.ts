@@ -18,6 +18,7 @@ import { isWritable, readLauncher } from '../../observe/launcher.ts';
 import { fetchRuntime, isKept, keptProgram, observeRunning, type RuntimeRequest, startsHere } from '../../observe/runtime.ts';
 import type { CommandWish } from '../../plan/command.ts';
 import type { Context } from '../command.ts';
+import { prepareUnits } from './units.ts';
 
 export interface RuntimeWish extends Pick<RuntimeRequest, 'cache'> {
   readonly fetched: FetchedChannel;
@@ -48,6 +49,7 @@ export async function changeRuntime({ world }: Context, { fetched, release, cach
 export interface LaunchingWish {
   readonly root: string;
   readonly manifest: Manifest;
+  readonly project: string;
   readonly fetched: FetchedChannel;
   /** undefined for a first install. */
   readonly record: InstallRecord | undefined;
@@ -57,11 +59,12 @@ export interface Launching {
   readonly wish: CommandWish;
   readonly contents: readonly (readonly [Digest, Content])[];
   /** What install.json says of it. */
-  readonly fields: Pick<InstallRecord, 'launcher' | 'runtime'>;
+  readonly fields: Pick<InstallRecord, 'launcher' | 'runtime' | 'schedule' | 'units'>;
 }
 
 /** The launcher and the Node.js that the install has from now on. */
-export async function prepareLaunching({ world }: Context, { root, manifest, fetched, record }: LaunchingWish): Promise<Launching> {
+export async function prepareLaunching(context: Context, { root, manifest, project, fetched, record }: LaunchingWish): Promise<Launching> {
+  const { world } = context;
   const offered = [...runtimesOf(fetched.channel), ...(manifest.runtime?.files ?? [])];
   const { runtime: running } = await observeRunning(offered);
   const runtime = running === undefined ? undefined : keptAs(running, world.env);
@@ -69,6 +72,7 @@ export async function prepareLaunching({ world }: Context, { root, manifest, fet
   const former = record?.runtime;
   const node = runtime === undefined ? process.execPath : keptProgram(runtime.store, runtime.program);
   const text = path === undefined ? undefined : renderLauncher({ cli: manifest.cli, folder: root, node });
+  const units = await prepareUnits(context, { root, manifest, project, record, launcher: path });
   const isThere = path !== undefined && (await readLauncher(path)) === text;
   return {
     wish: {
@@ -76,14 +80,16 @@ export async function prepareLaunching({ world }: Context, { root, manifest, fet
       ...(path === undefined || text === undefined || isThere ? {} : { launcher: { path, content: digestOf(text) } }),
       ...(runtime === undefined ? {} : { runtime }),
       ...(former === undefined ? {} : { former }),
+      ...{ units: units.steps, notes: units.notes },
     },
     contents: [
       ...(text === undefined ? [] : [[digestOf(text), { text }] as const]),
       ...(runtime === undefined || (await isKept(runtime.store, runtime.program))
         ? []
         : [[runtime.program, { file: process.execPath }] as const]),
+      ...units.contents,
     ],
-    fields: { ...(path === undefined ? {} : { launcher: path }), ...(runtime === undefined ? {} : { runtime }) },
+    fields: { ...(path === undefined ? {} : { launcher: path }), ...(runtime === undefined ? {} : { runtime }), ...units.fields },
   };
 }
 

@@ -24,6 +24,10 @@ export interface NewRecord {
   readonly trust: Trust;
   readonly config: ComposeFact;
   readonly features: readonly string[];
+  /** The site's own registry; null = the product's; absent = as before. */
+  readonly registry?: string | null;
+  /** The registry that docker is logged in to from now on. */
+  readonly login?: string | undefined;
   readonly values: ReadonlyMap<string, string>;
   readonly at: string;
   readonly operation: OperationRecord;
@@ -42,13 +46,14 @@ export function newRecord(wish: NewRecord, world: World): InstallRecord {
     manifest: wish.manifestDigest,
     channel,
     hosts,
-    registry: null,
+    registry: wish.registry ?? null,
     trust,
     volumes: dataVolumes(withoutOwnServers(manifest, features), config),
     features,
     secrets: fingerprints(manifest, wish.values, {}, world),
     ...originsOf(manifest, wish.values, {}, world),
     held: [],
+    ...(wish.login === undefined ? {} : { login: wish.login }),
     installed: at,
     ...wish.launching,
     ...renderedOf(manifest),
@@ -57,13 +62,16 @@ export function newRecord(wish: NewRecord, world: World): InstallRecord {
 }
 
 export interface NextRecord
-  extends Pick<NewRecord, 'manifest' | 'manifestDigest' | 'trust' | 'config' | 'features' | 'values' | 'operation' | 'launching'> {}
+  extends Pick<
+    NewRecord,
+    'manifest' | 'manifestDigest' | 'trust' | 'config' | 'features' | 'registry' | 'login' | 'values' | 'operation' | 'launching'
+  > {}
 
 /** The record after an upgrade or a change of answers. */
 export function nextRecord(before: InstallRecord, wish: NextRecord, world: World): InstallRecord {
   const { manifest, manifestDigest, trust, config, features, values, operation } = wish;
   const { derived, rendered: __, ...others } = before;
-  const { runtime: _, ...kept } = others; // an upgrade says anew which Node.js it runs on
+  const { runtime: _, schedule: ___, units: ____, ...kept } = others; // an upgrade says anew which Node.js it runs on
   const changed = {
     ...(wish.launching === undefined ? others : { ...kept, ...wish.launching }),
     version: manifest.version,
@@ -71,9 +79,12 @@ export function nextRecord(before: InstallRecord, wish: NextRecord, world: World
     trust,
     volumes: { ...before.volumes, ...dataVolumes(withoutOwnServers(manifest, features), config) },
     features,
+    ...(wish.login === undefined ? {} : { login: wish.login }),
+    registry: wish.registry === undefined ? before.registry : wish.registry,
     secrets: fingerprints(manifest, values, before.secrets, world),
     ...originsOf(manifest, values, derived ?? {}, world),
     held: before.held.filter((version) => version !== manifest.version),
+    ...(before.adopted === undefined || operation.command !== 'upgrade' ? {} : { adopted: { ...before.adopted, missing: [] } }),
     ...renderedOf(manifest),
   };
   return withOperation(changed, operation);

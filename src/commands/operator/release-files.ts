@@ -1,12 +1,18 @@
 // The contents that a plan names by digest, where they lie now. Rule: bytes come from the verified cache or from the install itself, nowhere else.
 import { type Digest, digestOf } from '../../model/digest.ts';
-import type { Manifest } from '../../model/manifest.ts';
 import type { Content, FileToWrite } from '../../model/plan.ts';
+import type { SiteRelease } from '../../model/site-registry.ts';
 import { cachedFile, type FetchedRelease } from '../../observe/release.ts';
 
-/** Every file of a release, from the cache. */
-export function releaseContents(cache: string, manifest: Manifest): [Digest, Content][] {
-  return manifest.files.map((file) => [file.sha256, { file: cachedFile(cache, file.sha256) }]);
+/** Every file of a release, from the cache, and its compose file as this site uses it. */
+export function releaseContents(cache: string, { shipped, compose }: SiteRelease): [Digest, Content][] {
+  const files = shipped.files.map((file): [Digest, Content] => [file.sha256, { file: cachedFile(cache, file.sha256) }]);
+  return [...files, ...composeContents(compose)];
+}
+
+/** A compose file that is made here. */
+export function composeContents(compose: SiteRelease['compose']): [Digest, Content][] {
+  return compose === undefined ? [] : [[compose.digest, { text: compose.text }]];
 }
 
 /** bundle.json and its signature: they belong to the release, but not to its own list of files. */

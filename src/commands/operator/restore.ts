@@ -1,5 +1,6 @@
 // restore: back to a backup, on purpose. Rule: what is there now is kept as a rescue backup before anything is exchanged.
 import { join } from 'node:path';
+import { keep } from '../../model/description.ts';
 import { type Digest, digestOf } from '../../model/digest.ts';
 import { envValues } from '../../model/env-file.ts';
 import { ToolError } from '../../model/error.ts';
@@ -10,7 +11,8 @@ import { pristineFolder } from '../../model/layout.ts';
 import { type Manifest, parseManifest } from '../../model/manifest.ts';
 import { momentOf } from '../../model/parse.ts';
 import type { Content, DataToCopy, FileToWrite } from '../../model/plan.ts';
-import { homesOf } from '../../model/settings.ts';
+import { homesOf, settingsValues } from '../../model/settings.ts';
+import { COMPOSE_FILE, rehomeRelease, siteRegistry } from '../../model/site-registry.ts';
 import { unpackBackupFiles } from '../../observe/backup-files.ts';
 import { observeCandidate, observeContainers, observeEngine } from '../../observe/engine.ts';
 import { observeInstall, readText } from '../../observe/install.ts';
@@ -60,7 +62,7 @@ async function restoreFrom(context: Context, root: string, backup: KeptBackup): 
   const files = await unpackBackupFiles(root, backup.path, join(scratch, 'files'));
   const replaced = files.map((file) => file.path); // some of them may be the person's own by now
   const install = await observeInstall(root, replaced);
-  const target = await manifestOf(root, backup, join(scratch, 'files'));
+  const shipped = await manifestOf(root, backup, join(scratch, 'files'));
   const engine = await observeEngine(world, root, install.project);
   const at = momentOf(world.now());
   const id = `restore-${world.random(8).toString('hex')}`;
@@ -68,14 +70,16 @@ async function restoreFrom(context: Context, root: string, backup: KeptBackup): 
     id,
     command: 'restore',
     from: install.record.version,
-    to: target.version,
+    to: shipped.version,
     outcome: 'restored',
     at,
   });
   const texts = new Map<string, string>();
   for (const name of install.project.files)
     if (files.some((file) => file.path === name)) texts.set(name, (await readText(join(scratch, 'files', name))) ?? '');
-  const settings = await observeSettings(join(scratch, 'files'), homesOf(target.env));
+  const settings = await observeSettings(join(scratch, 'files'), homesOf(shipped.env));
+  const registry = siteRegistry(shipped, settingsValues(settings, shipped.env), record.registry);
+  const target = rehomeRelease(shipped, texts.get(COMPOSE_FILE) ?? '', registry).manifest;
   const next = await observeCandidate(world, root, { project: install.project, texts, settings });
   refuseUnset(next.unset);
   const image = imagesToPull(target)[0]?.pinned ?? '';
@@ -130,12 +134,17 @@ async function recordAfter(
   install: InstallFacts,
   folder: string,
   operation: Parameters<typeof withOperation>[1],
-): Promise<{ file: FileToWrite; text: string; features: readonly string[] }> {
+): Promise<{ file: FileToWrite; text: string; features: readonly string[]; registry: string | null }> {
   const path = join(folder, '.slipway/install.json');
-  const then = parseInstall((await readText(path)) ?? '', 'install.json of the backup');
-  const { trust, operations, held } = install.record;
-  const text = printInstall(withOperation({ ...then, trust, operations, held }, operation));
-  return { file: { path: '.slipway/install.json', content: digestOf(text), mode: 0o600 }, text, features: then.features };
+  const { schedule: _, units: __, ...then } = parseInstall((await readText(path)) ?? '', 'install.json of the backup');
+  const { trust, operations, held, schedule, units } = install.record; // what starts by itself is this machine's, not the backup's
+  const text = printInstall(withOperation(keep({ ...then, trust, operations, held, schedule, units }), operation));
+  return {
+    file: { path: '.slipway/install.json', content: digestOf(text), mode: 0o600 },
+    text,
+    features: then.features,
+    registry: then.registry,
+  };
 }
 
 /** The backup's own manifest, as it lay in the install, or as it is kept among the releases. */

@@ -9,13 +9,15 @@ import { type Standing, standingOf } from '../../model/standing.ts';
 import { parseVersion } from '../../model/version.ts';
 import { observeContainers } from '../../observe/engine.ts';
 import { observeInstall } from '../../observe/install.ts';
-import { observeBackups } from '../../observe/kept.ts';
+import { observeBackupFailure, observeBackups } from '../../observe/kept.ts';
 import { newerThan, observeChannel } from '../../observe/remote.ts';
 import { backupsFolder } from '../../plan/data.ts';
 import { localEdits } from '../../plan/files.ts';
 import { type ServiceLine, statusToText } from '../../show/status.ts';
 import { type Command, type CommandResult, type Context, type FlagTable, isSet, refusePositionals } from '../command.ts';
+import { registryOf } from './choose-registry.ts';
 import { FOLDER_FLAG, findInstall } from './folder.ts';
+import { isSourceInstall } from './source-install.ts';
 
 const FLAGS = { ...FOLDER_FLAG, offline: { type: 'boolean', help: 'do not ask for newer releases' } } as const satisfies FlagTable;
 
@@ -42,11 +44,15 @@ async function run(context: Context): Promise<CommandResult> {
     standing: remote.standing,
     services,
     openOperation: open === undefined ? null : { id: open.id, command: open.command, at: open.at },
+    registry: registryOf(install),
     ownServers: ownServers(manifest.services, record.features),
-    localEdits: localEdits(manifest, install.files),
+    localEdits: localEdits(install),
     held: record.held,
+    source: await isSourceInstall(root, record),
     lastBackup: backups.at(-1)?.at ?? null,
     backups: backups.length,
+    schedule: record.schedule ?? null,
+    backupFailure: (await observeBackupFailure(root)) ?? null,
   };
   const view = { title: manifest.title, cli: manifest.cli, remoteTrouble: remote.trouble, now: momentOf(context.world.now()) };
   return { fields, text: statusToText({ ...fields, ...view }) };

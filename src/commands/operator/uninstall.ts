@@ -1,6 +1,7 @@
 // uninstall: takes the product off this machine. Rule: shown exactly before it is done, and data goes only when it is asked for twice.
 import { join } from 'node:path';
 import { reasonOf } from '../../apply/apply.ts';
+import { keep } from '../../model/description.ts';
 import { type Digest, digestOf, hexOf } from '../../model/digest.ts';
 import { envValues } from '../../model/env-file.ts';
 import { ToolError } from '../../model/error.ts';
@@ -32,6 +33,7 @@ import {
 } from '../command.ts';
 import { FOLDER_FLAG, findInstall } from './folder.ts';
 import { refuseOtherFolder } from './preflight.ts';
+import { dropUnits } from './units.ts';
 
 const FLAGS = {
   ...FOLDER_FLAG,
@@ -106,6 +108,7 @@ async function observeUninstall(context: Context, root: string, self: Digest): P
     install,
     ...(await observeReceipts(root)),
     backups: (await observeBackups(root, folder)).map(({ path }) => path),
+    ...keep({ units: await dropUnits(install) }),
     leftovers: leftoversOf(record.version, await observeLeftovers(root, hexOf(self))),
   };
   if (isSet(context.flags, 'no-start'))
@@ -127,7 +130,7 @@ function pinnedOf({ manifest }: InstallFacts): string[] {
 }
 
 function recordAfter(record: InstallRecord, id: string, at: string): InstallRecord {
-  const { launcher: _, runtime: __, ...kept } = record;
+  const { launcher: _, runtime: __, schedule: ___, units: ____, ...kept } = record;
   const operation = { id, command: 'uninstall', from: record.version, to: record.version, outcome: 'uninstalled', at };
   return withOperation({ ...kept, uninstalled: at }, operation);
 }

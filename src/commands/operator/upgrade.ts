@@ -29,11 +29,14 @@ import { handOver } from './hand-over.ts';
 import { holdVersion } from './hold.ts';
 import { type Hop, prepareHop } from './hop.ts';
 import { changeRuntime } from './launching.ts';
+import { LOGIN_FLAGS } from './registry-login.ts';
 import { revealSecrets } from './reveal.ts';
+import { refuseSourceInstall } from './source-install.ts';
 
 const FLAGS = {
   ...FOLDER_FLAG,
   ...ANSWER_FLAGS,
+  ...LOGIN_FLAGS,
   ...CHANGING_FLAGS,
   to: { type: 'string', value: 'VERSION', help: 'this release instead of the latest' },
   channel: { type: 'string', value: 'NAME', help: 'look in this channel' },
@@ -68,6 +71,7 @@ async function run(context: Context): Promise<CommandResult> {
 async function upgradeUnderLock(context: Context, root: string, lock: Lock | undefined): Promise<CommandResult> {
   const { world, flags } = context;
   const { record } = await observeInstall(root);
+  await refuseSourceInstall(root, record);
   const channel = textFlag(flags, 'channel') ?? record.channel;
   world.report({ type: 'phase', text: `Looking for a newer release of ${record.product} (${record.version} is installed)` });
   const fetched = await observeChannel(world, {
@@ -102,7 +106,7 @@ interface HopWish {
 
 async function takeHop(context: Context, { root, fetched, release, lock }: HopWish): Promise<CommandResult> {
   const hop = await prepareHop(context, { root, fetched, release });
-  const downtime = watchDowntime(hop.planned.plan, context.world);
+  const downtime = watchDowntime(hop.planned.plan, hop.world);
   const carried = await carryOut(
     hop.planned,
     { ...context, world: downtime.world },

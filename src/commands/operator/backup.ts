@@ -1,0 +1,131 @@
+// backup: the data, settings and files as they are, to go back to or to take elsewhere. Rule: verified before it counts; the services run again whatever happens.
+import { resolve } from 'node:path';
+import { forgetBackupFailure, noteBackupFailure } from '../../apply/backup-failure.ts';
+import type { Digest } from '../../model/digest.ts';
+import { envValues } from '../../model/env-file.ts';
+import { ToolError } from '../../model/error.ts';
+import type { InstallFacts } from '../../model/facts.ts';
+import { fingerprintInstall } from '../../model/fingerprint.ts';
+import { momentOf } from '../../model/parse.ts';
+import { checkBackups } from '../../observe/backup-check.ts';
+import { observeContainers, observeEngine } from '../../observe/engine.ts';
+import { observeInstall } from '../../observe/install.ts';
+import { observeBackups } from '../../observe/kept.ts';
+import { observeSelf } from '../../observe/self.ts';
+import { backupsToPrune, planBackup } from '../../plan/backup.ts';
+import { backupPath, backupsFolder } from '../../plan/data.ts';
+import { columnsToText } from '../../show/columns.ts';
+import { planToJson, planToText } from '../../show/plan.ts';
+import { carryOut, refuseOpenJournal, throwUnlessDone } from '../carry-out.ts';
+import { CHANGING_FLAGS, type Command, type CommandResult, type Context, type FlagTable, isPlanOnly, isSet, textFlag } from '../command.ts';
+import { FOLDER_FLAG, findInstall } from './folder.ts';
+
+const FLAGS = {
+  ...FOLDER_FLAG,
+  ...CHANGING_FLAGS,
+  to: { type: 'string', value: 'DIR', help: 'another folder than usual, such as a mounted disk; nothing in it is pruned' },
+  scheduled: { type: 'boolean', help: 'for timers: asks nothing, says nothing when all is well, and leaves a failure to `status`' },
+} as const satisfies FlagTable;
+
+export const backup: Command = {
+  name: 'backup',
+  summary: 'Makes a backup of data, settings and files; `list` names those there are, `verify` reads them to their end.',
+  usage: '[list|verify [NAME]]',
+  flags: FLAGS,
+  run,
+};
+
+async function run(context: Context): Promise<CommandResult> {
+  const [verb, name, ...rest] = context.positionals;
+  if (rest.length > 0 || (name !== undefined && verb !== 'verify')) throw unknownWord(rest[0] ?? name ?? '');
+  const root = findInstall(context);
+  if (verb === 'list') return list(context, await observeInstall(root));
+  if (verb === 'verify') return verify(context, await observeInstall(root), name);
+  if (verb !== undefined) throw unknownWord(verb);
+  return isSet(context.flags, 'scheduled') ? makeQuietly(context, root) : make(context, root);
+}
+
+/** As a timer calls it: nobody reads along, so a failure is kept for `status`. */
+async function makeQuietly(context: Context, root: string): Promise<CommandResult> {
+  const { world } = context;
+  const terminal = { ...world.terminal, interactive: false, err: () => undefined };
+  const quiet = { ...context, flags: { ...context.flags, yes: true }, world: { ...world, terminal, report: () => undefined } };
+  try {
+    return { ...(await make(quiet, root)), text: '' };
+  } catch (error) {
+    if (error instanceof ToolError && error.code !== 'E_NO_INSTALL') {
+      await noteBackupFailure(root, { at: momentOf(world.now()), code: error.code, message: reasonIn(error) });
+    }
+    throw error;
+  }
+}
+
+async function make(context: Context, root: string): Promise<CommandResult> {
+  const { world, flags } = context;
+  await refuseOpenJournal(root);
+  const install = await observeInstall(root);
+  const { record, manifest } = install;
+  const engine = await observeEngine(world, root, install.project);
+  const at = momentOf(world.now());
+  const elsewhere = textFlag(flags, 'to');
+  const place = backupPath(manifest, envValues(install.env), at, record.version);
+  const path = elsewhere === undefined ? place : `${resolve(elsewhere)}${place.slice(place.lastIndexOf('/'))}`;
+  const before = elsewhere === undefined ? await observeBackups(root, folderOf(install)) : [];
+  const id = `backup-${world.random(8).toString('hex')}`;
+  const basedOn = fingerprintInstall(install, engine.containers);
+  const reason = isSet(flags, 'scheduled') ? `${record.schedule ?? 'scheduled'} backup` : 'asked for';
+  const prune = backupsToPrune(before, { keep: manifest.backup.keep, version: record.version });
+  const plan = planBackup({ id, basedOn, backup: path, reason, prune }, install, engine);
+  const recheck = async (): Promise<Digest> =>
+    fingerprintInstall(await observeInstall(root), await observeContainers(world, root, record.project));
+  const carrying = { root, recheck, operator: await observeSelf(context.file), program: context.file, project: record.project };
+  const carried = await carryOut({ plan, contents: new Map() }, context, carrying);
+  if (isPlanOnly(context)) return { fields: { plan: planToJson(plan) }, text: planToText(plan) };
+  throwUnlessDone(carried);
+  await forgetBackupFailure(root);
+  return {
+    fields: { outcome: 'made', backup: path, version: record.version, pruned: prune },
+    text: `the backup is at ${resolve(root, path)}\n`,
+  };
+}
+
+async function list(context: Context, install: InstallFacts): Promise<CommandResult> {
+  const folder = textFlag(context.flags, 'to') ?? folderOf(install);
+  const backups = await observeBackups(install.root, folder);
+  const rows = backups.map(({ path, version, rescue, reason, items }) => {
+    const size = items.reduce((sum, item) => sum + item.size, 0);
+    return [path.slice(path.lastIndexOf('/') + 1), version, `${(size / 1024 ** 2).toFixed(1)} MiB`, rescue ? `rescue, ${reason}` : reason];
+  });
+  return { fields: { backups }, text: rows.length === 0 ? 'no backups\n' : columnsToText([['NAME', 'VERSION', 'DATA', 'WHY'], ...rows]) };
+}
+
+async function verify(context: Context, install: InstallFacts, name: string | undefined): Promise<CommandResult> {
+  const folder = textFlag(context.flags, 'to') ?? folderOf(install);
+  const checked = await checkBackups(install.root, folder, name);
+  if (checked.length === 0)
+    throw new ToolError('E_NOT_FOUND', name === undefined ? 'there is no backup' : `there is no backup ${name}`, {
+      hint: '`backup list` names them.',
+    });
+  const backups = checked.map((each) => ({ name: each.name, version: each.backup?.version ?? null, problems: each.problems }));
+  const bad = backups.filter(({ problems }) => problems.length > 0);
+  if (bad.length === 0) return { fields: { backups }, text: `${backups.map((each) => `${each.name}: whole`).join('\n')}\n` };
+  throw new ToolError('E_BACKUP', bad.map((each) => `${each.name}: ${each.problems.join('; ')}`).join(' | '), {
+    hint: `${backups.length - bad.length} of ${backups.length} can be restored. Make a new one: \`backup\`.`,
+    details: { backups },
+  });
+}
+
+function folderOf({ manifest, env }: InstallFacts): string {
+  return backupsFolder(manifest, envValues(env));
+}
+
+/** What a failed plan failed of, where that is known. */
+function reasonIn({ message, details }: ToolError): string {
+  return typeof details.reason === 'string' ? `${message} (${details.reason})` : message;
+}
+
+function unknownWord(word: string): ToolError {
+  return new ToolError('E_USAGE', `backup: ${JSON.stringify(word)} is not known`, {
+    hint: 'It is `backup`, `backup list` or `backup verify [NAME]`.',
+  });
+}
