@@ -79,8 +79,8 @@ async function lookForNewer(context: Context, { record }: InstallFacts): Promise
     const standing = standingOf(fetched.channel, record);
     return { available: newerThan(fetched, parseVersion(record.version)), standing, ...trouble };
   } catch (error) {
-    if (error instanceof ToolError) return { available: [], standing: null, trouble: error.message };
-    throw error;
+    if (!(error instanceof ToolError) || error.code === 'E_INTERRUPTED') throw error;
+    return { available: [], standing: null, trouble: error.message };
   }
 }
 
