@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import type { ChannelRelease } from '../../model/channel.ts';
 import { type Digest, digestOf } from '../../model/digest.ts';
 import { setCompose } from '../../model/env-render.ts';
-import { ToolError } from '../../model/error.ts';
 import { allProfiles, profilesOf } from '../../model/feature.ts';
 import { fingerprintSite } from '../../model/fingerprint.ts';
 import { type InstallRecord, printInstall } from '../../model/install.ts';
