@@ -8,6 +8,7 @@ import { dataSteps } from './steps/data.ts';
 import { fileSteps } from './steps/files.ts';
 import { healthSteps } from './steps/health.ts';
 import { imageSteps } from './steps/images.ts';
+import { logInSteps } from './steps/log-in.ts';
 import { releaseSteps } from './steps/release.ts';
 import { removalSteps } from './steps/removal.ts';
 import { rotateSteps } from './steps/rotate.ts';
@@ -24,6 +25,7 @@ export const handlers: Handlers = {
   ...buildSteps,
   ...tagSteps,
   ...fileSteps,
+  ...logInSteps,
   ...serviceSteps,
   ...rotateSteps,
   ...backupSteps,

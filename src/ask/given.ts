@@ -1,5 +1,5 @@
 // Answers that were given beforehand, gathered from their sources. Rule: flag beats environment beats file, and every problem is told at once.
-import { checkAnswer, FEATURES_NAME, normaliseAnswer } from '../model/answer.ts';
+import { checkAnswer, FEATURES_NAME, normaliseAnswer, SITE_NAMES } from '../model/answer.ts';
 import type { Feature, Variable } from '../model/description.ts';
 import { type EnvFile, envValues } from '../model/env-file.ts';
 import { choosable, listOf } from '../model/feature.ts';
@@ -33,6 +33,7 @@ export function gatherGiven({ flags, environment, file }: AnswerSources, { env, 
   const given = new Map([...fromFile(file), ...fromEnvironment(environment), ...flags]);
   const chosen = given.get(FEATURES_NAME);
   given.delete(FEATURES_NAME);
+  for (const name of SITE_NAMES) if (!Object.hasOwn(env, name)) given.delete(name);
   const problems = [...given].flatMap(([name, value]) => valueProblem(name, value, env));
   const known = [...given].filter(([name, value]) => Object.hasOwn(env, name) && (value !== '' || env[name]?.secret === undefined));
   return {

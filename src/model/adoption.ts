@@ -27,7 +27,7 @@ export interface ComparedFile {
   readonly state: 'same' | 'edited' | 'missing' | 'yours';
 }
 
-/** `tag`: the same name and tag, and nobody knows the digest. `unused`: no service here has it. */
+/** `tag`: the same name and tag, and nobody knows the digest (here, or of a release of older scripts). `unused`: no service here has it. */
 export interface ComparedImage {
   readonly name: string;
   readonly state: 'same' | 'tag' | 'differs' | 'unused';

@@ -76,6 +76,8 @@ export interface InstallRecord {
   readonly installed: string;
   /** The small command on PATH; absolute. */
   readonly launcher?: string;
+  /** The registry that docker was logged in to for this install. */
+  readonly login?: string;
   readonly runtime?: KeptRuntime;
   /** Files that were rendered here, as they were rendered last: path → digest. */
   readonly rendered?: Readonly<Record<string, Digest>>;
@@ -112,6 +114,7 @@ export function parseInstall(text: string, where: string): InstallRecord {
     ...(f.derived === undefined ? {} : { derived: parseMap(f.derived, at('derived'), parseSecretPrint) }),
     held: parseList(f.held ?? [], at('held'), parseText),
     installed: parseText(f.installed, at('installed')),
+    ...(f.login === undefined ? {} : { login: parseText(f.login, at('login')) }),
     ...(f.launcher === undefined ? {} : { launcher: parseText(f.launcher, at('launcher')) }),
     ...(f.runtime === undefined ? {} : { runtime: parseKeptRuntime(f.runtime, at('runtime')) }),
     ...(f.rendered === undefined ? {} : { rendered: parseMap(f.rendered, at('rendered'), parseDigest) }),

@@ -87,6 +87,8 @@ export interface Manifest {
   readonly registry?: string;
   /** The variable of `.env` by which compose files name that place. */
   readonly registryVariable?: string;
+  /** The images are private: whoever installs is asked for a login where docker's own does not suffice. */
+  readonly login?: 'ask';
   readonly features: Readonly<Record<string, Feature>>;
   readonly env: Readonly<Record<string, Variable>>;
   readonly services: Readonly<Record<string, ServiceTraits>>;
@@ -142,6 +144,7 @@ export function parseManifest(text: string, where = 'bundle.json'): Manifest {
     ...keep({
       registry: parseOptional(f.registry, at('registry'), parseText),
       registryVariable: parseOptional(f.registryVariable, at('registryVariable'), parseText),
+      login: f.login === 'ask' ? ('ask' as const) : undefined,
     }),
     features: inOrder(parseMap(f.features, at('features'), parseFeature), order?.features),
     env: inOrder(parseMap(f.env, at('env'), parseVariable), order?.env),

@@ -191,6 +191,8 @@ export interface StepArgs {
   'make-folders': { readonly folders: readonly { readonly path: string; readonly mode: number }[] };
   'stage-files': { readonly to: string; readonly files: readonly FileToWrite[]; readonly links?: readonly string[] };
   'validate-files': { readonly project: ComposeProject; readonly service: string; readonly command: readonly string[] };
+  /** Docker keeps a login for this registry; user and token are in the environment of whoever carries the plan out. */
+  'log-in': { readonly registry: string };
   'pull-images': { readonly images: readonly ImageToPull[] };
   'stop-services': { readonly project: ComposeProject; readonly services: readonly string[] };
   'open-backup': { readonly backup: string; readonly files: readonly string[] };

@@ -102,6 +102,7 @@ function normaliseImages(raw: Raw<'images'>): ImageRules {
   return {
     registry: raw.registry?.replace(/\/+$/, ''),
     registryVariable: raw.registryVariable,
+    login: raw.login,
     own: mapValues(raw.own, normaliseOwnImage),
     tags: { ...DEFAULT_TAGS, ...keep(raw.tags ?? {}) },
     branchNamespace: raw.branchNamespace ?? DEFAULT_BRANCH_NAMESPACE,

@@ -113,6 +113,8 @@ export interface ImageRules {
   readonly registry: string | undefined;
   /** The variable by which compose files name `registry`, so that a site may use its own. */
   readonly registryVariable: string | undefined;
+  /** `ask`: whoever installs is asked for the registry's login. */
+  readonly login: 'none' | 'ask';
   readonly own: Readonly<Record<string, OwnImage>>;
   readonly thirdParty: readonly ThirdPartyImage[];
   readonly tags: TagTable;

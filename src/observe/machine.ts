@@ -7,6 +7,7 @@ import type { Digest } from '../model/digest.ts';
 import { ToolError } from '../model/error.ts';
 import type { DiskFact, EngineTraits, MachineFacts } from '../model/facts.ts';
 import { type Fields, parseFields, parseJson, parseOptional, parseText } from '../model/parse.ts';
+import type { RegistryLogin } from '../model/registry-login.ts';
 import type { World } from '../model/seams.ts';
 import { imageId, listAllContainers, listContainers } from '../world/containers.ts';
 import { readTextIfThere } from '../world/disk.ts';
@@ -26,6 +27,8 @@ export interface MachineWish {
   readonly data: DataPlaces;
   /** Where releases come from; when given, its clock and the images' registries are asked. */
   readonly hosts?: readonly string[];
+  /** Tried for its registry instead of docker's own. */
+  readonly login?: RegistryLogin | undefined;
 }
 
 /** Looks at the machine. An engine that does not answer is a fact (`engineTrouble`), not an error. */
@@ -51,13 +54,13 @@ export async function observeMachine(world: World, wish: MachineWish): Promise<M
     ...(engine.traits === undefined ? {} : { engine: engine.traits }),
     proxies: Object.keys(world.env).filter((name) => /^(https?|all)_proxy$/i.test(name) && world.env[name]),
     ...lowestPortOf(await readTextIfThere('/proc/sys/net/ipv4/ip_unprivileged_port_start')),
-    ...(wish.hosts === undefined ? {} : await observeOutside(world, wish.hosts, missing)),
+    ...(wish.hosts === undefined ? {} : await observeOutside(world, { hosts: wish.hosts, login: wish.login }, missing)),
   };
 }
 
 async function observeOutside(
   world: World,
-  hosts: readonly string[],
+  { hosts, login }: { readonly hosts: readonly string[]; readonly login: RegistryLogin | undefined },
   missing: MachineWish['images'],
 ): Promise<Pick<MachineFacts, 'clockAhead' | 'registries'>> {
   const [clockAhead, registries] = await Promise.all([
@@ -65,6 +68,7 @@ async function observeOutside(
     observeRegistries(
       world,
       missing.map(({ pinned }) => pinned),
+      login,
     ),
   ]);
   return { ...(clockAhead === undefined ? {} : { clockAhead }), registries };
@@ -103,8 +107,8 @@ async function observeEngineVersion(world: World): Promise<EngineVersion> {
       traits: traitsOf(f, world),
     };
   } catch (error) {
-    if (error instanceof ToolError) return { trouble: error.message };
-    throw error;
+    if (!(error instanceof ToolError) || error.code === 'E_INTERRUPTED') throw error;
+    return { trouble: error.message };
   }
 }
 
@@ -149,8 +153,8 @@ async function versionOf(world: World, argv: readonly string[]): Promise<string 
     const result = await world.run(argv, { env: dockerEnvironment(world.env), timeout: 30 });
     return result.code === 0 ? result.stdout.trim().replace(/^v/, '') : undefined;
   } catch (error) {
-    if (error instanceof ToolError) return undefined;
-    throw error;
+    if (!(error instanceof ToolError) || error.code === 'E_INTERRUPTED') throw error;
+    return undefined;
   }
 }
 

@@ -2,6 +2,7 @@
 import { type ErrorCode, isToolError, ToolError } from '../model/error.ts';
 import type { RegistryFact } from '../model/facts.ts';
 import { parseImageRef } from '../model/image.ts';
+import type { RegistryLogin } from '../model/registry-login.ts';
 import type { World } from '../model/seams.ts';
 import { openHttp } from '../world/http.ts';
 import { registriesOf } from '../world/registries.ts';
@@ -27,21 +28,21 @@ async function dateOf(world: World, url: string): Promise<number | undefined> {
 
     return Date.parse(answer.headers.date ?? '');
   } catch (error) {
-    if (error instanceof ToolError) return undefined;
-    throw error;
+    if (!(error instanceof ToolError) || world.stop.aborted) throw error;
+    return undefined;
   } finally {
     await http.close();
   }
 }
 
-/** Images among these that their registries do not give to this user, with docker's own logins. */
-export async function observeRegistries(world: World, images: readonly string[]): Promise<RegistryFact[]> {
+/** Images among these that their registries do not give to this user, with docker's own logins; `login` is tried for its registry instead. */
+export async function observeRegistries(world: World, images: readonly string[], login?: RegistryLogin): Promise<RegistryFact[]> {
   const ended = AbortSignal.any([world.stop, AbortSignal.timeout(PATIENCE * 1000)]);
-  const registries = registriesOf({ ...world, stop: ended });
+  const registries = registriesOf({ ...world, stop: ended }, login);
   const found = await Promise.all(
     images.map(async (image): Promise<RegistryFact[]> => {
       const { registry } = parseImageRef(image, 'image');
-      const trouble = await troubleOf(async () => (await registries.headManifest(parseImageRef(image, 'image'))) !== undefined);
+      const trouble = await troubleOf(async () => (await registries.headManifest(parseImageRef(image, 'image'))) !== undefined, world.stop);
       return trouble === undefined ? [] : [{ registry, image, trouble }];
     }),
   );
@@ -50,10 +51,11 @@ export async function observeRegistries(world: World, images: readonly string[])
 
 const UNREACHABLE: readonly ErrorCode[] = ['E_NETWORK', 'E_INTERRUPTED'];
 
-async function troubleOf(isThere: () => Promise<boolean>): Promise<RegistryFact['trouble'] | undefined> {
+async function troubleOf(isThere: () => Promise<boolean>, stop: AbortSignal): Promise<RegistryFact['trouble'] | undefined> {
   try {
     return (await isThere()) ? undefined : 'missing';
   } catch (error) {
+    if (stop.aborted) throw error; // a person's wish, and no answer of a registry
     if (isToolError(error, 'E_AUTH')) return 'login';
     if (isToolError(error, 'E_NOT_FOUND')) return 'missing';
     if (error instanceof ToolError) return UNREACHABLE.includes(error.code) ? 'unreachable' : 'strange';

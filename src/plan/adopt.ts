@@ -97,7 +97,7 @@ function reasonOf({ says, images, files, release }: Comparison): string {
 function imageNotes({ images, release }: Comparison): string[] {
   const words = {
     same: 'the same, by digest',
-    tag: 'the same by its tag; its digest is not known here',
+    tag: 'the same by its tag; nobody knows its digest',
     unused: 'no service here has it',
   };
   return images.map(({ name, state, found }) => {

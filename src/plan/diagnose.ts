@@ -219,7 +219,7 @@ function servers({ install: { manifest, record }, cli }: Examined): PreflightFin
 }
 
 function edits({ install, cli }: Examined): PreflightFinding[] {
-  return localEdits(install.manifest, install.files).map(({ path, change }) => ({
+  return localEdits(install).map(({ path, change }) => ({
     severity: 'warn',
     code: 'local-edit',
     message: `${path}: ${change}`,

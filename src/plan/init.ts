@@ -29,9 +29,16 @@ const IGNORE_FILE = '.gitignore';
 const PRODUCT_TEMPLATE = 'slipway.yaml.hbs';
 const STAGED = '.slipway/staged/init';
 
-/** The questions of `init`, in the words of a product's own settings. `folder` is the name of the folder that the product is in. */
-export function initQuestions(folder: string): Readonly<Record<string, Variable>> {
-  const product = slugOf(folder);
+/** What is known before anybody is asked. */
+export interface InitQuestions {
+  /** The product's name unless somebody says otherwise; empty when nothing tells. */
+  readonly product: string;
+  /** True when there are own images, and nothing says where they are pushed. */
+  readonly needsRegistry: boolean;
+}
+
+/** The questions of `init`, in the words of a product's own settings. */
+export function initQuestions({ product, needsRegistry }: InitQuestions): Readonly<Record<string, Variable>> {
   return {
     PRODUCT: {
       ask: 'The product in one short word',
@@ -45,7 +52,7 @@ export function initQuestions(folder: string): Readonly<Record<string, Variable>
       ask: 'The registry that installs pull images from',
       help: 'Such as registry.example.com/acme. Without one, third-party images come from where they are published.',
       pattern: '^[A-Za-z0-9][A-Za-z0-9._:-]*(?:/[a-z0-9._-]+)*$',
-      default: '',
+      ...(needsRegistry ? { required: true } : { default: '' }),
     },
     URL: {
       ask: 'The address where a web server will show the releases',
@@ -120,7 +127,10 @@ export function slugOf(name: string): string {
 
 /** A text as one YAML value in one line. */
 export function yamlText(text: string): string {
-  return stringify(text, { lineWidth: 0, defaultStringType: /[#:,[\]{}"'\n&*!|>%@`]/.test(text) ? 'QUOTE_DOUBLE' : 'PLAIN' }).trimEnd();
+  return stringify(text, {
+    lineWidth: 0,
+    defaultStringType: /[,[\]{}"'\n&*!|>%@`]|: |:$| #|^[-?#]/.test(text) ? 'QUOTE_DOUBLE' : 'PLAIN',
+  }).trimEnd();
 }
 
 function ignoredNames(text: string): string {

@@ -9,6 +9,7 @@ import { decideFiles } from './files.ts';
 import {
   healthStep,
   imagesToPull,
+  loginSteps,
   migrationSteps,
   pristineStep,
   probesOf,
@@ -25,6 +26,8 @@ export interface InstallWish {
   readonly target: Manifest;
   /** Its compose file as it was signed, where the site re-homes its images. */
   readonly shippedCompose?: Digest;
+  /** A registry that docker must log in to first. */
+  readonly login?: string | undefined;
   /** bundle.json and its signature. */
   readonly extra: readonly FileToWrite[];
   /** The env files as they will be. */
@@ -57,6 +60,7 @@ export function planInstall(wish: InstallWish, facts: InstallSiteFacts): Plan {
   const swapped: FileAfter[] = [...files.swapped, ...wish.extra, ...wish.settings];
   const steps: Step[] = [
     ...(wish.launching === undefined ? [] : commandSteps(wish.launching)),
+    ...loginSteps(wish.login),
     ...(start ? [{ kind: 'pull-images', why: 'the images of the release, by digest', images: imagesToPull(target) } as const] : []),
     ...folderSteps(target),
     {

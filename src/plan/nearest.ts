@@ -56,7 +56,7 @@ function compareRelease(one: KnownRelease, folder: FolderFacts): Comparison {
     ...one,
     says: isAncestor ? 'commit' : isCalled(release, folder.version) ? 'version' : null,
     files: compareFiles(manifest, folder.files),
-    images: manifest.images.map((image) => compareImage(image, folder.images)),
+    images: [...manifest.images, ...(manifest.unpinned ?? [])].map((image) => compareImage(image, folder.images)),
     alike: [],
   };
 }
@@ -66,15 +66,20 @@ function compareFile({ path, sha256, mode }: Manifest['files'][number], mine: Fi
   return { path, state: mine.digest === sha256 && mine.mode === Number.parseInt(mode, 8) ? 'same' : 'edited' };
 }
 
-function compareImage({ name, reference, digest }: ManifestImage, images: readonly ServiceImage[]): ComparedImage {
+type WantedImage = Pick<ManifestImage, 'name' | 'reference'> & Partial<Pick<ManifestImage, 'digest'>>;
+
+/** Without a digest, as in a release of older scripts, a name and tag that are equal are all that can be equal. */
+function compareImage({ name, reference, digest }: WantedImage, images: readonly ServiceImage[]): ComparedImage {
   const wanted = readRef(reference);
-  const has = (image: ServiceImage): boolean => image.digests.includes(digest) || refsOf(image).some((ref) => ref.digest === digest);
-  const same = images.find(has);
+  const has = (image: ServiceImage): boolean => [...image.digests, ...refsOf(image).map((ref) => ref.digest)].includes(digest);
+  const same = digest === undefined ? undefined : images.find(has);
   if (same !== undefined) return { name, state: 'same', found: same.references[0] ?? null };
   const candidates = images.filter((image) => refsOf(image).some((ref) => wanted !== undefined && isAkin(ref, wanted)));
   const [other] = candidates;
   if (other === undefined) return { name, state: 'unused', found: null };
-  const tagged = candidates.find((image) => image.digests.length === 0 && refsOf(image).some((ref) => isTagged(ref, wanted)));
+  const tagged = candidates.find(
+    (image) => (digest === undefined || image.digests.length === 0) && refsOf(image).some((ref) => isTagged(ref, wanted)),
+  );
   return { name, state: tagged === undefined ? 'differs' : 'tag', found: (tagged ?? other).references[0] ?? null };
 }
 

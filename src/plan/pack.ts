@@ -169,10 +169,15 @@ export function manifestFile(
 }
 
 /** What installs must know of the registry: with a flat one the names of the images are enough. */
-function registryFields({ registry, registryVariable, own }: Product['images']): Pick<UnsealedManifest, 'registry' | 'registryVariable'> {
+function registryFields({
+  registry,
+  registryVariable,
+  login,
+  own,
+}: Product['images']): Pick<UnsealedManifest, 'registry' | 'registryVariable' | 'login'> {
   const isFlat = Object.values(own).every(({ repository }) => !repository.includes('/'));
-  if (registryVariable === undefined && isFlat) return {};
-  return keep({ registry, registryVariable });
+  if (registryVariable === undefined && login === 'none' && isFlat) return {};
+  return keep({ registry, registryVariable, login: login === 'ask' ? login : undefined });
 }
 
 function manifestImages(images: readonly ResolvedImage[]): ManifestImage[] {

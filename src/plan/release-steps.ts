@@ -16,6 +16,11 @@ export function imagesToPull(manifest: Manifest): ImageToPull[] {
   }));
 }
 
+/** Docker logs in before it pulls, where its own login does not suffice. */
+export function loginSteps(registry: string | undefined): Step[] {
+  return registry === undefined ? [] : [{ kind: 'log-in', why: `docker keeps the login for ${registry}, for later pulls too`, registry }];
+}
+
 /** The probes that apply to these features. */
 export function probesOf(manifest: Manifest, features: readonly string[]): Probe[] {
   return manifest.upgrade.health.filter((probe) => probe.when === undefined || features.includes(probe.when.replace(/^features\./, '')));

@@ -3,8 +3,9 @@
 import type { ImageRef } from '../model/image.ts';
 import { layoutFolder } from '../model/image-layout.ts';
 import type { Registry } from '../model/registry.ts';
+import type { RegistryLogin } from '../model/registry-login.ts';
 import type { World } from '../model/seams.ts';
-import { openDockerConfig } from './docker-config.ts';
+import { type CredentialSource, openDockerConfig } from './docker-config.ts';
 import { type HttpWorld, openHttp } from './http.ts';
 import { openLayouts } from './layout.ts';
 import { openRegistry } from './registry.ts';
@@ -14,13 +15,24 @@ type RegistriesWorld = HttpWorld & Pick<World, 'run'>;
 /** By the signal that stops a run: it stays the same where a world is given another way to report. */
 const opened = new WeakMap<AbortSignal, Registry>();
 
-/** The client of this run, with docker's own logins; made when it is first asked for. A registry `oci:/folder` is a layout on disk. */
-export function registriesOf(world: RegistriesWorld): Registry {
+/** The client of this run, with docker's own logins, and this one for its registry; made when it is first asked for. A registry `oci:/folder` is a layout on disk. */
+export function registriesOf(world: RegistriesWorld, login?: RegistryLogin): Registry {
   const registry =
     opened.get(world.stop) ??
-    besideLayouts(openRegistry({ http: openHttp(world), credentials: openDockerConfig(world), world }), openLayouts(world));
+    besideLayouts(
+      openRegistry({ http: openHttp(world), credentials: credentialsWith(openDockerConfig(world), login), world }),
+      openLayouts(world),
+    );
   opened.set(world.stop, registry);
   return registry;
+}
+
+function credentialsWith(held: CredentialSource, login: RegistryLogin | undefined): CredentialSource {
+  if (login === undefined) return held;
+  const { registry, username, password } = login;
+  return {
+    find: async (ref) => (ref.registry === registry ? { kind: 'password', username, password, from: 'the answers' } : held.find(ref)),
+  };
 }
 
 function besideLayouts(registries: Registry, layouts: Registry): Registry {

@@ -11,12 +11,13 @@ import { digestOf } from '../../src/model/digest.ts';
 import { JOURNAL_TYPE, type JournalHead } from '../../src/model/journal.ts';
 import type { Plan, Planned } from '../../src/model/plan.ts';
 import type { EngineState } from '../fakes/engine-state.ts';
+import { forgetUs, planTakeover } from './adoption.ts';
 import { type FolderImage, personsView, putImage, takeImage } from './folder-image.ts';
 import { type Expected, imagesFor, viewWith } from './judge.ts';
 import { type Defect, type Shape, servicesOf } from './product.ts';
 import { addUploads, editByHand, environmentText, makeStage, planBack, planFirst, planHop, type Stage, worldOf } from './stage.ts';
 
-export type Job = 'install' | 'install beside files' | 'upgrade' | 'configure' | 'restore';
+export type Job = 'install' | 'install beside files' | 'adopt' | 'upgrade' | 'configure' | 'restore';
 
 export interface Wish {
   readonly name: string;
@@ -47,6 +48,7 @@ const NO_DOOR: Shape = { door: false, data: true, migrates: true };
 export const WISHES: readonly Wish[] = [
   { name: 'install', job: 'install', shape: DOOR, defect: 'none', ends: 'done' },
   { name: 'install beside files', job: 'install beside files', shape: NO_DOOR, defect: 'none', ends: 'done' },
+  { name: 'adopt', job: 'adopt', shape: DOOR, defect: 'none', ends: 'done' },
   { name: 'upgrade through a door', job: 'upgrade', shape: DOOR, defect: 'none', ends: 'done' },
   { name: 'upgrade, the migration fails', job: 'upgrade', shape: DOOR, defect: 'migration', ends: 'undone' },
   { name: 'upgrade, half a migration', job: 'upgrade', shape: NO_DOOR, defect: 'half migration', ends: 'undone' },
@@ -70,6 +72,7 @@ export async function makeScenario(wish: Wish, folder: string): Promise<Scenario
     writeFileSync(join(stage.root, 'mine.txt'), 'was here before\n');
   }
   if (wish.job !== 'install' && wish.job !== 'install beside files') await settle(stage, wish.job === 'restore');
+  if (wish.job === 'adopt') forgetUs(stage);
   const planned = await planJob(stage, wish.job, join(folder, 'scratch'));
   const before = takeMoment(stage);
   return { ...wish, stage, planned, before, ...expectationsOf(stage, wish, before) };
@@ -142,6 +145,7 @@ function planJob(stage: Stage, job: Job, scratch: string): Promise<Planned> {
   rmSync(scratch, { recursive: true, force: true });
   if (job === 'install' || job === 'install beside files') return planFirst(stage);
   if (job === 'restore') return planBack(stage, scratch);
+  if (job === 'adopt') return planTakeover(stage);
   return planHop(
     stage,
     job === 'configure' ? { command: 'configure', level: 'debug', reports: true } : { command: 'upgrade', level: 'warn' },
@@ -151,6 +155,7 @@ function planJob(stage: Stage, job: Job, scratch: string): Promise<Planned> {
 function expectationsOf(stage: Stage, wish: Wish, before: Moment): { readonly old: Expected; readonly new: Expected } {
   const { shape, job } = wish;
   if (job === 'install' || job === 'install beside files') return { old: nothing(before), new: installed(stage, before) };
+  if (job === 'adopt') return { old: byHand(stage, before), new: adopted(stage, before) };
   if (job === 'configure') return { old: settled(stage, before), new: configured(stage, before) };
   if (job === 'restore') return { old: present(stage, before), new: restored(stage, before) };
   return { old: { ...settled(stage, before), data: dataBefore(shape) }, new: upgraded(stage, before, wish.defect) };
@@ -203,6 +208,17 @@ function settled({ shape }: Stage, before: Moment): Expected {
     backups: shape.data ? ['old-1', 'old-2', 'old-3'] : [],
     data: shape.data ? { schema: '1', must: () => true } : undefined,
   };
+}
+
+/** The same without anything of ours. */
+function byHand(stage: Stage, before: Moment): Expected {
+  return { ...settled(stage, before), record: undefined, releases: [], backups: [] };
+}
+
+function adopted(stage: Stage, before: Moment): Expected {
+  const old = byHand(stage, before);
+  const local = imagesFor('1.0.0', Object.values(old.services));
+  return { ...old, record: { version: '1.0.0', features: [] }, releases: ['1.0.0'], images: [...new Set([...old.images, ...local])] };
 }
 
 /** With a door, or a migration to take back, rows of the new release go with it; through an open door they are kept aside. */

@@ -1,15 +1,18 @@
 // Installs made by hand or from git, and what is not taken over. Rule: whatever an upgrade could lose later is found now, and every refusal says what to do.
+import { execFileSync } from 'node:child_process';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { status } from '../../src/commands/operator/status.ts';
 import { upgrade } from '../../src/commands/operator/upgrade.ts';
+import { release } from '../../src/commands/slipway/release.ts';
+import type { Manifest } from '../../src/model/manifest.ts';
 import type { Run } from '../../src/model/seams.ts';
 import { runProgram } from '../../src/world/run.ts';
 import { failure } from '../failure.ts';
 import { FOUND_ENV, type FoundInstall, foundInstall, NEXT_FILES, nextImages, RELEASE_FILES } from '../fakes/found-install.ts';
-import { commitFiles } from '../fakes/git-workspace.ts';
-import { type InstallStage, imageOf, makeInstallStage } from '../fakes/install-stage.ts';
+import { commitFiles, runCommand } from '../fakes/git-workspace.ts';
+import { type InstallStage, imageOf, makeInstallStage, PRODUCT } from '../fakes/install-stage.ts';
 
 /** Written by hand: names of its own, images by tag. */
 const BY_HAND = `name: notes
@@ -117,6 +120,61 @@ describe('a compose project made by hand', () => {
     await found.take();
     expect(await found.read('.env')).toBe('');
     expect((await stage.run(status, { offline: true })).text).toContain('all well');
+  });
+});
+
+describe('an install of a release that was made before Slipway', () => {
+  const OLD = BY_HAND.replace('name: notes', 'name: acme').replaceAll('dbdata', 'pgdata');
+  beforeEach(async () => {
+    const tree = join(stage.place, 'tree/acme');
+    await mkdir(tree, { recursive: true });
+    for (const [name, text] of Object.entries({ VERSION: '0.9.0\n', 'docker-compose.yml': OLD, 'upgrade.sh': '#!/bin/sh\n' }))
+      await writeFile(join(tree, name), text);
+    const archive = join(stage.place, 'acme-0.9.0.tar.gz');
+    execFileSync('tar', ['-C', join(stage.place, 'tree'), '-czf', archive, 'acme']);
+    const root = join(stage.place, 'product');
+    const host = `hosts: { local: { type: folder, path: ${stage.host} } }, publishTo: [local]`;
+    const data = 'data: { pgdata: {}, uploads: { path: data/uploads } }';
+    await mkdir(root);
+    await writeFile(join(root, 'slipway.yaml'), `schema: 1\nproduct: acme\nrelease: { tag: "v{version}", ${host} }\n${data}\n`);
+    await runCommand(release, { version: '0.9.0', tag: 'v0.9.0' }, { root, positionals: ['import', archive] });
+    await stage.publish(
+      '1.2.0',
+      { ...nextImages(), upgrade: { ...PRODUCT.upgrade, from: '>=0.9.0' } as Manifest['upgrade'] },
+      { ...NEXT_FILES, VERSION: '1.2.0\n' },
+    );
+    await found.lay({
+      VERSION: '0.9.0\n',
+      'docker-compose.yml': OLD,
+      'upgrade.sh': '#!/bin/sh\n',
+      '.env': FOUND_ENV,
+      'data/uploads/a': 'a',
+    });
+    await found.up(['db', 'api']);
+  });
+
+  test('is taken over as that release, and goes on to one of ours with its rows', async () => {
+    const running = found.containers();
+    const { fields } = await found.take();
+    expect(fields).toMatchObject({ version: '0.9.0', from: 'release', outcome: 'adopted' });
+    expect(fields.images).toMatchObject([{ state: 'tag' }, { state: 'tag' }]);
+    expect(found.containers()).toEqual(running);
+    expect((await stage.run(upgrade, { yes: true })).fields).toMatchObject({ from: '0.9.0', to: '1.2.0', outcome: 'upgraded' });
+    expect(stage.engine.state().volumes.get('acme_pgdata')?.tree.get('rows')?.content).toBe('row 1');
+    expect(await found.read('.env')).toContain(FOUND_ENV);
+    expect(await found.read('docker-compose.yml')).toBe(NEXT_FILES['docker-compose.yml']);
+  });
+
+  test('hears what the releases of today ask for, before an upgrade would make a second password', async () => {
+    await found.lay({ '.env': 'PORT=19090\n' });
+    const { text } = await found.take({ plan: true });
+    expect(text).toContain('DB_PASSWORD has no value in .env: write the one that is in use into .env');
+    await found.take();
+    expect(await failure(stage.run(upgrade, { yes: true }))).toMatchObject({
+      code: 'E_ANSWER',
+      message: expect.stringContaining('DB_PASSWORD'),
+      hint: expect.stringContaining('--set NAME=VALUE'),
+    });
   });
 });
 

@@ -103,7 +103,7 @@ describe('a product that init made', () => {
     expect(result.problems).toEqual([]);
     expect(await text('slipway.yaml')).toContain('\ntitle: "Shop: the \\"best\\""\n');
     expect(await text('slipway.yaml')).toContain('\n  registry: registry.example.com/shop ');
-    expect(await text('slipway.yaml')).toContain('url: "https://releases.example.com"');
+    expect(await text('slipway.yaml')).toContain('url: https://releases.example.com ');
   });
 
   test('keeps keys and what is packed out of the repository', async () => {

@@ -48,10 +48,12 @@ export interface StageOptions {
   readonly insists?: () => string | undefined;
   /** Further images that the engine can pull. */
   readonly images?: readonly FakeImage[];
+  /** What stands before the engine. */
+  readonly wrap?: (run: World['run']) => World['run'];
 }
 
 export async function openInstallStage(options: StageOptions = {}): Promise<InstallStage> {
-  const { refuses = () => false, insists = () => undefined, images: further = [] } = options;
+  const { refuses = () => false, insists = () => undefined, images: further = [], wrap = (run) => run } = options;
   const folder = await mkdtemp(join(tmpdir(), 'slipway-'));
   const [root, host, workspace] = [join(folder, 'acme'), join(folder, 'host'), join(folder, 'workspace')];
   const engine = fakeEngine({ images: [...IMAGES, ...further], programs: programs(refuses, insists) });
@@ -66,7 +68,7 @@ export async function openInstallStage(options: StageOptions = {}): Promise<Inst
     engine.wait(milliseconds);
   };
   const operate: InstallStage['operate'] = (command, flags = {}, positionals = [], world = {}) => {
-    const run = engine.client();
+    const run = wrap(engine.client());
     const seen: World['run'] = (argv, options) => {
       words.push(...argv);
       return run(argv, options);

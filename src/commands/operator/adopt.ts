@@ -11,7 +11,7 @@ import { operatorsFolder } from '../../model/layout.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import { momentOf } from '../../model/parse.ts';
 import type { Content } from '../../model/plan.ts';
-import { homesOf, settingsValues } from '../../model/settings.ts';
+import { homesOf, settingsValues, type Variables } from '../../model/settings.ts';
 import type { FetchedChannel } from '../../observe/channel.ts';
 import { observeContainers } from '../../observe/engine.ts';
 import { type ExistingFolder, observePresent } from '../../observe/existing.ts';
@@ -43,7 +43,7 @@ import { FOLDER_FLAG } from './folder.ts';
 import { renderFetched } from './host-files.ts';
 import { installedAlready } from './installed-already.ts';
 import { type Launching, prepareLaunching } from './launching.ts';
-import { findNearest } from './nearest-release.ts';
+import { findNearest, findVariables } from './nearest-release.ts';
 import { newRecord } from './record.ts';
 import { releaseContents, releaseExtras } from './release-files.ts';
 import { SOURCE_FLAGS, type WantedSource, wantedOfFolder } from './wanted.ts';
@@ -105,6 +105,8 @@ interface Found {
   readonly at: Adoptable;
   readonly nearest: Comparison;
   readonly bundle: FetchedRelease;
+  /** What the product asks for. */
+  readonly variables: Variables;
   readonly scratch: string;
   readonly from: AdoptedFrom;
 }
@@ -116,7 +118,8 @@ async function adoptFolder(context: Context, { root, wanted, fetched }: Adoption
   const nearest = await findNearest(context, at, { product, fetched, scratch });
   const bundle = await fetchRelease({ source: fetched.source, release: nearest.release, product, trust: fetched.trust, cache: scratch });
   const { isSource, version } = at.folder;
-  const found: Found = { at, nearest, bundle, scratch, from: isSource ? 'source' : version === undefined ? 'hand' : 'release' };
+  const variables = await findVariables(nearest, { product, fetched, scratch });
+  const found: Found = { at, nearest, variables, bundle, scratch, from: isSource ? 'source' : version === undefined ? 'hand' : 'release' };
   const prepared = await prepareAdoption(context, found, { root, wanted, fetched });
   const carried = await carryOut(prepared, context, {
     root,
@@ -180,11 +183,11 @@ interface Kept {
   readonly troubles: readonly string[];
 }
 
-async function observeKept(context: Context, { at, bundle, scratch }: Found): Promise<Kept> {
+async function observeKept(context: Context, { at, bundle, scratch, variables }: Found): Promise<Kept> {
   const { manifest } = bundle;
   const { root } = at.folder;
-  const settings = await observeSettings(root, homesOf(manifest.env));
-  const values = settingsValues(settings, manifest.env);
+  const settings = await observeSettings(root, homesOf(variables));
+  const values = settingsValues(settings, variables);
   const text = await readReleaseText(bundle, scratch, 'docker-compose.yml');
   const shipped = await observeShipped(context, at, { manifest, text, settings });
   // A service that is here counts like its profile: before a release had that, nobody had to switch it on.
@@ -192,7 +195,7 @@ async function observeKept(context: Context, { at, bundle, scratch }: Found): Pr
   const features = featuresOfProfiles(manifest.features, [...composeProfiles(at.env), ...services]);
   const places = findDataPlaces({ root, manifest: withoutOwnServers(manifest, features), config: at.config, shipped: shipped.config });
   const override = shipped.trouble === undefined ? [] : [overrideNote(shipped.trouble)];
-  return { values, features, places, troubles: [...override, ...settingsTroubles(manifest.env, values, features)] };
+  return { values, features, places, troubles: [...override, ...settingsTroubles(variables, values, features)] };
 }
 
 interface Recorded extends Adoption, Kept {

@@ -46,6 +46,8 @@ export interface Rehomed {
   /** Null = the product's own. */
   readonly registry: string | null;
   readonly used: SiteRelease;
+  /** The registry that docker must log in to first. */
+  readonly login: string | undefined;
   /** The compose file as it will be. */
   readonly compose: string;
 }
@@ -79,7 +81,7 @@ export async function changeSettings(context: Context, change: SettingsChange): 
   const id = `${command}-${world.random(8).toString('hex')}`;
   const operation = { id, command, from: record.version, to: record.version, outcome: OUTCOMES[command], at };
   const same = {
-    ...(rehomed === undefined ? {} : { registry: rehomed.registry }),
+    ...(rehomed === undefined ? {} : { registry: rehomed.registry, login: rehomed.login }),
     manifest: target,
     manifestDigest: record.manifest,
     trust: record.trust,
@@ -89,7 +91,7 @@ export async function changeSettings(context: Context, change: SettingsChange): 
   const recordText = printInstall(nextRecord(record, { ...same, config: next, features, values, operation, ...launching }, world));
   const basedOn = fingerprintInstall(install, engine.containers);
   const wish: UpgradeWish = {
-    ...{ command: 'configure', id, operation: id, at, basedOn, target, targetDigest: record.manifest, extra: [] },
+    ...{ command: 'configure', id, operation: id, at, basedOn, target, targetDigest: record.manifest, extra: [], login: rehomed?.login },
     ...{ settings: settingsFiles(settings), values, record: digestOf(recordText), features, start },
     ...(units === undefined ? {} : { launching: { user: root, units: units.steps, notes: units.notes } }),
   };

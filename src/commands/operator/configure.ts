@@ -23,6 +23,7 @@ import { REGISTRY_FLAG, registryFor, registryOf } from './choose-registry.ts';
 import { FOLDER_FLAG, findInstall } from './folder.ts';
 import { renderInstalled } from './host-files.ts';
 import { refuseUnfit } from './preflight.ts';
+import { ensureLogin, LOGIN_FLAGS } from './registry-login.ts';
 import { revealSecrets } from './reveal.ts';
 import { areUnitsSaid, prepareUnits, UNIT_FLAGS } from './units.ts';
 
@@ -30,6 +31,7 @@ const FLAGS = {
   ...FOLDER_FLAG,
   ...ANSWER_FLAGS,
   ...REGISTRY_FLAG,
+  ...LOGIN_FLAGS,
   ...CHANGING_FLAGS,
   ...UNIT_FLAGS,
   'no-start': { type: 'boolean', help: 'change the files, and touch no container' },
@@ -150,9 +152,11 @@ async function decideRegistry(
   if (isDeepStrictEqual(used.manifest.images, manifest.images)) return { context };
   const compose = used.compose?.text ?? text;
   refuseLostCompose(used.manifest, compose);
-  if (start)
-    await refuseUnfit(context, { manifest: used.manifest, root, project: record.project, ports: [], hosts: record.hosts, registry });
-  return { context, rehomed: { registry, used, compose } };
+  const rehomed = { registry, used, compose, login: undefined };
+  if (!start) return { context, rehomed };
+  const { context: known, login } = await ensureLogin(context, { manifest: used.manifest, root });
+  await refuseUnfit(known, { manifest: used.manifest, root, project: record.project, ports: [], hosts: record.hosts, registry, login });
+  return { context: known, rehomed: { ...rehomed, login: login?.registry } };
 }
 
 function refuseLostCompose({ files, version }: Manifest, text: string): void {

@@ -1,6 +1,8 @@
 // One hop, prepared: fetched, verified, merged, checked and planned. Rule: nothing of the install is touched; the plan says all that will be.
 
 import type { ChannelRelease } from '../../model/channel.ts';
+import { parseChoices } from '../../model/conflict-choice.ts';
+import type { Variable } from '../../model/description.ts';
 import { type Digest, digestOf } from '../../model/digest.ts';
 import { secretsToGenerate } from '../../model/env-merge.ts';
 import { setCompose } from '../../model/env-render.ts';
@@ -14,6 +16,7 @@ import { cacheFolder } from '../../model/layout.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import { momentOf } from '../../model/parse.ts';
 import type { Content, Planned } from '../../model/plan.ts';
+import type { World } from '../../model/seams.ts';
 import {
   type Settings as Documents,
   documentOf,
@@ -25,24 +28,27 @@ import {
   type Variables,
 } from '../../model/settings.ts';
 import { mergeSettings } from '../../model/settings-merge.ts';
-import { COMPOSE_FILE, rehomeRelease, type SiteRelease, shippedComposeOf } from '../../model/site-registry.ts';
+import { COMPOSE_FILE, rehomeRelease, shippedComposeOf } from '../../model/site-registry.ts';
 import type { FetchedChannel } from '../../observe/channel.ts';
 import { observeCandidate, observeContainers, observeEngine } from '../../observe/engine.ts';
-import { observeInstall, pathsOf } from '../../observe/install.ts';
+import { observeInstall, pathsOf, readText } from '../../observe/install.ts';
 import { observeBackups, observeOperators, observeReleases } from '../../observe/kept.ts';
+import { type Merges, observeMerges } from '../../observe/merges.ts';
 import { fetchRelease, readReleaseText } from '../../observe/release.ts';
 import { observeUnsharedImages } from '../../observe/removal.ts';
 import { observeSelf } from '../../observe/self.ts';
 import { observeSettings } from '../../observe/settings.ts';
 import { backupsFolder } from '../../plan/data.ts';
+import { changedByBoth, decideFiles, type FilesDecision } from '../../plan/files.ts';
 import { planUpgrade } from '../../plan/upgrade.ts';
-import { type Context, isSet } from '../command.ts';
+import { type Context, isSet, textFlags } from '../command.ts';
 import { answersFor, givenNames, makeSecrets } from './answers.ts';
 import { registryFor } from './choose-registry.ts';
 import { renderFetched } from './host-files.ts';
 import { prepareLaunching } from './launching.ts';
 import { backupPlaces, refuseUnfit, refuseUnset } from './preflight.ts';
 import { nextRecord, refuseOtherSecrets } from './record.ts';
+import { ensureLogin } from './registry-login.ts';
 import { releaseContents, releaseExtras } from './release-files.ts';
 
 export interface Hop {
@@ -50,6 +56,8 @@ export interface Hop {
   readonly from: string;
   readonly to: string;
   readonly planned: Planned;
+  /** With the registry's login, where the plan needs one. */
+  readonly world: World;
   readonly variables: Variables;
   /** Secrets that are new in this release. */
   readonly generated: ReadonlyMap<string, string>;
@@ -72,10 +80,11 @@ export async function prepareHop(asked: Context, { root, fetched, release }: Hop
   const onBytes = (done: number, total: number): void => world.report({ type: 'progress', text: 'bundle', done, total, unit: 'bytes' });
   const bundle = await fetchRelease({ source: fetched.source, release, product: record.product, trust: fetched.trust, cache, onBytes });
   const install = await observeInstall(root, pathsOf(bundle.manifest));
-  const { context, registry } = await registryFor(asked, install, bundle.manifest);
+  const { context: answering, registry } = await registryFor(asked, install, bundle.manifest);
   const used = rehomeRelease(bundle.manifest, await readReleaseText(bundle, cache, COMPOSE_FILE), registry);
   const { manifest } = used;
-  const start = !isSet(context.flags, 'no-start');
+  const start = !isSet(asked.flags, 'no-start');
+  const { context, login } = start ? await ensureLogin(answering, { manifest, root }) : { context: answering, login: undefined };
   if (start)
     await refuseUnfit(context, {
       manifest,
@@ -85,13 +94,16 @@ export async function prepareHop(asked: Context, { root, fetched, release }: Hop
       hosts: record.hosts,
       backup: backupPlaces(before),
       registry,
+      login,
     });
   refuseOtherSecrets(record, settingsValues(before.settings, before.manifest.env));
   const env = await decideSettings(context, install, manifest);
   const values = settingsValues(env.settings, manifest.env);
   refuseOtherSecrets(record, values);
   const { target, contents: rendered } = await renderFetched({ ...bundle, manifest }, cache, { values, features: env.features });
-  const texts = candidateTexts(install, used, await readReleaseText(bundle, cache, COMPOSE_FILE));
+  const theirs = new Map<Digest, Content>([...releaseContents(cache, used), ...rendered]);
+  const merging = await mergeFiles(context, install, { target, theirs });
+  const texts = await candidateTexts(install, merging, theirs);
   const [next, present] = await Promise.all([
     observeCandidate(world, root, { project: install.project, texts, settings: env.settings }),
     start ? observeEngine(world, root, install.project) : undefined,
@@ -111,6 +123,7 @@ export async function prepareHop(asked: Context, { root, fetched, release }: Hop
         config: next,
         features: env.features,
         registry,
+        login: login?.registry,
         values,
         operation: { id: operation, command: 'upgrade', from: record.version, to: manifest.version, outcome: 'upgraded', at },
         launching: launching.fields,
@@ -129,6 +142,7 @@ export async function prepareHop(asked: Context, { root, fetched, release }: Hop
     basedOn,
     target,
     ...shippedComposeOf(used),
+    login: login?.registry,
     targetDigest: release.manifest,
     extra: extras.files,
     settings: settingsFiles(env.settings),
@@ -143,6 +157,7 @@ export async function prepareHop(asked: Context, { root, fetched, release }: Hop
     engine,
     next,
     backups,
+    merges: merging.merges,
     releases: await observeReleases(root),
     operators: await observeOperators(root),
     localImages: start ? await observeUnsharedImages(world, root, record) : [],
@@ -152,6 +167,7 @@ export async function prepareHop(asked: Context, { root, fetched, release }: Hop
     ...releaseContents(cache, used),
     ...rendered,
     ...extras.contents,
+    ...merging.contents,
     ...launching.contents,
     ...settingsContents(env.settings),
     [wish.record, { text: recordText }],
@@ -163,6 +179,7 @@ export async function prepareHop(asked: Context, { root, fetched, release }: Hop
     from: record.version,
     to: manifest.version,
     planned: { plan, contents },
+    world: context.world,
     variables: manifest.env,
     generated: env.generated,
     operator: await observeSelf(context.file),
@@ -191,7 +208,9 @@ async function decideSettings(context: Context, install: InstallFacts, manifest:
   const said = await givenNames(context);
   const answers = await answersFor(context, { manifest, today: todaysAnswers(install, manifest) });
   const given = new Map([...answers.values].filter(([name]) => isNew(name) || said.has(name)));
-  const names = secretsToGenerate({ ...variables, values: today, answers: given });
+  const names = secretsToGenerate({ ...variables, values: today, answers: given }).filter(
+    (name) => !mayBeInUse(install, manifest.env[name]),
+  );
   const values = new Map([...renamedValues(today, manifest), ...given]);
   const { generated, derived } = makeSecrets(
     { variables: manifest.env, names, before: renamedValues(today, manifest), values, given: said, origins: install.record.derived ?? {} },
@@ -207,6 +226,11 @@ async function decideSettings(context: Context, install: InstallFacts, manifest:
   const profiles = profilesOf(manifest.features, answers.features);
   const main = setCompose(documentOf(merged.settings, MAIN_ENV), { project: install.record.project, profiles, known });
   return { settings: new Map([...merged.settings, [MAIN_ENV, main] as const]), features: answers.features, generated };
+}
+
+/** Nobody wrote down which secrets a release of older scripts made its data with: a second one would lock that away. */
+function mayBeInUse({ manifest }: InstallFacts, variable: Variable | undefined): boolean {
+  return manifest.imported === true && variable?.immutable === true;
 }
 
 /** Today's values under the names that the release gives them. */
@@ -225,9 +249,27 @@ function todaysAnswers(install: InstallFacts, manifest: Manifest): Map<string, s
   return new Map([...values, ['FEATURES', features.join(',')]]);
 }
 
-/** Compose files of the release; a compose file that the person changed, and the release did not, stays theirs. */
-function candidateTexts(install: InstallFacts, { manifest, compose }: SiteRelease, text: string): Map<string, string> {
-  const shipped = ({ files }: Manifest): Digest | undefined => files.find(({ path }) => path === COMPOSE_FILE)?.sha256;
-  if (shipped(install.manifest) === shipped(manifest)) return new Map();
-  return new Map([[COMPOSE_FILE, compose?.text ?? text]]);
+/** Merges what the person and the release both changed, as far as it fits together or the person decides. Throws E_CONFLICT for the rest. */
+async function mergeFiles(
+  context: Context,
+  install: InstallFacts,
+  release: { readonly target: Manifest; readonly theirs: ReadonlyMap<Digest, Content> },
+): Promise<Merges & { readonly decided: FilesDecision }> {
+  const { adopted } = install.record;
+  const files = { old: install.manifest, target: release.target, found: install.files, ...(adopted && { neverHere: adopted.missing }) };
+  const choices = parseChoices(textFlags(context.flags, 'on-conflict'));
+  const merging = await observeMerges({ install, ...release, choices, paths: changedByBoth(files) });
+  return { ...merging, decided: decideFiles({ ...files, merges: merging.merges }) };
+}
+
+/** The compose file as it will be, where that is not what is there now. */
+async function candidateTexts(
+  install: InstallFacts,
+  { decided, contents }: Merges & { readonly decided: FilesDecision },
+  theirs: ReadonlyMap<Digest, Content>,
+): Promise<Map<string, string>> {
+  const file = decided.staged.find(({ path }) => path === COMPOSE_FILE);
+  if (file === undefined || file.content === install.files.get(COMPOSE_FILE)?.digest) return new Map();
+  const content = new Map([...theirs, ...contents]).get(file.content) ?? { text: '' };
+  return new Map([[COMPOSE_FILE, 'text' in content ? content.text : ((await readText(content.file)) ?? '')]]);
 }

@@ -46,6 +46,7 @@ import { installedAlready } from './installed-already.ts';
 import { changeRuntime, prepareLaunching } from './launching.ts';
 import { portsOf, refuseUnfit, refuseUnset } from './preflight.ts';
 import { newRecord, refuseOtherIdentity, refuseOtherSecrets } from './record.ts';
+import { ensureLogin, LOGIN_FLAGS } from './registry-login.ts';
 import { releaseContents, releaseExtras } from './release-files.ts';
 import { revealSecrets } from './reveal.ts';
 import { UNIT_FLAGS } from './units.ts';
@@ -55,6 +56,7 @@ const FLAGS = {
   ...FOLDER_FLAG,
   ...ANSWER_FLAGS,
   ...REGISTRY_FLAG,
+  ...LOGIN_FLAGS,
   ...CHANGING_FLAGS,
   ...UNIT_FLAGS,
   ...SOURCE_FLAGS,
@@ -120,10 +122,12 @@ async function run(context: Context): Promise<CommandResult> {
 }
 
 async function installRelease(site: Site): Promise<CommandResult> {
-  const { context, root, bundle, start, project, release, used, registry } = site;
-  const { world } = context;
+  const { root, bundle, start, project, release, used, registry } = site;
   const { manifest } = used;
-  if (start) await refuseUnfit(context, { manifest, root, project, ports: [], hosts: textFlags(context.flags, 'releases'), registry });
+  const { context, login } = start ? await ensureLogin(site.context, { manifest, root }) : { context: site.context, login: undefined };
+  const { world } = context;
+  if (start)
+    await refuseUnfit(context, { manifest, root, project, ports: [], hosts: textFlags(context.flags, 'releases'), registry, login });
   const env = await makeEnvironment(site);
   const values = settingsValues(env.settings, manifest.env);
   if (site.known !== undefined) refuseOtherSecrets(site.known, values);
@@ -151,6 +155,7 @@ async function installRelease(site: Site): Promise<CommandResult> {
         config: next,
         features: env.features,
         registry,
+        login: login?.registry,
         values,
         at,
         operation,
@@ -167,6 +172,7 @@ async function installRelease(site: Site): Promise<CommandResult> {
     basedOn,
     target,
     ...shippedComposeOf(used),
+    login: login?.registry,
     extra: extras.files,
     settings: settingsFiles(env.settings),
     record: digestOf(recordText),

@@ -1,5 +1,6 @@
 // The release that a found install is nearest to. Rule: its own word decides which manifests are fetched; only what was verified is compared with.
 import { ToolError } from '../../model/error.ts';
+import type { Variables } from '../../model/settings.ts';
 import type { FetchedChannel } from '../../observe/channel.ts';
 import { observeAncestors, observeServiceImages } from '../../observe/existing.ts';
 import { observeFiles, pathsOf } from '../../observe/install.ts';
@@ -13,6 +14,18 @@ export interface NearestWish {
   readonly fetched: FetchedChannel;
   /** A private folder. */
   readonly scratch: string;
+}
+
+/**
+ * What the product asks for: the release's variables, or, where its release was made before anybody wrote them down, those of the newest
+ * one that an install can go to.
+ */
+export async function findVariables({ manifest }: Comparison, { product, fetched, scratch }: NearestWish): Promise<Variables> {
+  if (manifest.imported !== true) return manifest.env;
+  const latest = fetched.channel.releases.find(({ version, imported }) => version === fetched.channel.latest && imported !== true);
+  const request = { source: fetched.source, product, trust: fetched.trust, scratch };
+  const [known] = await fetchManifests(latest === undefined ? [] : [latest], request);
+  return known?.manifest.env ?? {};
 }
 
 /** Compares with the release that was named, else with the one that VERSION names, else with all. Throws E_NOT_FOUND, and E_POLICY when none is near. */

@@ -6,6 +6,7 @@ import type { ContainerFact, InstallFacts } from '../../model/facts.ts';
 import { isActive } from '../../model/feature.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import { fillPlaceholders } from '../../model/placeholder.ts';
+import type { RegistryLogin } from '../../model/registry-login.ts';
 import type { DataPlaces } from '../../observe/data-size.ts';
 import { observeMachine } from '../../observe/machine.ts';
 import { backupsFolder } from '../../plan/data.ts';
@@ -23,6 +24,8 @@ export interface FitWish {
   readonly backup?: BackupPlaces;
   /** The site's own registry, in which the images must be; null = there is none. */
   readonly registry?: string | null;
+  /** A login that docker does not keep yet. */
+  readonly login?: RegistryLogin | undefined;
 }
 
 export interface BackupPlaces {
@@ -59,6 +62,7 @@ export async function findUnfit(context: Context, wish: FitWish): Promise<readon
     images,
     data,
     backups,
+    login: wish.login,
     ...(hosts === undefined ? {} : { hosts }),
   });
   return preflight({ manifest, root, project, mirror: wish.registry ?? null }, machine);

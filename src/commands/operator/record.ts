@@ -26,6 +26,8 @@ export interface NewRecord {
   readonly features: readonly string[];
   /** The site's own registry; null = the product's; absent = as before. */
   readonly registry?: string | null;
+  /** The registry that docker is logged in to from now on. */
+  readonly login?: string | undefined;
   readonly values: ReadonlyMap<string, string>;
   readonly at: string;
   readonly operation: OperationRecord;
@@ -51,6 +53,7 @@ export function newRecord(wish: NewRecord, world: World): InstallRecord {
     secrets: fingerprints(manifest, wish.values, {}, world),
     ...originsOf(manifest, wish.values, {}, world),
     held: [],
+    ...(wish.login === undefined ? {} : { login: wish.login }),
     installed: at,
     ...wish.launching,
     ...renderedOf(manifest),
@@ -61,7 +64,7 @@ export function newRecord(wish: NewRecord, world: World): InstallRecord {
 export interface NextRecord
   extends Pick<
     NewRecord,
-    'manifest' | 'manifestDigest' | 'trust' | 'config' | 'features' | 'registry' | 'values' | 'operation' | 'launching'
+    'manifest' | 'manifestDigest' | 'trust' | 'config' | 'features' | 'registry' | 'login' | 'values' | 'operation' | 'launching'
   > {}
 
 /** The record after an upgrade or a change of answers. */
@@ -76,6 +79,7 @@ export function nextRecord(before: InstallRecord, wish: NextRecord, world: World
     trust,
     volumes: { ...before.volumes, ...dataVolumes(withoutOwnServers(manifest, features), config) },
     features,
+    ...(wish.login === undefined ? {} : { login: wish.login }),
     registry: wish.registry === undefined ? before.registry : wish.registry,
     secrets: fingerprints(manifest, values, before.secrets, world),
     ...originsOf(manifest, values, derived ?? {}, world),

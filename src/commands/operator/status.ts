@@ -46,7 +46,7 @@ async function run(context: Context): Promise<CommandResult> {
     openOperation: open === undefined ? null : { id: open.id, command: open.command, at: open.at },
     registry: registryOf(install),
     ownServers: ownServers(manifest.services, record.features),
-    localEdits: localEdits(manifest, install.files),
+    localEdits: localEdits(install),
     held: record.held,
     source: await isSourceInstall(root, record),
     lastBackup: backups.at(-1)?.at ?? null,
@@ -79,8 +79,8 @@ async function lookForNewer(context: Context, { record }: InstallFacts): Promise
     const standing = standingOf(fetched.channel, record);
     return { available: newerThan(fetched, parseVersion(record.version)), standing, ...trouble };
   } catch (error) {
-    if (error instanceof ToolError) return { available: [], standing: null, trouble: error.message };
-    throw error;
+    if (!(error instanceof ToolError) || error.code === 'E_INTERRUPTED') throw error;
+    return { available: [], standing: null, trouble: error.message };
   }
 }
 

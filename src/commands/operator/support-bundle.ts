@@ -63,7 +63,7 @@ async function gather(context: Context, root: string, lines: number): Promise<Ga
     try {
       return await work();
     } catch (error) {
-      if (!(error instanceof ToolError)) throw error;
+      if (!(error instanceof ToolError) || error.code === 'E_INTERRUPTED') throw error;
       problems.push(`${what}: ${error.message}`);
       return undefined;
     }

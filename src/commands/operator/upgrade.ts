@@ -29,16 +29,24 @@ import { handOver } from './hand-over.ts';
 import { holdVersion } from './hold.ts';
 import { type Hop, prepareHop } from './hop.ts';
 import { changeRuntime } from './launching.ts';
+import { LOGIN_FLAGS } from './registry-login.ts';
 import { revealSecrets } from './reveal.ts';
 import { refuseSourceInstall } from './source-install.ts';
 
 const FLAGS = {
   ...FOLDER_FLAG,
   ...ANSWER_FLAGS,
+  ...LOGIN_FLAGS,
   ...CHANGING_FLAGS,
   to: { type: 'string', value: 'VERSION', help: 'this release instead of the latest' },
   channel: { type: 'string', value: 'NAME', help: 'look in this channel' },
   'no-start': { type: 'boolean', help: 'change the files, and touch no container' },
+  'on-conflict': {
+    type: 'string',
+    value: '[PATH=]C',
+    multiple: true,
+    help: 'what you and the release both changed: mine, vendor, or for one file PATH=FILE that you merged',
+  },
   'accept-expired': { type: 'boolean', help: 'take a channel file that has expired' },
 } as const satisfies FlagTable;
 
@@ -104,7 +112,7 @@ interface HopWish {
 
 async function takeHop(context: Context, { root, fetched, release, lock }: HopWish): Promise<CommandResult> {
   const hop = await prepareHop(context, { root, fetched, release });
-  const downtime = watchDowntime(hop.planned.plan, context.world);
+  const downtime = watchDowntime(hop.planned.plan, hop.world);
   const carried = await carryOut(
     hop.planned,
     { ...context, world: downtime.world },

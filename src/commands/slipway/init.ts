@@ -1,12 +1,22 @@
-// init: a product that packs, publishes and installs at once. Rule: new files only; nothing is asked before it is sure that none of them is there already.
+// init: a product that packs, publishes and installs at once, new or from a compose project. Rule: new files only; nothing is asked before it is sure that none of them is there already.
 import { basename, resolve } from 'node:path';
 import { collectAnswers } from '../../ask/ask.ts';
 import { observePresent } from '../../observe/new-files.ts';
 import { readStarter } from '../../observe/own-files.ts';
-import { initQuestions, planNewFiles, type StarterAnswers, starterFiles } from '../../plan/init.ts';
-import { CHANGING_FLAGS, type Command, type CommandResult, type Context, isSet, refusePositionals, textFlag } from '../command.ts';
+import { type InitQuestions, initQuestions, planNewFiles, type StarterAnswers, slugOf, starterFiles } from '../../plan/init.ts';
+import {
+  CHANGING_FLAGS,
+  type Command,
+  type CommandResult,
+  type Context,
+  isSet,
+  refusePositionals,
+  textFlag,
+  textFlags,
+} from '../command.ts';
 import { answerSources } from '../operator/answers.ts';
 import { endEarlier } from './earlier.ts';
+import { initFrom } from './init-from.ts';
 import { writeNewFiles } from './new-files.ts';
 
 /** Flags that are answers. */
@@ -16,6 +26,8 @@ export const init: Command = {
   name: 'init',
   summary: 'a product to begin with',
   flags: {
+    from: { type: 'string', value: 'FILE', multiple: true, help: 'an existing compose file; further ones override it' },
+    env: { type: 'string', value: 'FILE', help: 'with --from: the example of .env (default: .env.example beside it)' },
     dir: { type: 'string', value: 'DIR', help: 'the folder of the product (default: this one)' },
     product: { type: 'string', value: 'NAME', help: 'its name (default: that of the folder)' },
     title: { type: 'string', value: 'TEXT', help: 'its title, for people' },
@@ -29,6 +41,7 @@ export const init: Command = {
     refusePositionals(context);
     const root = resolve(textFlag(context.flags, 'dir') ?? '.');
     await endEarlier(root, context, 'init');
+    if (textFlags(context.flags, 'from').length > 0) return initFrom(context, root, (questions) => askAbout(context, questions));
     return writeStarter(context, root);
   },
 };
@@ -37,12 +50,12 @@ async function writeStarter(context: Context, root: string): Promise<CommandResu
   const templates = await readStarter(context.file, context.world.env);
   const paths = starterFiles(new Map(), templates).map(({ path }) => path);
   planNewFiles({ id: '', hasState: true, files: [], present: await observePresent(root, paths), notes: [] });
-  const answers = await askAbout(context, root);
+  const answers = await askAbout(context, { product: slugOf(basename(root)), needsRegistry: false });
   return writeNewFiles(context, root, { files: starterFiles(answers, templates), next: nextSteps(root) });
 }
 
 /** The answers of flags, environment, file and person; with --yes what is left takes its default. */
-export async function askAbout(context: Context, root: string): Promise<StarterAnswers> {
+async function askAbout(context: Context, questions: InitQuestions): Promise<StarterAnswers> {
   const { flags, world } = context;
   const sources = await answerSources(context);
   const given = Object.entries(ANSWER_FLAGS).flatMap(([flag, name]): [string, string][] => {
@@ -51,7 +64,7 @@ export async function askAbout(context: Context, root: string): Promise<StarterA
   });
   const interactive = world.terminal.interactive && !isSet(flags, 'yes');
   const { values } = await collectAnswers({
-    env: initQuestions(basename(root)),
+    env: initQuestions(questions),
     features: {},
     sources: { ...sources, flags: new Map([...sources.flags, ...given]) },
     terminal: { ...world.terminal, interactive },
@@ -67,6 +80,7 @@ function nextSteps(root: string): string {
     '  slipway images lock              # digests of the images, to be committed',
     "  git add -A && git commit -m 'The first release' && git tag v0.1.0",
     '  slipway pack --key slipway.key && slipway publish --key slipway.key',
+    '  slipway ci generate              # workflows that do it from now on',
     '',
   ].join('\n');
 }
