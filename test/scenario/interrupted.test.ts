@@ -60,7 +60,7 @@ describe('Ctrl-C', () => {
     expect(await failure(observeRegistries(world, [`127.0.0.1:9/acme/api:1@sha256:${'0'.repeat(64)}`]))).toMatchObject({
       code: 'E_INTERRUPTED',
     });
-    const request = { remote: { url: 'file:///nowhere' }, tag: 'v1', at: undefined } as unknown as Parameters<typeof observeRepository>[0];
+    const request = { remote: { url: 'file:///nowhere' }, tag: 'v1', at: undefined };
     expect(await failure(observeRepository(request, world))).toMatchObject({ code: 'E_INTERRUPTED' });
   });
 });
