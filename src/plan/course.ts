@@ -8,6 +8,7 @@ import { pristineFolder } from '../model/layout.ts';
 import type { Manifest } from '../model/manifest.ts';
 import type { ComposeProject, DataToCopy, FileToWrite } from '../model/plan.ts';
 import { MAIN_ENV } from '../model/settings.ts';
+import { COMPOSE_FILE } from '../model/site-registry.ts';
 import type { CommandWish } from './command.ts';
 import { backupPath, dataToCopy } from './data.ts';
 import { decideFiles, type FilesDecision } from './files.ts';
@@ -117,9 +118,10 @@ export function setCourse(wish: UpgradeWish, facts: UpgradeFacts): Course {
   };
 }
 
+/** The compose file is kept as it was shipped, wherever its images come from. */
 function basesOf(old: Manifest, target: Manifest): FileToWrite[] {
   const before = new Set(old.files.map(({ path, sha256 }) => `${path} ${sha256}`));
-  const changed = target.files.filter(({ path, sha256 }) => !before.has(`${path} ${sha256}`));
+  const changed = target.files.filter(({ path, sha256 }) => path !== COMPOSE_FILE && !before.has(`${path} ${sha256}`));
   return changed.map(({ path, sha256, mode }) => ({
     path: `${pristineFolder(target.version)}/${path}`,
     content: sha256,

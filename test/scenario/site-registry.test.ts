@@ -175,6 +175,9 @@ describe('configure --registry', () => {
     await push(mirror as FakeRegistry, 'site/acme/db', 'db');
     expect((await stage.operate(configure, { registry: mirrorPlace() })).fields.outcome).toBe('configured');
     expect(running()).toEqual(fromMirror());
+    await stage.operate(configure, { registry: '' });
+    expect(running()).toEqual(fromOrigin());
+    expect((await stage.operate(diff)).text).toBe('no local changes\n');
   });
 });
 
