@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type CommandEntry, runCli } from './cli.ts';
+import { inKeptNetwork } from './commands/operator/site-network.ts';
 import { openProcess } from './process.ts';
 
 declare const SLIPWAY_VERSION: string;
@@ -75,7 +76,9 @@ const entries: readonly CommandEntry[] = [
 
 const file = fileURLToPath(import.meta.url);
 const identity = readIdentity(file, process.argv);
-const program = { ...identity, version: SLIPWAY_VERSION, file, entries };
+/** Every command works in the network that the install keeps. */
+const networked = entries.map((entry) => ({ ...entry, load: async () => inKeptNetwork(await entry.load()) }));
+const program = { ...identity, version: SLIPWAY_VERSION, file, entries: networked };
 
 process.exitCode = await runCli(program, process.argv.slice(2), openProcess);
 

@@ -36,12 +36,12 @@ delete_namespace() {
   [ ! -e "/run/netns/$NETNS" ] || ip netns delete "$NETNS" 2>/dev/null || rm -f "/run/netns/$NETNS"
 }
 
-# launch NAME PROGRAM…: a daemon in the namespace that outlives this script and holds none of its files, the lock above all.
+# launch NAME PROGRAM…: a daemon in the namespace that outlives this script and holds no file of it or of its caller, locks above all.
 launch() {
   log=$STATE/run/$1.log
   shift
   (
-    exec 9>&- </dev/null >>"$log" 2>&1
+    exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- </dev/null >>"$log" 2>&1
     exec nsenter --net="/run/netns/$NETNS" -- setsid env -i HOME=/root \
       PATH="$ENGINE_TREE/usr/sbin:$ENGINE_TREE/usr/bin:/usr/sbin:/usr/bin:/sbin:/bin" "$@"
   ) &

@@ -14,7 +14,7 @@ import {
 } from './credentials.ts';
 import { buildJobs, isPromoted, releaseImages } from './image-builds.ts';
 import { ANNOUNCE } from './scripts.ts';
-import { input, letGitWrite, logIn, logOut, sources, tagFilter, takeFields } from './steps.ts';
+import { input, letGitWrite, logIn, logOut, shellWord, sources, tagFilter, takeFields } from './steps.ts';
 import { type CiScene, expression, type Job, type Permissions, type Step, type Workflow } from './workflow.ts';
 
 /** All workflows that release something. */
@@ -76,8 +76,8 @@ function stagingWorkflow(channel: string, { branch, prerelease, float = [] }: Ch
   const needs = ['reserve', ...verify.map(({ id }) => id)];
   return [
     {
-      name: channel,
-      title: `${channel} release`,
+      name: `publish-${channel}`,
+      title: `publish ${channel}`,
       on: { branches: [branch], dispatch: { version: { description: 'Take this version; empty = the next one', required: false } } },
       group: `release-${product.product}-${expression('github.sha')}`,
       jobs: [
@@ -115,8 +115,8 @@ function promoteWorkflow(channel: string, { branch, promoteFrom }: ChannelRules,
   };
   return [
     {
-      name: 'promote',
-      title: 'promote',
+      name: `promote-${channel}`,
+      title: `promote to ${channel}`,
       on: { branches: [branch], dispatch: { version: { description: 'The release; empty = what release.base says', required: false } } },
       group: `release-${product.product}-${expression('github.sha')}`,
       jobs: [promote, publishJob(scene, { needs: ['promote'], tag, ref: commit })],
@@ -182,7 +182,7 @@ interface VerifyWish {
 
 function verifyJob(scene: CiScene, { images, float, needs }: VerifyWish): Job {
   const registry = [homeRegistry(scene.product)];
-  const tags = ['--tag "$VERSION"', ...float.map((tag) => `--tag ${tag}`)].join(' ');
+  const tags = ['--tag "$VERSION"', ...float.map((tag) => `--tag ${shellWord(tag)}`)].join(' ');
   return {
     id: 'verify',
     title: 'Verify the pushed tags',

@@ -112,3 +112,8 @@ export function tagFilter(pattern: string): string {
 export function input(name: string): string {
   return expression(`github.event.inputs.${name}`);
 }
+
+/** One word of a shell line, whatever is in it. */
+export function shellWord(text: string): string {
+  return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}

@@ -1,13 +1,14 @@
 // One answer: does it fit its variable, and how is it written into `.env`. Rule: a problem never repeats the value, which may be a secret.
 import type { Variable } from './description.ts';
 import { LOGIN_TOKEN, LOGIN_USER } from './registry-login.ts';
+import { CA_FILE, PROXY_NAMES } from './site-network.ts';
 import { misfitOf } from './variable-value.ts';
 
 /** The name under which answers choose features: `FEATURES=mail,chat`. */
 export const FEATURES_NAME = 'FEATURES';
 
 /** Answers about the site that are no variables of the product, unless it declares them: they are not written into `.env`. */
-export const SITE_NAMES = [LOGIN_USER, LOGIN_TOKEN] as const;
+export const SITE_NAMES = [LOGIN_USER, LOGIN_TOKEN, ...PROXY_NAMES, CA_FILE] as const;
 
 const MAX_LENGTH = 64 * 1024;
 const YES = ['true', 'yes', 'y', 'on', '1'];

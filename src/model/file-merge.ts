@@ -1,5 +1,6 @@
 // What becomes of one file at an upgrade, seen as a whole. Rule: what a person changed is never overwritten or removed; where both sides changed
 // it differently the decision is theirs.
+import type { Conflict } from './content-merge.ts';
 import type { Digest } from './digest.ts';
 
 /** The file as the old release shipped it, as it is on the host, as the new release ships it; undefined = not there. */
@@ -21,4 +22,15 @@ export function mergeFile({ base, mine, theirs }: FileVersions): FileDecision {
   if (base !== mine) return 'conflict';
   if (theirs === undefined) return 'remove';
   return mine === undefined ? 'add' : 'take';
+}
+
+/** What became of a file that both sides changed: merged, decided by the person, or open. */
+export type FileMerge =
+  | { readonly kind: 'merged'; readonly content: Digest }
+  | { readonly kind: 'mine' | 'vendor' }
+  | { readonly kind: 'conflict'; readonly conflicts: readonly Conflict[] };
+
+/** A file's permissions after an upgrade: what the person changed stays. Undefined = the file is not there. */
+export function mergeMode(base: number | undefined, mine: number | undefined, theirs: number): number {
+  return mine === undefined || mine === base || base === undefined ? theirs : mine;
 }

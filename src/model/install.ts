@@ -16,6 +16,7 @@ import {
   parseType,
 } from './parse.ts';
 import type { Schedule } from './schedule.ts';
+import type { SiteNetwork } from './site-network.ts';
 import type { Trust } from './trust.ts';
 import type { UnitScope } from './unit.ts';
 
@@ -76,6 +77,8 @@ export interface InstallRecord {
   readonly installed: string;
   /** The small command on PATH; absolute. */
   readonly launcher?: string;
+  /** How the site reaches the world, with the passwords of its proxies. */
+  readonly network?: SiteNetwork;
   /** The registry that docker was logged in to for this install. */
   readonly login?: string;
   readonly runtime?: KeptRuntime;
@@ -114,6 +117,7 @@ export function parseInstall(text: string, where: string): InstallRecord {
     ...(f.derived === undefined ? {} : { derived: parseMap(f.derived, at('derived'), parseSecretPrint) }),
     held: parseList(f.held ?? [], at('held'), parseText),
     installed: parseText(f.installed, at('installed')),
+    ...(f.network === undefined ? {} : { network: parseMap(f.network, at('network'), parseText) }),
     ...(f.login === undefined ? {} : { login: parseText(f.login, at('login')) }),
     ...(f.launcher === undefined ? {} : { launcher: parseText(f.launcher, at('launcher')) }),
     ...(f.runtime === undefined ? {} : { runtime: parseKeptRuntime(f.runtime, at('runtime')) }),

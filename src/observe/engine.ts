@@ -7,7 +7,7 @@ import type { ComposeFact, ContainerFact, EngineFacts } from '../model/facts.ts'
 import type { ComposeProject } from '../model/plan.ts';
 import type { World } from '../model/seams.ts';
 import { MAIN_ENV, type Settings, settingsTexts } from '../model/settings.ts';
-import { readComposeConfig } from '../world/compose-config.ts';
+import { hashesByDependencies, readComposeConfig } from '../world/compose-config.ts';
 import { inspectVolume, listContainers, listVolumes } from '../world/containers.ts';
 import { readTextIfThere } from '../world/disk.ts';
 import type { Engine } from '../world/docker.ts';
@@ -20,7 +20,11 @@ export async function observeEngine(world: World, root: string, project: Compose
     listVolumes(engine, project.name),
     readComposeConfig(engine, project),
   ]);
-  return { containers, volumes: [...labelled, ...(await namedVolumes(engine, labelled, config))], config };
+  const [named, settled] = await Promise.all([
+    namedVolumes(engine, labelled, config),
+    settleHashes(engine, project, { containers, config }),
+  ]);
+  return { containers: settled, volumes: [...labelled, ...named], config };
 }
 
 /** Volumes that the files name and somebody else made: Compose puts no label on those. */
@@ -29,6 +33,24 @@ async function namedVolumes(engine: Engine, labelled: readonly string[], config:
   for (const name of new Set(Object.values(config.volumes)))
     if (!labelled.includes(name) && (await inspectVolume(engine, name)) !== undefined) found.push(name);
   return found;
+}
+
+/**
+ * Containers that were started from the present files get the hash that those files give. Compose hashes `depends_on` as far as those services were
+ * started in the same call (compose-go, WithSelectedServices), so that a container's label depends on what was started along with it.
+ */
+async function settleHashes(
+  engine: Engine,
+  project: ComposeProject,
+  { containers, config }: Pick<EngineFacts, 'containers' | 'config'>,
+): Promise<readonly ContainerFact[]> {
+  const isOdd = ({ oneOff, service, configHash }: ContainerFact): boolean =>
+    !oneOff && config.hashes[service] !== undefined && configHash !== config.hashes[service];
+  const odd = new Set(containers.filter(isOdd).map(({ service }) => service));
+  if (odd.size === 0) return containers;
+  const known = await hashesByDependencies(engine, project, odd);
+  const isKnown = (each: ContainerFact): boolean => isOdd(each) && known.get(each.service)?.has(each.configHash) === true;
+  return containers.map((each) => (isKnown(each) ? { ...each, configHash: config.hashes[each.service] ?? '' } : each));
 }
 
 /** Only the containers, for commands that do not need the files. */

@@ -107,8 +107,8 @@ async function observeEngineVersion(world: World): Promise<EngineVersion> {
       traits: traitsOf(f, world),
     };
   } catch (error) {
-    if (error instanceof ToolError) return { trouble: error.message };
-    throw error;
+    if (!(error instanceof ToolError) || error.code === 'E_INTERRUPTED') throw error;
+    return { trouble: error.message };
   }
 }
 
@@ -153,8 +153,8 @@ async function versionOf(world: World, argv: readonly string[]): Promise<string 
     const result = await world.run(argv, { env: dockerEnvironment(world.env), timeout: 30 });
     return result.code === 0 ? result.stdout.trim().replace(/^v/, '') : undefined;
   } catch (error) {
-    if (error instanceof ToolError) return undefined;
-    throw error;
+    if (!(error instanceof ToolError) || error.code === 'E_INTERRUPTED') throw error;
+    return undefined;
   }
 }
 

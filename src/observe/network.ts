@@ -28,8 +28,8 @@ async function dateOf(world: World, url: string): Promise<number | undefined> {
 
     return Date.parse(answer.headers.date ?? '');
   } catch (error) {
-    if (error instanceof ToolError) return undefined;
-    throw error;
+    if (!(error instanceof ToolError) || world.stop.aborted) throw error;
+    return undefined;
   } finally {
     await http.close();
   }
@@ -42,7 +42,7 @@ export async function observeRegistries(world: World, images: readonly string[],
   const found = await Promise.all(
     images.map(async (image): Promise<RegistryFact[]> => {
       const { registry } = parseImageRef(image, 'image');
-      const trouble = await troubleOf(async () => (await registries.headManifest(parseImageRef(image, 'image'))) !== undefined);
+      const trouble = await troubleOf(async () => (await registries.headManifest(parseImageRef(image, 'image'))) !== undefined, world.stop);
       return trouble === undefined ? [] : [{ registry, image, trouble }];
     }),
   );
@@ -51,10 +51,11 @@ export async function observeRegistries(world: World, images: readonly string[],
 
 const UNREACHABLE: readonly ErrorCode[] = ['E_NETWORK', 'E_INTERRUPTED'];
 
-async function troubleOf(isThere: () => Promise<boolean>): Promise<RegistryFact['trouble'] | undefined> {
+async function troubleOf(isThere: () => Promise<boolean>, stop: AbortSignal): Promise<RegistryFact['trouble'] | undefined> {
   try {
     return (await isThere()) ? undefined : 'missing';
   } catch (error) {
+    if (stop.aborted) throw error; // a person's wish, and no answer of a registry
     if (isToolError(error, 'E_AUTH')) return 'login';
     if (isToolError(error, 'E_NOT_FOUND')) return 'missing';
     if (error instanceof ToolError) return UNREACHABLE.includes(error.code) ? 'unreachable' : 'strange';

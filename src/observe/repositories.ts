@@ -26,8 +26,8 @@ export async function observeRepository(request: RepositoryRequest, world: GitWo
   try {
     return await look(request, world);
   } catch (error) {
-    if (error instanceof ToolError) return { commit: undefined, tagged: undefined, problem: error };
-    throw error;
+    if (!(error instanceof ToolError) || error.code === 'E_INTERRUPTED') throw error;
+    return { commit: undefined, tagged: undefined, problem: error };
   }
 }
 

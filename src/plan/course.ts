@@ -3,6 +3,7 @@ import type { Digest } from '../model/digest.ts';
 import { ToolError } from '../model/error.ts';
 import { ownServerNotes, ownServers, withoutOwnServers } from '../model/external.ts';
 import type { ComposeFact, EngineFacts, InstallFacts } from '../model/facts.ts';
+import type { FileMerge } from '../model/file-merge.ts';
 import { pristineFolder } from '../model/layout.ts';
 import type { Manifest } from '../model/manifest.ts';
 import type { ComposeProject, DataToCopy, FileToWrite } from '../model/plan.ts';
@@ -49,6 +50,8 @@ export interface UpgradeFacts {
   readonly next: ComposeFact;
   /** Finished backups, oldest first. */
   readonly backups: readonly { readonly path: string; readonly rescue: boolean }[];
+  /** What became of the files that both sides changed. */
+  readonly merges?: ReadonlyMap<string, FileMerge>;
   /** Pristine releases that are kept. */
   readonly releases: readonly string[];
   /** Kept operator programs, by the hex of their digests. */
@@ -82,7 +85,13 @@ export function setCourse(wish: UpgradeWish, facts: UpgradeFacts): Course {
   const target = withoutOwnServers(wish.target, wish.features);
   const old = withoutOwnServers(install.manifest, install.record.features);
   const neverHere = wish.command === 'upgrade' ? install.record.adopted?.missing : undefined;
-  const files = decideFiles({ old, target, found: install.files, ...(neverHere === undefined ? {} : { neverHere }) });
+  const files = decideFiles({
+    old,
+    target,
+    found: install.files,
+    ...(neverHere && { neverHere }),
+    ...(facts.merges && { merges: facts.merges }),
+  });
   const image = imagesToPull(target)[0]?.pinned ?? '';
   const hop = wish.start && wish.command === 'upgrade';
   const items = hop ? dataToCopy({ manifest: old, config: engine.config, volumes: engine.volumes, image, forUpgrade: true }) : [];

@@ -1,6 +1,7 @@
 // What is wrong with a standing install, and the command that helps. Rule: pure; `block` is what upgrades would refuse, `warn` what a person should mend.
 import { ownServerNotes } from '../model/external.ts';
 import type { ComposeFact, ContainerFact, InstallFacts } from '../model/facts.ts';
+import { networkToText } from '../model/site-network.ts';
 import { localEdits } from './files.ts';
 import type { PreflightFinding } from './preflight.ts';
 
@@ -41,6 +42,7 @@ export function diagnose(facts: Examined): PreflightFinding[] {
     ...backups(facts),
     ...edits(facts),
     ...servers(facts),
+    ...network(facts),
   ];
   const rank = { block: 0, warn: 1, info: 2 };
   return found.sort((a, b) => rank[a.severity] - rank[b.severity]);
@@ -209,6 +211,13 @@ function backups({ install, backups: times, now, cli }: Examined): PreflightFind
   ];
 }
 
+function network({ install: { record }, cli }: Examined): PreflightFinding[] {
+  const message = networkToText(record.network);
+  if (message === undefined) return [];
+  const hint = `Kept for every command, timers too; \`${cli} configure --proxy --no-proxy --ca\` changes it. The engine has its own settings.`;
+  return [{ severity: 'info', code: 'site-network', message: `releases are fetched ${message}`, hint }];
+}
+
 function servers({ install: { manifest, record }, cli }: Examined): PreflightFinding[] {
   return ownServerNotes(manifest, record.features).map((message) => ({
     severity: 'info',
@@ -219,7 +228,7 @@ function servers({ install: { manifest, record }, cli }: Examined): PreflightFin
 }
 
 function edits({ install, cli }: Examined): PreflightFinding[] {
-  return localEdits(install.manifest, install.files).map(({ path, change }) => ({
+  return localEdits(install).map(({ path, change }) => ({
     severity: 'warn',
     code: 'local-edit',
     message: `${path}: ${change}`,

@@ -126,7 +126,7 @@ function engineSteps(purge: boolean, facts: UninstallFacts, images: readonly str
   ];
 }
 
-function fileSteps(gone: readonly string[], { install, leftovers, foldersMade }: UninstallFacts): Step[] {
+function fileSteps(gone: readonly string[], { install, leftovers }: UninstallFacts): Step[] {
   const { manifest } = install;
   const paths = [...gone, ...leftovers];
   const folders = innermostFirst([
@@ -136,7 +136,7 @@ function fileSteps(gone: readonly string[], { install, leftovers, foldersMade }:
   ]).filter((folder) => isBelow(install.root, folder));
   return [
     ...(paths.length === 0 ? [] : [{ kind: 'remove-paths', why: 'its files', paths } as const]),
-    { kind: 'clear-folders', why: 'its folders that are empty by then', folders: [...folders, ...foldersMade] },
+    { kind: 'clear-folders', why: 'its folders that are empty by then', folders },
   ];
 }
 
@@ -151,13 +151,16 @@ function recordSteps({ id, record }: UninstallWish, _: UninstallFacts): Step[] {
 }
 
 /** Last, for whoever is cut off before needs them to go on. */
-function commandSteps({ install, units }: UninstallFacts): Step[] {
+function commandSteps({ install, foldersMade, units }: UninstallFacts): Step[] {
   const { root, record } = install;
   return [
     ...(units?.steps ?? []),
     ...(record.launcher === undefined
       ? []
       : [{ kind: 'remove-launcher', why: 'the command on PATH, unless it starts another install by now', path: record.launcher } as const]),
+    ...(foldersMade.length === 0
+      ? []
+      : [{ kind: 'clear-folders', why: 'the folders that were made for it, where they are empty', folders: foldersMade } as const]),
     ...(record.runtime === undefined
       ? []
       : [

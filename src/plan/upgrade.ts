@@ -223,6 +223,7 @@ function prune(course: Course): Step[] {
 
 function notesOf(course: Course): string[] {
   const notes = [...course.ownServers];
+  if (course.files.merged.length > 0) notes.push(`your changes and the release's become one: ${course.files.merged.join(', ')}`);
   if (course.files.kept.length > 0) notes.push(`your changes stay: ${course.files.kept.join(', ')}`);
   if (course.door && course.items.length > 0) notes.push('going back before the door opens restores code, settings and data');
   if (course.items.length === 0) notes.push('no data is copied: going back before the point of no return restores code and settings');

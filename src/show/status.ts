@@ -42,6 +42,8 @@ export interface StatusView {
   readonly ownServers?: readonly string[];
   /** The site's own registry; null = images come from the product's. */
   readonly registry?: string | null;
+  /** How releases are fetched; null = directly. */
+  readonly network?: string | null;
 }
 
 const WIDTH = 80;
@@ -91,8 +93,9 @@ function factsToText(view: StatusView): string {
   if (view.backupFailure !== null && view.backupFailure !== undefined)
     rows.push(['Failed', `the backup of ${view.backupFailure.at}: ${view.backupFailure.message}; \`${cli} backup\` makes one now`]);
   else if (late !== undefined) rows.push(['Failed', `${late}; \`${cli} backup\` makes one now`]);
-  const { ownServers = [], registry = null } = view;
+  const { ownServers = [], registry = null, network = null } = view;
   if (registry !== null) rows.push(['Images', `from ${registry}`]);
+  if (network !== null) rows.push(['Fetched', network]);
   if (ownServers.length > 0) rows.push(['Yours', `${ownServers.join(', ')}: your own server, not backed up by us`]);
   localEdits.forEach(({ path, change }, index) => void rows.push([index === 0 ? 'By you' : '', `${path} (${change})`]));
   const width = Math.max(0, ...rows.map(([word]) => word.length));

@@ -22,6 +22,42 @@ export async function readComposeConfig(engine: Engine, project: ComposeProject)
   };
 }
 
+/** With more dependencies than this only "all" and "none" are looked at: each set costs a call. */
+const MOST_DEPENDENCIES = 4;
+
+/** The config hashes that these services have when only some of what they depend on is started along with them: service → hashes. */
+export async function hashesByDependencies(
+  engine: Engine,
+  project: ComposeProject,
+  services: ReadonlySet<string>,
+): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
+  const result = expectRead(await runCompose(engine, project, ['config', '--format', 'json']));
+  const resolved = parseFields(parseJson(result.stdout, 'docker compose config'), 'docker compose config');
+  const all = parseMap(resolved.services ?? {}, 'services', parseFields);
+  const wanted = Object.entries(all).filter(([name, { depends_on: needs }]) => services.has(name) && Object.keys(needs ?? {}).length > 0);
+  const found = new Map(wanted.map(([name]) => [name, new Set<string>()]));
+  const rounds = Math.max(0, ...wanted.map(([, { depends_on: needs }]) => setsOf(Object.keys(needs ?? {}))));
+  for (let round = 0; round < rounds; round += 1) {
+    const some = wanted.map(([name, service]) => [name, { ...service, depends_on: pick(service.depends_on, round) }] as const);
+    const input = JSON.stringify({ ...resolved, services: { ...all, ...Object.fromEntries(some) } });
+    const hashes = expectRead(await runCompose(engine, { ...project, files: ['-'] }, ['config', '--hash', '*'], { input }));
+    for (const [name, hash] of hashes.stdout.split('\n').filter(Boolean).map(splitHash)) found.get(name)?.add(hash);
+  }
+  return found;
+}
+
+/** How many sets there are, all of them left out: that is the usual hash. */
+function setsOf(needs: readonly string[]): number {
+  return needs.length > MOST_DEPENDENCIES ? 1 : 2 ** needs.length - 1;
+}
+
+/** Each round takes another set of the dependencies; the first takes none. */
+function pick(needs: unknown, round: number): object {
+  const entries = Object.entries(parseFields(needs ?? {}, 'depends_on'));
+  const mask = round % setsOf(entries.map(([name]) => name));
+  return Object.fromEntries(entries.filter((_, index) => (mask & (1 << index)) !== 0));
+}
+
 function expectRead(result: RunResult): RunResult {
   if (result.code === 0) return result;
   throw new ToolError('E_CONFIG', `docker compose refuses the files: ${result.stderr.trim().split('\n').slice(-2).join(' | ')}`, {

@@ -1,10 +1,11 @@
 // How this machine reaches other hosts: proxies, certificates, plain or encrypted. Rule: plain HTTP is for this machine alone unless allowed.
 import { readFileSync } from 'node:fs';
 import type { Readable } from 'node:stream';
-import { createSecureContext, type SecureContext } from 'node:tls';
+import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
 import type { Dispatcher, Agent as UndiciAgent } from 'undici';
 import { ToolError } from '../model/error.ts';
 import type { World } from '../model/seams.ts';
+import { CA_VARIABLE } from '../model/site-network.ts';
 import { type Answer, openDirectClient } from './http-direct.ts';
 
 export interface RoutedRequest {
@@ -117,12 +118,16 @@ function either(env: Env, name: string): string | undefined {
   return env[name.toLowerCase()] || env[name] || undefined;
 }
 
-/** SSL_CERT_FILE replaces the built-in authorities, as with OpenSSL and curl; one context for all connections, for reading it is slow. */
+/** SSL_CERT_FILE replaces the built-in authorities, as with OpenSSL and curl; a site's own come besides; one context for all connections, for reading it is slow. */
 function trusted(env: Env): { readonly secureContext?: SecureContext } {
-  const file = env.SSL_CERT_FILE;
-  if (file === undefined || file === '') return {};
+  const [file, own] = [env.SSL_CERT_FILE, env[CA_VARIABLE]];
+  if (!file && !own) return {};
   const extra = env.NODE_EXTRA_CA_CERTS; // Node.js drops these as soon as authorities are given by hand
-  return { secureContext: createSecureContext({ ca: [readAuthorities(file), ...(extra ? [readAuthorities(extra)] : [])] }) };
+  return {
+    secureContext: createSecureContext({
+      ca: [...(file ? [readAuthorities(file)] : rootCertificates), ...(extra ? [readAuthorities(extra)] : []), ...(own ? [own] : [])],
+    }),
+  };
 }
 
 function readAuthorities(file: string): string {

@@ -12,14 +12,17 @@ import type { Content, DataToCopy, Planned } from '../../src/model/plan.ts';
 import type { World } from '../../src/model/seams.ts';
 import { type Settings, settingsFiles } from '../../src/model/settings.ts';
 import { unpackBackupFiles } from '../../src/observe/backup-files.ts';
-import { observeCandidate, observeContainers, observeEngine } from '../../src/observe/engine.ts';
+import { observeCandidate, observeContainers, observeEngine, observeVolumes } from '../../src/observe/engine.ts';
 import { observeFiles, observeInstall, observeProject, pathsOf } from '../../src/observe/install.ts';
 import { observeBackups, observeLocalImages, observeReleases } from '../../src/observe/kept.ts';
+import { observeLeftovers, observeNetworks, observeReceipts } from '../../src/observe/removal.ts';
+import type { CommandWish } from '../../src/plan/command.ts';
 import { backupPath, dataToCopy } from '../../src/plan/data.ts';
 import { planInstall } from '../../src/plan/install.ts';
 import { imagesToPull } from '../../src/plan/release-steps.ts';
 import { planRestore } from '../../src/plan/restore.ts';
 import { planRotate } from '../../src/plan/rotate-secret.ts';
+import { leftoversOf, planUninstall } from '../../src/plan/uninstall.ts';
 import { planUpgrade } from '../../src/plan/upgrade.ts';
 import { type FakeEngine, fakeEngine } from '../fakes/engine.ts';
 import { scriptedTerminal } from '../fakes/scripted-terminal.ts';
@@ -76,8 +79,16 @@ export function environmentText(version: string, { level = 'info', reports = fal
   ].join('\n');
 }
 
-export async function planFirst(stage: Stage): Promise<Planned> {
+/** What makes the command of an install work: steps, their contents, and what install.json says of it. */
+export interface Launch {
+  readonly wish: CommandWish;
+  readonly contents: ReadonlyMap<Digest, Content>;
+}
+
+export async function planFirst(stage: Stage, launch?: Launch): Promise<Planned> {
   const { root, world } = stage;
+  const { launcher, runtime } = launch?.wish ?? {};
+  const launching = { ...(launcher === undefined ? {} : { launcher: launcher.path }), ...(runtime === undefined ? {} : { runtime }) };
   const release = stage.releases['1.0.0'];
   const { manifest } = release;
   const environment = environmentText('1.0.0');
@@ -90,7 +101,7 @@ export async function planFirst(stage: Stage): Promise<Planned> {
     newRecord(
       {
         ...{ manifest, manifestDigest: release.digest, folder: root, project: 'acme', channel: 'stable', hosts: [], trust: TRUST },
-        ...{ config: next, features: [], values: envValues(env), at, operation },
+        ...{ config: next, features: [], values: envValues(env), at, operation, launching },
       },
       world,
     ),
@@ -106,8 +117,9 @@ export async function planFirst(stage: Stage): Promise<Planned> {
     settings: settingsFiles(settingsOf(environment)),
   };
   const facts = { root, rootExists: existsSync(root), project, found, containers, next };
-  const plan = planInstall({ ...wish, record: digestOf(record), features: [], start: true }, facts);
-  return { plan, contents: contentsOf([release], [environment, record]) };
+  const command = launch === undefined ? {} : { launching: launch.wish };
+  const plan = planInstall({ ...wish, ...command, record: digestOf(record), features: [], start: true }, facts);
+  return { plan, contents: new Map([...contentsOf([release], [environment, record]), ...(launch?.contents ?? [])]) };
 }
 
 export interface HopOptions {
@@ -187,6 +199,29 @@ export async function planRotation(stage: Stage, value: string): Promise<Planned
   );
   const texts = [envText(setEnv(install.env, 'SECRET', value)), record];
   return { plan, contents: new Map([...keptContents(install), ...contentsOf([], texts)]) };
+}
+
+/** The product is taken off the machine, as the command `uninstall` plans it. */
+export async function planRemoval({ root, world }: Stage, purge: boolean): Promise<Planned> {
+  const install = await observeInstall(root);
+  const { record: before, project } = install;
+  const at = '2026-03-18T10:00:00Z';
+  const operation = { id: 'uninstall-2', command: 'uninstall', from: '1.0.0', to: '1.0.0', outcome: 'uninstalled', at };
+  const { launcher: _, runtime: __, ...kept } = before;
+  const record = printInstall(withOperation({ ...kept, uninstalled: at }, operation));
+  const containers = await observeContainers(world, root, project.name);
+  const { plan } = planUninstall(
+    { id: 'uninstall-2', basedOn: fingerprintInstall(install, containers), purge, record: digestOf(record) },
+    {
+      ...{ install, containers, imageUsers: new Map(), ...(await observeReceipts(root)) },
+      networks: await observeNetworks(world, root, project.name),
+      volumes: await observeVolumes(world, root, project.name),
+      localImages: await observeLocalImages(world, root, before.product),
+      backups: (await observeBackups(root, '.slipway/backups')).map(({ path }) => path),
+      leftovers: leftoversOf(before.version, await observeLeftovers(root, '')),
+    },
+  );
+  return { plan, contents: new Map(purge ? [] : [[digestOf(record), { text: record }]]) };
 }
 
 /** Back to the only ordinary backup, as the command `restore` plans it. */

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { basename, join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { planWorkflows } from '../../src/ci/generate.ts';
 import { secret } from '../../src/ci/workflow.ts';
 import { FORGES } from '../../src/model/ci-rules.ts';
 import { isThere } from '../installer/stage.ts';
@@ -116,6 +117,29 @@ describe('every generated file', () => {
   });
 });
 
+describe('drift', () => {
+  test('every line of every file counts: a line that is added, changed or taken away outside of the places is a difference', () => {
+    const missed: string[] = [];
+    for (const file of workflowsOf(COMPONENTS, 'github')) {
+      const outcomeOf = (lines: readonly string[]): string | undefined =>
+        planWorkflows([file], [{ ...file, text: lines.join('\n') }], 'slipway.yaml')[0]?.outcome;
+      const lines = file.text.split('\n');
+      expect(outcomeOf(lines)).toBe('unchanged');
+      lines.forEach((line, at) => {
+        if (at === 0 || /slipway:(begin|end) own/.test(line)) return; // a file without its first line is not ours, and broken marks are refused
+        const [before, after] = [lines.slice(0, at), lines.slice(at + 1)];
+        const edits = [
+          [...before, line, '# edited', ...after],
+          [...before, `${line} `, ...after],
+          [...before, ...after],
+        ];
+        if (edits.some((edit) => outcomeOf(edit) !== 'written')) missed.push(`${file.path}:${at + 1}`);
+      });
+    }
+    expect(missed).toEqual([]);
+  });
+});
+
 describe('images of components', () => {
   const of = (name: string): Parsed => parsed(workflowOf(COMPONENTS, 'github', name));
 
@@ -165,11 +189,11 @@ describe('releases', () => {
   });
 
   test('a train of branches validates, reserves, builds, verifies, publishes; main promotes and builds nothing', () => {
-    const staging = parsed(workflowOf(TRAIN, 'github', 'staging'));
+    const staging = parsed(workflowOf(TRAIN, 'github', 'publish-staging'));
     expect(staging.on.push).toEqual({ branches: ['staging'] });
     expect(Object.keys(staging.jobs)).toEqual(['check', 'reserve', 'build', 'verify', 'publish']);
     expect(JSON.stringify(staging.jobs.verify)).toContain('--tag staging');
-    const promote = workflowOf(TRAIN, 'github', 'promote');
+    const promote = workflowOf(TRAIN, 'github', 'promote-stable');
     expect(parsed(promote).on.push).toEqual({ branches: ['main'] });
     expect(promote).not.toContain('images build');
     expect(workflowsOf(TRAIN, 'github').map(({ path }) => basename(path))).not.toContain('slipway-release.yml');

@@ -29,7 +29,7 @@ describe('YAML', () => {
       fc.property(value, (wanted) => {
         assert(parse(yamlLines(wanted as Yaml).join('\n'))).toEqual(withoutEndOfText(wanted));
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     );
   });
 

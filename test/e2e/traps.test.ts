@@ -112,20 +112,30 @@ describe('measured traps stay shut', () => {
     expect(String(result.message)).not.toContain('another-password-altogether');
   });
 
-  test('a file that the person and the release both changed stops the upgrade before anything changes', async () => {
+  test('a line that the person and the release both changed stops the upgrade before anything changes', async () => {
     const path = join(acme.root, 'configs/nginx.conf');
     const shipped = await readFile(path, 'utf8');
-    await writeFile(path, `${shipped}\n# mine\n`);
+    await writeFile(path, shipped.replace('# The door', '# My door'));
     const before = await runningIds('acme');
     const { result, code } = await acme.ctl('upgrade', '--yes');
     expect(code).toBe(3);
     expect(result).toMatchObject({ code: 'E_CONFLICT' });
-    expect(String(result.message)).toContain('configs/nginx.conf');
+    expect(String(result.message)).toContain('configs/nginx.conf: yours line 1, the release’s line 1');
     expect(await runningIds('acme')).toEqual(before);
     await writeFile(path, shipped);
   });
 
-  test("the person's own files and unknown variables survive an upgrade", async () => {
+  test("the person's own files, edits of shipped ones and unknown variables survive an upgrade", async () => {
+    await writeFile(
+      join(acme.root, 'configs/nginx.conf'),
+      `${await readFile(join(acme.root, 'configs/nginx.conf'), 'utf8')}# mine, at the end\n`,
+    );
+    const compose = await readFile(join(acme.root, 'docker-compose.yml'), 'utf8');
+    await writeFile(
+      join(acme.root, 'docker-compose.yml'),
+      compose.replace(/^ {2}api:\n/m, '  api:\n    labels: { mine: "yes" } # a label of ours\n'),
+    );
+    const edits = await editedLines(acme);
     await mkdir(join(acme.root, 'configs/custom'), { recursive: true });
     await writeFile(join(acme.root, 'configs/custom/mine.conf'), '# a snippet of mine\n');
     await writeFile(join(acme.root, '.env'), `${await readFile(join(acme.root, '.env'), 'utf8')}\n# my note\nMY_OWN='a b'\n`);
@@ -137,6 +147,9 @@ describe('measured traps stay shut', () => {
     expect(await readFile(join(acme.root, '.env'), 'utf8')).toMatch(/# my note\nMY_OWN='a b'/);
     expect(Number(await acme.sql('select count(*) from ticks'))).toBeGreaterThanOrEqual(ticks);
     expect((await acme.http('/api/health')).headers.get('x-acme-release')).toBe('2.0.0');
+    expect(await readFile(join(acme.root, 'configs/nginx.conf'), 'utf8')).toMatch(/2\.0\.0[\s\S]*# mine, at the end\n$/);
+    expect(await readFile(join(acme.root, 'docker-compose.yml'), 'utf8')).toContain('labels: { mine: "yes" } # a label of ours\n');
+    expect(await editedLines(acme)).toEqual(edits);
   });
 
   test('a reboot in the middle of an upgrade starts no writer, and recover brings the old release back', async () => {
@@ -169,6 +182,12 @@ async function slowMigration(tree: string): Promise<void> {
   const file = join(tree, 'slipway.yaml');
   const text = await readFile(file, 'utf8');
   await writeFile(file, text.replace('command: [node, migrate.js]', 'command: [sh, -c, "sleep 60"]'));
+}
+
+/** What `diff` says was edited, wherever in the file it stands. */
+async function editedLines(acme: Installed): Promise<unknown[]> {
+  const files = (await acme.ctl('diff')).result.files as { readonly path: string; readonly lines: readonly { readonly line: number }[] }[];
+  return files.map(({ path, lines }) => [path, lines.map(({ line, ...edit }) => edit)]);
 }
 
 async function runningIds(project: string): Promise<Record<string, string>> {

@@ -8,6 +8,7 @@ import { runCli } from '../../src/cli.ts';
 import { digestOf } from '../../src/model/digest.ts';
 import type { Run } from '../../src/model/seams.ts';
 import { openProcess } from '../../src/process.ts';
+import { runProgram } from '../../src/world/run.ts';
 import { fakeEngine } from './engine.ts';
 import type { EngineState, FakeImage } from './engine-state.ts';
 
@@ -28,7 +29,7 @@ process.on('exit', () => {
 });
 
 const client = engine.client();
-const run: Run = async (argv, options) => client(argv, options);
+const run: Run = async (argv, options) => (argv[0] === 'docker' ? client(argv, options) : runProgram(argv, options));
 const entries = [
   {
     name: 'install',
@@ -44,6 +45,16 @@ const entries = [
     name: 'status',
     summary: 'what runs here, and what is newer',
     load: async () => (await import('../../src/commands/operator/status.ts')).status,
+  },
+  {
+    name: 'upgrade',
+    summary: 'go to a newer release',
+    load: async () => (await import('../../src/commands/operator/upgrade.ts')).upgrade,
+  },
+  {
+    name: 'uninstall',
+    summary: 'take the product off this machine',
+    load: async () => (await import('../../src/commands/operator/uninstall.ts')).uninstall,
   },
 ];
 

@@ -14,6 +14,8 @@ export interface FakeBuilderOptions {
   readonly failsOn?: string;
   /** Builds wait until they are asked to stop. */
   readonly hangs?: boolean;
+  /** The Authorization header for a registry, as a login gave it. */
+  readonly authorization?: (host: string) => string | undefined;
 }
 
 export interface FakeBuild {
@@ -105,7 +107,7 @@ async function build(words: readonly string[], runOptions: RunOptions, state: St
   if (failsOn !== undefined && text.includes(failsOn))
     return { code: 1, stdout: '', stderr: `${lines.join('\n')}\nERROR: failed to solve: exit code 1\n` };
   const content = JSON.stringify([text, args, contexts, pairs(many.get('--label'))]);
-  const digest = alone.has('--push') ? await pushAll(tags, content, platforms) : undefined;
+  const digest = alone.has('--push') ? await pushAll(tags, content, platforms, state.options) : undefined;
   if (!alone.has('--push') && (!buildx || alone.has('--load'))) for (const tag of tags) state.local.set(tag, content);
   const layout = /type=oci,dest=([^,]*)/.exec(single.get('--output') ?? '')?.[1];
   if (layout !== undefined) mkdirSync(layout, { recursive: true });
@@ -140,12 +142,18 @@ function parse(words: readonly string[], buildx: boolean): Parsed | string {
 }
 
 /** The same image under every tag; an index where it is for several platforms. */
-async function pushAll(tags: readonly string[], content: string, platforms: readonly string[]): Promise<string> {
+async function pushAll(
+  tags: readonly string[],
+  content: string,
+  platforms: readonly string[],
+  options: FakeBuilderOptions = {},
+): Promise<string> {
   let digest = '';
   for (const name of tags) {
     const [host = '', ...path] = name.split('/');
     const [repository = '', tag = 'latest'] = path.join('/').split(':');
-    const target = { host };
+    const authorization = options.authorization?.(host);
+    const target = { host, ...(authorization === undefined ? {} : { authorization }) };
     const labels = (JSON.parse(content) as [string, object, object, Record<string, string>])[3];
     const images = [];
     for (const platform of platforms) {
@@ -166,15 +174,17 @@ async function pushLocal(name: string, { local }: State): Promise<RunResult> {
   return said(`The push refers to repository [${name.replace(/:[^:/]*$/, '')}]\n${name.split(':').at(-1)}: digest: ${digest} size: 527\n`);
 }
 
-async function isThere(from: string, { local }: State): Promise<boolean> {
+async function isThere(from: string, { local, options }: State): Promise<boolean> {
   if (from.startsWith('oci-layout://')) return existsSync(from.slice('oci-layout://'.length).split('@')[0] ?? '');
   const name = from.replace('docker-image://', '');
   if (local.has(name)) return true;
   const [host = '', ...path] = name.split('/');
   const rest = path.join('/');
   const [repository, reference] = rest.includes('@') ? rest.split('@') : rest.split(':');
+  const authorization = options.authorization?.(host);
+  const login = authorization === undefined ? {} : { authorization };
   const accept = 'application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json';
-  return (await fetch(`http://${host}/v2/${repository}/manifests/${reference}`, { method: 'HEAD', headers: { accept } })).ok;
+  return (await fetch(`http://${host}/v2/${repository}/manifests/${reference}`, { method: 'HEAD', headers: { accept, ...login } })).ok;
 }
 
 function untilStopped({ stop }: RunOptions, { onStopped }: State): Promise<void> {

@@ -21,6 +21,7 @@ export interface FakeService {
   readonly ports: readonly { readonly target: number; readonly published: string; readonly protocol: string }[];
   readonly volumes: readonly FakeMount[];
   readonly restart: string;
+  readonly depends_on: Readonly<Record<string, object>>;
 }
 
 export interface ComposeCall {
@@ -87,6 +88,12 @@ export function readResolved(call: ComposeCall, input: string): ComposeModel {
   if (call.name !== '' && name !== call.name) throw new Error(`the project is called ${name}, and not ${call.name}`);
   const named = Object.entries(volumes).map(([key, volume]) => [key, volume.name] as const);
   return { name, services, active: Object.keys(services), volumes: Object.fromEntries(named), warnings: [] };
+}
+
+/** The service as `up --no-deps` of these sees it: dependencies that are not started with it are none (compose-go, WithSelectedServices). */
+export function selected(service: FakeService, names: readonly string[]): FakeService {
+  const kept = Object.entries(service.depends_on).filter(([name]) => names.includes(name));
+  return { ...service, depends_on: Object.fromEntries(kept) };
 }
 
 /** The config hash of a service, as the label of its container has it. */
@@ -170,6 +177,12 @@ function serviceOf(name: string, f: Fields, call: ComposeCall): FakeService {
     }),
     volumes: texts(f.volumes).map((mount) => mountOf(mount, call)),
     restart: String(f.restart ?? 'no'),
+    depends_on: Object.fromEntries(
+      (isMap(f.depends_on) ? Object.keys(f.depends_on) : texts(f.depends_on)).map((other) => [
+        other,
+        { condition: 'service_started', required: true },
+      ]),
+    ),
   };
 }
 

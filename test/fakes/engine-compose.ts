@@ -1,7 +1,15 @@
 // `docker compose` of the fake engine: config, up, run, exec. Rule: it reads the compose files on disk at every call, so that a file swap really matters.
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import type { RunResult } from '../../src/model/seams.ts';
-import { type ComposeCall, type ComposeModel, type FakeService, hashOfService, readCompose, readResolved } from './compose-file.ts';
+import {
+  type ComposeCall,
+  type ComposeModel,
+  type FakeService,
+  hashOfService,
+  readCompose,
+  readResolved,
+  selected,
+} from './compose-file.ts';
 import { addContainer, type Call, imageOf, makeVolume, Refusal, said, splitArguments, stopContainer } from './engine-call.ts';
 import { type FakeContainer, healthOf, insideOf, type MountedAt, startContainer, workOn } from './engine-state.ts';
 
@@ -61,7 +69,8 @@ async function up(words: readonly string[], project: Project, call: Call): Promi
   makeNetwork(project, call);
   for (const [index, name] of rest.entries()) {
     if (index > 0) await call.between('up');
-    await upOne(name, project, call, flags);
+    const service = selected(serviceOf(project.model, name), rest);
+    await upOne(name, { ...project, model: { ...project.model, services: { ...project.model.services, [name]: service } } }, call, flags);
   }
   return said();
 }

@@ -19,9 +19,7 @@ describe('the contract file', () => {
   test('has exactly the problems of what is not built yet, each with its line', () => {
     const problems = problemsOf(contract);
     expect(problems.filter(([, code]) => code !== 'E_NOT_SUPPORTED')).toEqual([]);
-    expect(problems.map(([line, , path]) => [line, path])).toEqual([
-      [119, 'data.files.renamedFrom'],
-    ]);
+    expect(problems.map(([line, , path]) => [line, path])).toEqual([[119, 'data.files.renamedFrom']]);
   });
 
   test('what is built is read into the manifest’s types', () => {

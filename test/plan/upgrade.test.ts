@@ -1,6 +1,7 @@
 // Upgrades as a person reads them before saying yes, what stops for them, and what is refused.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { digestOf } from '../../src/model/digest.ts';
 import type { ToolError } from '../../src/model/error.ts';
 import { planUpgrade } from '../../src/plan/upgrade.ts';
 import { planToText } from '../../src/show/plan.ts';
@@ -190,7 +191,7 @@ describe('an upgrade is refused', () => {
     expect(refusalOf(upgradeOf({ from: { release: ONE, edits } }))).toMatchInlineSnapshot(`
       {
         "code": "E_CONFLICT",
-        "hint": "Nothing was changed. Move your change out of the way (docker-compose.override.yml, or .env), or put the shipped file back, then try again.",
+        "hint": "Nothing was changed. Decide with --on-conflict mine, --on-conflict vendor, or file by file: --on-conflict PATH=mine, PATH=vendor or PATH=FILE with a file that you merged. Changes in docker-compose.override.yml and .env never get in the way.",
         "message": "you and the new release both changed: configs/nginx.conf, docs/old.txt",
       }
     `);
@@ -214,14 +215,29 @@ describe('an upgrade is refused', () => {
 });
 
 describe('a file', () => {
+  const moved = (edits: Record<string, string | null>): Readonly<Record<string, string | null>> => {
+    const [from, to] = [{ 'conf/old.conf': 'level info' }, { 'conf/new.conf': 'level info' }];
+    const { wish, facts } = hopOf({ from: { release: { ...ONE, files: from }, edits }, to: { ...TWO, files: to } });
+    const files = stepsOf(planUpgrade(wish, facts), 'swap-files').flatMap((step) => step.files);
+    return Object.fromEntries(files.filter(({ path }) => path.startsWith('conf/')).map(({ path, content }) => [path, content]));
+  };
+
+  test('that the release renames takes the edits along', () => {
+    expect(moved({})).toEqual({ 'conf/old.conf': null, 'conf/new.conf': digestOf('level info') });
+    expect(moved({ 'conf/old.conf': 'level debug' })).toEqual({ 'conf/old.conf': null, 'conf/new.conf': digestOf('level debug') });
+    expect(moved({ 'conf/old.conf': null })).toEqual({});
+  });
+
   test('that both sides changed differently is named in the refusal, and no other', () => {
     const text = fc.constantFrom(undefined, 'a', 'b', 'c');
     const versions = fc.array(fc.record({ base: text, mine: text, theirs: text }), { maxLength: 5 });
     fc.assert(
       fc.property(versions, (files) => {
         const pick = (side: 'base' | 'theirs'): Record<string, string> =>
-          Object.fromEntries(files.flatMap((file, index) => (file[side] === undefined ? [] : [[`docs/${index}`, file[side]]])));
-        const edits = Object.fromEntries(files.map(({ mine = null }, index) => [`docs/${index}`, mine]));
+          Object.fromEntries(
+            files.flatMap((file, index) => (file[side] === undefined ? [] : [[`docs/${index}`, `${index} ${file[side]}`]])),
+          );
+        const edits = Object.fromEntries(files.map(({ mine }, index) => [`docs/${index}`, mine === undefined ? null : `${index} ${mine}`]));
         const hop = hopOf({ from: { release: { ...ONE, files: pick('base') }, edits }, to: { ...TWO, files: pick('theirs') } });
         const both = files.flatMap(({ base, mine, theirs }, index) =>
           base !== mine && base !== theirs && mine !== theirs ? [`docs/${index}`] : [],

@@ -84,7 +84,7 @@ describe('doctor', () => {
     await writeFile(join(stage.bin, 'acmectl'), '#!/bin/sh\n');
     const ran = await stage.run(doctor);
     expect(worrying(ran).sort()).toEqual(['launcher', 'local-edit', 'settings-readable']);
-    expect(ran.text).toContain(`chmod 600 ${stage.root}/.env`);
+    expect(ran.text.replace(/\s+/g, ' ')).toContain(`chmod 600 ${stage.root}/.env`); // long paths go into the next line
     expect(ran.text.split('\n').filter((line) => line.length > 80 && line.trim().includes(' ') && !line.includes(stage.place))).toEqual([]);
   });
 

@@ -15,8 +15,8 @@ export interface Acme {
 
 const REPOSITORY = join(import.meta.dirname, '../..');
 
-/** Bundles the operator command, and publishes a release that is made with it. */
-export async function publishAcme(folder: string): Promise<Acme> {
+/** Bundles the operator command; gives its path. */
+export async function buildAcme(folder: string): Promise<string> {
   const program = join(folder, 'acmectl.mjs');
   await build({
     entryPoints: [join(REPOSITORY, 'test/fakes/acme-program.ts')],
@@ -29,6 +29,12 @@ export async function publishAcme(folder: string): Promise<Acme> {
     define: { SLIPWAY_VERSION: '"1.0.0"' },
     banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
   });
+  return program;
+}
+
+/** Bundles the operator command, and publishes a release that is made with it. */
+export async function publishAcme(folder: string): Promise<Acme> {
+  const program = await buildAcme(folder);
   const keys = makeKeys();
   const built = await buildRelease({
     workspace: join(folder, 'workspace'),

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseEnvFile } from '../../src/model/env-file.ts';
 import type { ComposeFact } from '../../src/model/facts.ts';
 import { observeCandidate } from '../../src/observe/engine.ts';
-import { readComposeConfig } from '../../src/world/compose-config.ts';
+import { hashesByDependencies, readComposeConfig } from '../../src/world/compose-config.ts';
 import { runProgram } from '../../src/world/run.ts';
 import { quietWorld } from '../fakes/release-builder.ts';
 import { findCompose } from '../model/real-compose.ts';
@@ -52,6 +52,19 @@ describe.skipIf(docker === undefined)('env files of services', () => {
     await writeFile(join(root, 'env/api.env'), "KEY='a $b'\nURL=http://$A/\n");
     expect(ahead).toEqual(await readComposeConfig({ world, root }, PROJECT));
     expect(ahead.services.api?.mounts).toMatchObject([{ source: join(root, 'data') }]);
+  });
+
+  it('let a service without its dependencies have the hash that it has when it is started alone', async () => {
+    const text = (needs: string): string => `services:\n  api: { image: api${needs} }\n  db: { image: db }\n  web: { image: web }\n`;
+    const engine = { world, root };
+    await writeFile(join(root, '.env'), '');
+    await writeFile(join(root, 'docker-compose.yml'), text(''));
+    const alone = (await readComposeConfig(engine, PROJECT)).hashes.api ?? '';
+    await writeFile(join(root, 'docker-compose.yml'), text(', depends_on: [db, web]'));
+    const found = (await hashesByDependencies(engine, PROJECT, new Set(['api', 'db']))).get('api');
+    expect(found?.has(alone)).toBe(true);
+    await writeFile(join(root, 'docker-compose.yml'), text(', depends_on: [web]'));
+    expect(found?.has((await readComposeConfig(engine, PROJECT)).hashes.api ?? '')).toBe(true);
   });
 
   it('change the hash of the service that reads them, and of no other', async () => {

@@ -1,7 +1,6 @@
 // A plain git remote as the host that decides: real git, real bare repositories, over file:// and over http.
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
@@ -10,6 +9,7 @@ import type { ReleaseHost } from '../../src/model/host.ts';
 import { judgeReservation, RESERVATION_TYPE, type Reservation } from '../../src/model/reservation.ts';
 import { gitHost } from '../../src/world/git-host.ts';
 import { runProgram } from '../../src/world/run.ts';
+import { gitServer } from '../fakes/git-server.ts';
 import { byWriter } from '../fakes/gitea-stage.ts';
 import { listen } from '../fakes/http-server.ts';
 import { quietWorld } from '../fakes/release-builder.ts';
@@ -52,35 +52,7 @@ function reservation(parts: Partial<Reservation> = {}): Reservation {
 /** The repository behind `git http-backend`, as web servers run it. */
 async function overHttp(): Promise<string> {
   git(bare, 'config', 'http.receivepack', 'true');
-  const address = await listen(
-    createServer((request, response) => {
-      const [path = '', query = ''] = (request.url ?? '').split('?');
-      const env = {
-        ...{ PATH: process.env.PATH, GIT_PROJECT_ROOT: folder, GIT_HTTP_EXPORT_ALL: '1', REMOTE_USER: 'me', REMOTE_ADDR: '127.0.0.1' },
-        ...{ PATH_INFO: path, QUERY_STRING: query, REQUEST_METHOD: request.method, CONTENT_TYPE: request.headers['content-type'] ?? '' },
-        ...{
-          GIT_PROTOCOL: String(request.headers['git-protocol'] ?? ''),
-          HTTP_CONTENT_ENCODING: request.headers['content-encoding'] ?? '',
-        },
-      };
-      const child = spawn('git', ['http-backend'], { env });
-      request.pipe(child.stdin);
-      const chunks: Buffer[] = [];
-      child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
-      child.on('close', () => {
-        const all = Buffer.concat(chunks);
-        const end = all.indexOf('\r\n\r\n');
-        const headers = all
-          .subarray(0, end)
-          .toString()
-          .split('\r\n')
-          .map((line) => line.split(/: (.*)/));
-        const status = Number(headers.find(([name]) => name === 'Status')?.[1]?.slice(0, 3) ?? 200);
-        response.writeHead(status, Object.fromEntries(headers.map(([name, value]) => [name, value]))).end(all.subarray(end + 4));
-      });
-    }),
-  );
-  return `http://${address}/acme.git`;
+  return `http://${await listen(gitServer(folder))}/acme.git`;
 }
 
 describe('a reservation on a git remote', () => {

@@ -10,6 +10,7 @@ import type { Manifest } from '../../model/manifest.ts';
 import { momentOf } from '../../model/parse.ts';
 import type { Content } from '../../model/plan.ts';
 import { type Settings, settingsContents, settingsFiles, settingsValues } from '../../model/settings.ts';
+import type { SiteNetwork } from '../../model/site-network.ts';
 import { COMPOSE_FILE, type SiteRelease } from '../../model/site-registry.ts';
 import { observeCandidate, observeContainers, observeEngine } from '../../observe/engine.ts';
 import { observeInstall } from '../../observe/install.ts';
@@ -34,6 +35,8 @@ export interface SettingsChange {
   readonly start: boolean;
   /** The secret that may differ from what the data was made with. */
   readonly rotated?: Rotation;
+  /** Proxies and certificates from now on. */
+  readonly network?: SiteNetwork;
   /** What starts by itself, where that changes. */
   readonly units?: Units;
   /** The release with its images from another registry than so far. */
@@ -81,6 +84,7 @@ export async function changeSettings(context: Context, change: SettingsChange): 
   const id = `${command}-${world.random(8).toString('hex')}`;
   const operation = { id, command, from: record.version, to: record.version, outcome: OUTCOMES[command], at };
   const same = {
+    ...(change.network === undefined ? {} : { network: change.network }),
     ...(rehomed === undefined ? {} : { registry: rehomed.registry, login: rehomed.login }),
     manifest: target,
     manifestDigest: record.manifest,

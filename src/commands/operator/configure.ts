@@ -11,6 +11,7 @@ import { canonicalJson } from '../../model/json.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import { documentOf, MAIN_ENV, type Settings, sameSettings, settingsValues } from '../../model/settings.ts';
 import { mergeSettings } from '../../model/settings-merge.ts';
+import { networkToText, type SiteNetwork } from '../../model/site-network.ts';
 import { COMPOSE_FILE, rehomeRelease } from '../../model/site-registry.ts';
 import { observeInstall, readShippedCompose } from '../../observe/install.ts';
 import { type ChangedAnswer, changesToText } from '../../show/answers.ts';
@@ -25,6 +26,7 @@ import { renderInstalled } from './host-files.ts';
 import { refuseUnfit } from './preflight.ts';
 import { ensureLogin, LOGIN_FLAGS } from './registry-login.ts';
 import { revealSecrets } from './reveal.ts';
+import { chooseNetwork, NETWORK_FLAGS } from './site-network.ts';
 import { areUnitsSaid, prepareUnits, UNIT_FLAGS } from './units.ts';
 
 const FLAGS = {
@@ -32,6 +34,7 @@ const FLAGS = {
   ...ANSWER_FLAGS,
   ...REGISTRY_FLAG,
   ...LOGIN_FLAGS,
+  ...NETWORK_FLAGS,
   ...CHANGING_FLAGS,
   ...UNIT_FLAGS,
   'no-start': { type: 'boolean', help: 'change the files, and touch no container' },
@@ -52,13 +55,16 @@ async function run(asked: Context): Promise<CommandResult> {
   const install = await observeInstall(root);
   const { manifest, record } = install;
   const start = !isSet(asked.flags, 'no-start');
-  const { context, rehomed } = await decideRegistry(asked, install, start);
+  const { context: reaching, network } = await chooseNetwork(asked, record.network);
+  const rewired = !isDeepStrictEqual(network, record.network ?? {});
+  const { context, rehomed } = await decideRegistry(reaching, install, start);
   const today = settingsValues(install.settings, manifest.env);
   const said = await givenNames(context);
+  const isTold = said.size > 0 || rehomed !== undefined || rewired || areUnitsSaid(context);
   const answers = await answersFor(context, {
     manifest,
     features: record.features,
-    ...todaysChoice(declared(today, manifest.env), record.features, said.size > 0 || rehomed !== undefined || areUnitsSaid(context)),
+    ...todaysChoice(declared(today, manifest.env), record.features, isTold),
   });
   const told = new Map([...today, ...answers.values]);
   const { generated, derived } = makeSecrets(
@@ -94,13 +100,14 @@ async function run(asked: Context): Promise<CommandResult> {
   const settings = new Map([...merged.settings, [MAIN_ENV, main] as const]);
   const units = await prepareUnits(context, { root, manifest, project: record.project, record, launcher: record.launcher });
   const isSame = sameSettings(settings, install.settings) && units.steps.length === 0 && units.fields.schedule === record.schedule;
-  if (isSame && rehomed === undefined && (await isRendered(install, settings, answers.features)))
+  if (isSame && rehomed === undefined && !rewired && (await isRendered(install, settings, answers.features)))
     return { fields: { changed: [], outcome: 'unchanged' }, text: 'nothing to change\n' };
   const changes = changesOf(manifest, {
     today,
     changed,
     features: [record.features, answers.features],
     registries: registriesOf(install, rehomed),
+    networks: rewired ? [record.network ?? {}, network] : undefined,
   });
   const carried = await changeSettings(context, {
     command: 'configure',
@@ -110,12 +117,13 @@ async function run(asked: Context): Promise<CommandResult> {
     start,
     units,
     ...(rehomed === undefined ? {} : { rehomed }),
+    network,
     preface: changesToText(changes),
   });
   if (carried.outcome === 'planned')
     return { fields: { plan: planToJson(carried.plan), changes }, text: `${changesToText(changes)}${planToText(carried.plan)}` };
   revealSecrets(context, manifest.env, generated);
-  const names = [...(rehomed === undefined ? [] : ['registry']), ...changed.keys()];
+  const names = [...(rehomed === undefined ? [] : ['registry']), ...(rewired ? ['network'] : []), ...changed.keys()];
   return {
     fields: { changed: names, changes, features: answers.features, outcome: 'configured' },
     text: `configured: ${[...names, `features ${answers.features.join(', ') || 'none'}`].join('; ')}\n${units.notes.map((note) => `note: ${note}\n`).join('')}`,
@@ -137,6 +145,7 @@ interface Changing {
   /** Before and after. */
   readonly features: readonly [readonly string[], readonly string[]];
   readonly registries: readonly [string, string];
+  readonly networks: readonly [SiteNetwork, SiteNetwork] | undefined;
 }
 
 /** Another registry than so far, checked for the images before anything else is asked. */
@@ -172,7 +181,7 @@ function registriesOf(install: InstallFacts, rehomed: Rehomed | undefined): read
   return [today, rehomed === undefined ? today : (rehomed.registry ?? own)];
 }
 
-function changesOf({ env }: Manifest, { today, changed, features: [before, after], registries }: Changing): ChangedAnswer[] {
+function changesOf({ env }: Manifest, { today, changed, features: [before, after], registries, networks }: Changing): ChangedAnswer[] {
   const lists = [before.join(', '), after.join(', ')] as const;
   const chosen = lists[0] === lists[1] ? [] : [{ name: 'features', from: lists[0], to: lists[1] }];
   const values = [...changed].map(([name, to]): ChangedAnswer => {
@@ -180,7 +189,9 @@ function changesOf({ env }: Manifest, { today, changed, features: [before, after
     return isHidden ? { name } : { name, from: today.get(name) ?? null, to };
   });
   const rehomed = registries[0] === registries[1] ? [] : [{ name: 'registry', from: registries[0], to: registries[1] }];
-  return [...rehomed, ...chosen, ...values];
+  const [from, to] = (networks ?? []).map((network) => networkToText(network) ?? 'direct');
+  const rewired = networks === undefined ? [] : [{ name: 'network', from: from ?? '', to: to ?? '' }];
+  return [...rehomed, ...rewired, ...chosen, ...values];
 }
 
 /** Only what the product declares: the person's own variables are no answers. */

@@ -29,8 +29,9 @@ async function change(context: Context, command: 'start' | 'stop'): Promise<Comm
   const engine = await observeEngine(context.world, root, install.project);
   const basedOn = fingerprintInstall(install, engine.containers);
   const running = engine.containers.filter((each) => !each.oneOff && each.state === 'running').map((each) => each.service);
-  const services = command === 'stop' ? [...new Set(running)].sort() : Object.keys(engine.config.services).sort();
-  const needed = command === 'stop' ? services.length > 0 : services.some((service) => !running.includes(service));
+  const stopped = Object.keys(engine.config.services).filter((service) => !running.includes(service));
+  const services = command === 'stop' ? [...new Set(running)].sort() : stopped.sort(); // those that run are left alone
+  const needed = services.length > 0;
   const id = `${command}-${context.world.random(8).toString('hex')}`;
   const steps = needed ? stepsOf(command, install, services) : [];
   const plan: Plan = { schema: 1, id, operation: id, command, basedOn, steps, commitAfter: steps.length - 1, notes: [] };

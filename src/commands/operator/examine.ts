@@ -46,7 +46,7 @@ async function readInstall(root: string): Promise<{ install: InstallFacts | unde
   try {
     return { install: await observeInstall(root), findings: [] };
   } catch (error) {
-    if (!(error instanceof ToolError) || error.code === 'E_NO_INSTALL') throw error;
+    if (!(error instanceof ToolError) || error.code === 'E_NO_INSTALL' || error.code === 'E_INTERRUPTED') throw error;
     const code = error.code === 'E_POLICY' ? 'moved' : 'damaged';
     const finding: PreflightFinding = {
       severity: 'block',
@@ -81,7 +81,7 @@ async function readEngine({ world }: Context, { root, project, record }: Install
     const engine = await observeEngine(world, root, project);
     return { engine, volumes: engine.volumes, composeTrouble: undefined };
   } catch (error) {
-    if (!(error instanceof ToolError)) throw error;
+    if (!(error instanceof ToolError) || error.code === 'E_INTERRUPTED') throw error;
     return { engine: undefined, volumes: await observeVolumes(world, root, record.project), composeTrouble: error.message };
   }
 }

@@ -1,6 +1,7 @@
 // One hop, prepared: fetched, verified, merged, checked and planned. Rule: nothing of the install is touched; the plan says all that will be.
 
 import type { ChannelRelease } from '../../model/channel.ts';
+import { parseChoices } from '../../model/conflict-choice.ts';
 import type { Variable } from '../../model/description.ts';
 import { type Digest, digestOf } from '../../model/digest.ts';
 import { secretsToGenerate } from '../../model/env-merge.ts';
@@ -27,18 +28,20 @@ import {
   type Variables,
 } from '../../model/settings.ts';
 import { mergeSettings } from '../../model/settings-merge.ts';
-import { COMPOSE_FILE, rehomeRelease, type SiteRelease, shippedComposeOf } from '../../model/site-registry.ts';
+import { COMPOSE_FILE, rehomeRelease, shippedComposeOf } from '../../model/site-registry.ts';
 import type { FetchedChannel } from '../../observe/channel.ts';
 import { observeCandidate, observeContainers, observeEngine } from '../../observe/engine.ts';
-import { observeInstall, pathsOf } from '../../observe/install.ts';
+import { observeInstall, pathsOf, readText } from '../../observe/install.ts';
 import { observeBackups, observeOperators, observeReleases } from '../../observe/kept.ts';
+import { type Merges, observeMerges } from '../../observe/merges.ts';
 import { fetchRelease, readReleaseText } from '../../observe/release.ts';
 import { observeUnsharedImages } from '../../observe/removal.ts';
 import { observeSelf } from '../../observe/self.ts';
 import { observeSettings } from '../../observe/settings.ts';
 import { backupsFolder } from '../../plan/data.ts';
+import { changedByBoth, decideFiles, type FilesDecision } from '../../plan/files.ts';
 import { planUpgrade } from '../../plan/upgrade.ts';
-import { type Context, isSet } from '../command.ts';
+import { type Context, isSet, textFlags } from '../command.ts';
 import { answersFor, givenNames, makeSecrets } from './answers.ts';
 import { registryFor } from './choose-registry.ts';
 import { renderFetched } from './host-files.ts';
@@ -98,7 +101,9 @@ export async function prepareHop(asked: Context, { root, fetched, release }: Hop
   const values = settingsValues(env.settings, manifest.env);
   refuseOtherSecrets(record, values);
   const { target, contents: rendered } = await renderFetched({ ...bundle, manifest }, cache, { values, features: env.features });
-  const texts = candidateTexts(install, used, await readReleaseText(bundle, cache, COMPOSE_FILE));
+  const theirs = new Map<Digest, Content>([...releaseContents(cache, used), ...rendered]);
+  const merging = await mergeFiles(context, install, { target, theirs });
+  const texts = await candidateTexts(install, merging, theirs);
   const [next, present] = await Promise.all([
     observeCandidate(world, root, { project: install.project, texts, settings: env.settings }),
     start ? observeEngine(world, root, install.project) : undefined,
@@ -152,6 +157,7 @@ export async function prepareHop(asked: Context, { root, fetched, release }: Hop
     engine,
     next,
     backups,
+    merges: merging.merges,
     releases: await observeReleases(root),
     operators: await observeOperators(root),
     localImages: start ? await observeUnsharedImages(world, root, record) : [],
@@ -161,6 +167,7 @@ export async function prepareHop(asked: Context, { root, fetched, release }: Hop
     ...releaseContents(cache, used),
     ...rendered,
     ...extras.contents,
+    ...merging.contents,
     ...launching.contents,
     ...settingsContents(env.settings),
     [wish.record, { text: recordText }],
@@ -242,9 +249,27 @@ function todaysAnswers(install: InstallFacts, manifest: Manifest): Map<string, s
   return new Map([...values, ['FEATURES', features.join(',')]]);
 }
 
-/** Compose files of the release; a compose file that the person changed, and the release did not, stays theirs. */
-function candidateTexts(install: InstallFacts, { manifest, compose }: SiteRelease, text: string): Map<string, string> {
-  const shipped = ({ files }: Manifest): Digest | undefined => files.find(({ path }) => path === COMPOSE_FILE)?.sha256;
-  if (shipped(install.manifest) === shipped(manifest)) return new Map();
-  return new Map([[COMPOSE_FILE, compose?.text ?? text]]);
+/** Merges what the person and the release both changed, as far as it fits together or the person decides. Throws E_CONFLICT for the rest. */
+async function mergeFiles(
+  context: Context,
+  install: InstallFacts,
+  release: { readonly target: Manifest; readonly theirs: ReadonlyMap<Digest, Content> },
+): Promise<Merges & { readonly decided: FilesDecision }> {
+  const { adopted } = install.record;
+  const files = { old: install.manifest, target: release.target, found: install.files, ...(adopted && { neverHere: adopted.missing }) };
+  const choices = parseChoices(textFlags(context.flags, 'on-conflict'));
+  const merging = await observeMerges({ install, ...release, choices, paths: changedByBoth(files) });
+  return { ...merging, decided: decideFiles({ ...files, merges: merging.merges }) };
+}
+
+/** The compose file as it will be, where that is not what is there now. */
+async function candidateTexts(
+  install: InstallFacts,
+  { decided, contents }: Merges & { readonly decided: FilesDecision },
+  theirs: ReadonlyMap<Digest, Content>,
+): Promise<Map<string, string>> {
+  const file = decided.staged.find(({ path }) => path === COMPOSE_FILE);
+  if (file === undefined || file.content === install.files.get(COMPOSE_FILE)?.digest) return new Map();
+  const content = new Map([...theirs, ...contents]).get(file.content) ?? { text: '' };
+  return new Map([[COMPOSE_FILE, 'text' in content ? content.text : ((await readText(content.file)) ?? '')]]);
 }

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import type { ChannelRelease } from '../../model/channel.ts';
 import { type Digest, digestOf } from '../../model/digest.ts';
 import { setCompose } from '../../model/env-render.ts';
-import { ToolError } from '../../model/error.ts';
 import { allProfiles, profilesOf } from '../../model/feature.ts';
 import { fingerprintSite } from '../../model/fingerprint.ts';
 import { type InstallRecord, printInstall } from '../../model/install.ts';
@@ -12,9 +11,10 @@ import { momentOf } from '../../model/parse.ts';
 import type { Content } from '../../model/plan.ts';
 import { documentOf, homesOf, MAIN_ENV, type Settings, settingsContents, settingsFiles, settingsValues } from '../../model/settings.ts';
 import { firstSettings } from '../../model/settings-merge.ts';
+import type { SiteNetwork } from '../../model/site-network.ts';
 import { COMPOSE_FILE, rehomeRelease, type SiteRelease, shippedComposeOf } from '../../model/site-registry.ts';
 import type { FetchedChannel } from '../../observe/channel.ts';
-import { observeCandidate, observeContainers, observeVolumes } from '../../observe/engine.ts';
+import { observeCandidate, observeContainers } from '../../observe/engine.ts';
 import { isThere, observeFiles, observeProject, pathsOf, readRecord } from '../../observe/install.ts';
 import { type FetchedRelease, fetchRelease, readReleaseText } from '../../observe/release.ts';
 import { chooseRelease, observeChannel } from '../../observe/remote.ts';
@@ -45,10 +45,11 @@ import { renderFetched } from './host-files.ts';
 import { installedAlready } from './installed-already.ts';
 import { changeRuntime, prepareLaunching } from './launching.ts';
 import { portsOf, refuseUnfit, refuseUnset } from './preflight.ts';
-import { newRecord, refuseOtherIdentity, refuseOtherSecrets } from './record.ts';
+import { newRecord, refuseLostSecrets, refuseOtherIdentity, refuseOtherSecrets } from './record.ts';
 import { ensureLogin, LOGIN_FLAGS } from './registry-login.ts';
 import { releaseContents, releaseExtras } from './release-files.ts';
 import { revealSecrets } from './reveal.ts';
+import { chooseNetwork, NETWORK_FLAGS } from './site-network.ts';
 import { UNIT_FLAGS } from './units.ts';
 import { SOURCE_FLAGS, wantedProduct, wantedSource } from './wanted.ts';
 
@@ -57,6 +58,7 @@ const FLAGS = {
   ...ANSWER_FLAGS,
   ...REGISTRY_FLAG,
   ...LOGIN_FLAGS,
+  ...NETWORK_FLAGS,
   ...CHANGING_FLAGS,
   ...UNIT_FLAGS,
   ...SOURCE_FLAGS,
@@ -81,14 +83,16 @@ interface Site {
   /** The release with its images from this registry; null = the product's own. */
   readonly used: SiteRelease;
   readonly registry: string | null;
+  readonly network: SiteNetwork;
 }
 
-async function run(context: Context): Promise<CommandResult> {
-  refusePositionals(context);
-  const { flags, world } = context;
-  const product = wantedProduct(context, 'install');
-  const root = defaultFolder(context, product);
+async function run(asked: Context): Promise<CommandResult> {
+  refusePositionals(asked);
+  const product = wantedProduct(asked, 'install');
+  const root = defaultFolder(asked, product);
   const known = await readRecord(root);
+  const { context, network } = await chooseNetwork(asked, known?.network);
+  const { flags, world } = context;
   if (known !== undefined && known.uninstalled === undefined) return installedAlready(context, root, known);
   await refuseOpenJournal(root);
   const wanted = wantedSource(context, product, 'install');
@@ -118,7 +122,20 @@ async function run(context: Context): Promise<CommandResult> {
   });
   const used = rehomeRelease(bundle.manifest, await readReleaseText(bundle, scratch, COMPOSE_FILE), registry);
   const start = !isSet(flags, 'no-start');
-  return installRelease({ context: answering, root, fetched, release, bundle, cache: scratch, start, project, known, used, registry });
+  return installRelease({
+    context: answering,
+    root,
+    fetched,
+    release,
+    bundle,
+    cache: scratch,
+    start,
+    project,
+    known,
+    used,
+    registry,
+    network,
+  });
 }
 
 async function installRelease(site: Site): Promise<CommandResult> {
@@ -156,6 +173,7 @@ async function installRelease(site: Site): Promise<CommandResult> {
         features: env.features,
         registry,
         login: login?.registry,
+        network: site.network,
         values,
         at,
         operation,
@@ -233,7 +251,7 @@ async function makeEnvironment(site: Site): Promise<Environment> {
   const answers = await answersFor(context, { manifest, defaults: today });
   const values = new Map([...answers.values, ...[...today].filter(([name]) => manifest.env[name]?.secret !== undefined)]);
   const open = openSecrets(manifest, values);
-  if (site.start) await refuseLostSecrets(site, open);
+  if (site.start) await refuseLostSecrets(world, { root, project, manifest }, open);
   const { generated, derived } = makeSecrets(
     {
       variables: manifest.env,
@@ -259,22 +277,6 @@ async function makeEnvironment(site: Site): Promise<Environment> {
     generated,
     rootExists: await isThere(root),
   };
-}
-
-/** Data without its key is lost data: a new secret beside an old volume would make it unreadable. */
-async function refuseLostSecrets(site: Site, open: readonly string[]): Promise<void> {
-  const { manifest } = site.used;
-  const lost = open.filter((name) => manifest.env[name]?.immutable === true);
-  if (lost.length === 0) return;
-  const volumes = await observeVolumes(site.context.world, site.root, site.project);
-  if (volumes.length === 0) return;
-  throw new ToolError(
-    'E_POLICY',
-    `data of an earlier install is here (${volumes.join(', ')}), but ${lost.join(', ')} ${lost.length === 1 ? 'is' : 'are'} not`,
-    {
-      hint: `Put the old .env at ${join(site.root, '.env')}, or remove the volumes if the data is not needed.`,
-    },
-  );
 }
 
 async function composeTexts(site: Site): Promise<Map<string, string>> {

@@ -1,5 +1,6 @@
 // install.json as it will be. Rule: made once, from what was verified and chosen; secrets only as salted fingerprints.
 
+import { join } from 'node:path';
 import type { Digest } from '../../model/digest.ts';
 import { ToolError } from '../../model/error.ts';
 import { withoutOwnServers } from '../../model/external.ts';
@@ -10,8 +11,10 @@ import type { Manifest } from '../../model/manifest.ts';
 import type { World } from '../../model/seams.ts';
 import { matchesFingerprint, takeFingerprint } from '../../model/secret.ts';
 import { originOf } from '../../model/secret-rule.ts';
+import type { SiteNetwork } from '../../model/site-network.ts';
 import type { Trust } from '../../model/trust.ts';
 import { compareVersions, parseVersion } from '../../model/version.ts';
+import { observeVolumes } from '../../observe/engine.ts';
 import type { Launching } from './launching.ts';
 
 export interface NewRecord {
@@ -26,6 +29,8 @@ export interface NewRecord {
   readonly features: readonly string[];
   /** The site's own registry; null = the product's; absent = as before. */
   readonly registry?: string | null;
+  /** Proxies and certificates; absent = as before. */
+  readonly network?: SiteNetwork;
   /** The registry that docker is logged in to from now on. */
   readonly login?: string | undefined;
   readonly values: ReadonlyMap<string, string>;
@@ -53,6 +58,7 @@ export function newRecord(wish: NewRecord, world: World): InstallRecord {
     secrets: fingerprints(manifest, wish.values, {}, world),
     ...originsOf(manifest, wish.values, {}, world),
     held: [],
+    ...(Object.keys(wish.network ?? {}).length === 0 ? {} : { network: wish.network ?? {} }),
     ...(wish.login === undefined ? {} : { login: wish.login }),
     installed: at,
     ...wish.launching,
@@ -64,7 +70,17 @@ export function newRecord(wish: NewRecord, world: World): InstallRecord {
 export interface NextRecord
   extends Pick<
     NewRecord,
-    'manifest' | 'manifestDigest' | 'trust' | 'config' | 'features' | 'registry' | 'login' | 'values' | 'operation' | 'launching'
+    | 'manifest'
+    | 'manifestDigest'
+    | 'trust'
+    | 'config'
+    | 'features'
+    | 'registry'
+    | 'login'
+    | 'network'
+    | 'values'
+    | 'operation'
+    | 'launching'
   > {}
 
 /** The record after an upgrade or a change of answers. */
@@ -79,6 +95,7 @@ export function nextRecord(before: InstallRecord, wish: NextRecord, world: World
     trust,
     volumes: { ...before.volumes, ...dataVolumes(withoutOwnServers(manifest, features), config) },
     features,
+    ...(wish.network === undefined ? {} : { network: wish.network }),
     ...(wish.login === undefined ? {} : { login: wish.login }),
     registry: wish.registry === undefined ? before.registry : wish.registry,
     secrets: fingerprints(manifest, values, before.secrets, world),
@@ -106,6 +123,25 @@ export function refuseOtherIdentity(
     throw new ToolError('E_POLICY', `${here}; ${wanted.version} is older, and data only goes forward`, {
       hint: `Install ${known.version} or a newer one. ${hint}`,
     });
+}
+
+export interface Waiting {
+  readonly root: string;
+  readonly project: string;
+  readonly manifest: Manifest;
+}
+
+/** Data without its key is lost data: a new secret beside an old volume would make it unreadable. `open` are the secrets that have no value. */
+export async function refuseLostSecrets(world: World, { root, project, manifest }: Waiting, open: readonly string[]): Promise<void> {
+  const lost = open.filter((name) => manifest.env[name]?.immutable === true);
+  if (lost.length === 0) return;
+  const volumes = await observeVolumes(world, root, project);
+  if (volumes.length === 0) return;
+  throw new ToolError(
+    'E_POLICY',
+    `data of an earlier install is here (${volumes.join(', ')}), but ${lost.join(', ')} ${lost.length === 1 ? 'is' : 'are'} not`,
+    { hint: `Put the old .env at ${join(root, '.env')}, or remove the volumes if the data is not needed.` },
+  );
 }
 
 /** Refuses when an immutable secret is not the one that the data was made with. */

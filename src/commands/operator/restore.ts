@@ -136,9 +136,9 @@ async function recordAfter(
   operation: Parameters<typeof withOperation>[1],
 ): Promise<{ file: FileToWrite; text: string; features: readonly string[]; registry: string | null }> {
   const path = join(folder, '.slipway/install.json');
-  const { schedule: _, units: __, ...then } = parseInstall((await readText(path)) ?? '', 'install.json of the backup');
-  const { trust, operations, held, schedule, units } = install.record; // what starts by itself is this machine's, not the backup's
-  const text = printInstall(withOperation(keep({ ...then, trust, operations, held, schedule, units }), operation));
+  const { schedule: _, units: __, network: ___, ...then } = parseInstall((await readText(path)) ?? '', 'install.json of the backup');
+  const { trust, operations, held, schedule, units, network } = install.record; // what starts by itself, and how the world is reached, is this machine's, not the backup's
+  const text = printInstall(withOperation(keep({ ...then, trust, operations, held, schedule, units, network }), operation));
   return {
     file: { path: '.slipway/install.json', content: digestOf(text), mode: 0o600 },
     text,

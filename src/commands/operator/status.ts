@@ -5,6 +5,7 @@ import { ownServers } from '../../model/external.ts';
 import type { ContainerFact, InstallFacts } from '../../model/facts.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import { momentOf } from '../../model/parse.ts';
+import { networkToText } from '../../model/site-network.ts';
 import { type Standing, standingOf } from '../../model/standing.ts';
 import { parseVersion } from '../../model/version.ts';
 import { observeContainers } from '../../observe/engine.ts';
@@ -45,8 +46,9 @@ async function run(context: Context): Promise<CommandResult> {
     services,
     openOperation: open === undefined ? null : { id: open.id, command: open.command, at: open.at },
     registry: registryOf(install),
+    network: networkToText(record.network) ?? null,
     ownServers: ownServers(manifest.services, record.features),
-    localEdits: localEdits(manifest, install.files),
+    localEdits: localEdits(install),
     held: record.held,
     source: await isSourceInstall(root, record),
     lastBackup: backups.at(-1)?.at ?? null,
@@ -79,8 +81,8 @@ async function lookForNewer(context: Context, { record }: InstallFacts): Promise
     const standing = standingOf(fetched.channel, record);
     return { available: newerThan(fetched, parseVersion(record.version)), standing, ...trouble };
   } catch (error) {
-    if (error instanceof ToolError) return { available: [], standing: null, trouble: error.message };
-    throw error;
+    if (!(error instanceof ToolError) || error.code === 'E_INTERRUPTED') throw error;
+    return { available: [], standing: null, trouble: error.message };
   }
 }
 

@@ -63,7 +63,7 @@ async function gather(context: Context, root: string, lines: number): Promise<Ga
     try {
       return await work();
     } catch (error) {
-      if (!(error instanceof ToolError)) throw error;
+      if (!(error instanceof ToolError) || error.code === 'E_INTERRUPTED') throw error;
       problems.push(`${what}: ${error.message}`);
       return undefined;
     }
@@ -80,7 +80,8 @@ async function gather(context: Context, root: string, lines: number): Promise<Ga
   );
   const findings = await attempt('doctor', () => examine(context, root));
   if (findings !== undefined) texts.set('doctor.json', prettyJson(findings));
-  if (record !== undefined) texts.set('install.json', prettyJson({ ...record, secrets: Object.keys(record.secrets) }));
+  if (record !== undefined)
+    texts.set('install.json', prettyJson({ ...record, secrets: Object.keys(record.secrets), network: Object.keys(record.network ?? {}) }));
   for (const [path, values] of settings) texts.set(path === '.env' ? 'env.txt' : `env/${path}.txt`, settingsToText(values, declared));
   const compose = await readText(`${root}/docker-compose.yml`);
   if (compose !== undefined) texts.set('docker-compose.yml', compose);

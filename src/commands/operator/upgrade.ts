@@ -41,6 +41,12 @@ const FLAGS = {
   to: { type: 'string', value: 'VERSION', help: 'this release instead of the latest' },
   channel: { type: 'string', value: 'NAME', help: 'look in this channel' },
   'no-start': { type: 'boolean', help: 'change the files, and touch no container' },
+  'on-conflict': {
+    type: 'string',
+    value: '[PATH=]C',
+    multiple: true,
+    help: 'what you and the release both changed: mine, vendor, or for one file PATH=FILE that you merged',
+  },
   'accept-expired': { type: 'boolean', help: 'take a channel file that has expired' },
 } as const satisfies FlagTable;
 

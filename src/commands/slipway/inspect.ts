@@ -119,7 +119,7 @@ export async function checkAgainstPrevious(
     const previous = await observePrevious({ host: address, product: product.product, channel, below, publicKey }, context.world);
     return previous === undefined ? [] : checkPrevious(product, previous);
   } catch (error) {
-    if (!(error instanceof ToolError)) throw error;
+    if (!(error instanceof ToolError) || error.code === 'E_INTERRUPTED') throw error;
     context.world.report({ type: 'warning', text: `the release before was not looked at: ${error.message}` });
     return [];
   }

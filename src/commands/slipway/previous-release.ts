@@ -31,7 +31,7 @@ export async function previousManifest(
   try {
     return await observePrevious({ host: addressOf(host, root), product: product.product, channel, below, publicKey }, context.world);
   } catch (error) {
-    if (!(error instanceof ToolError)) throw error;
+    if (!(error instanceof ToolError) || error.code === 'E_INTERRUPTED') throw error;
     context.world.report({ type: 'warning', text: `the release before was not looked at: ${error.message}` });
     return undefined;
   }
