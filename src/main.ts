@@ -24,6 +24,11 @@ const entries: readonly CommandEntry[] = [
     load: async () => (await import('./commands/slipway/publish.ts')).publish,
   },
   {
+    name: 'plan',
+    summary: 'everything that the next release would do',
+    load: async () => (await import('./commands/slipway/plan.ts')).plan,
+  },
+  {
     name: 'reserve',
     summary: 'a version, before anybody else takes it',
     load: async () => (await import('./commands/slipway/reserve.ts')).reserve,
