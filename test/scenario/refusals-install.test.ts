@@ -186,8 +186,8 @@ const DATA: readonly Refusal[] = [
     },
   },
   {
-    ...{ name: 'a file of the person lies where the release has one', code: 'E_CONFLICT', message: /both changed: docker-compose\.yml/ },
-    hint: /Move your change out of the way/,
+    ...{ name: 'a file of the person lies where the release has one', code: 'E_CONFLICT', message: /these files are here already.*docker-compose\.yml/ },
+    hint: /Move them away, or choose another folder/,
     cause: async (scene) => {
       await scene.publish('1.0.0');
       await mkdir(scene.root);
@@ -305,7 +305,7 @@ const UPGRADES: readonly Refusal[] = [
   },
   {
     ...{ name: 'the same file was changed here and by the release', code: 'E_CONFLICT', message: /both changed: configs\/api\.conf/ },
-    hint: /put the shipped file back, then try again/,
+    hint: /--on-conflict mine/,
     cause: upgradeAfter(
       ({ root }) => writeFile(join(root, 'configs/api.conf'), 'mine\n'),
       {},
