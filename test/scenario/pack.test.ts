@@ -370,7 +370,7 @@ const refusals: readonly Refusal[] = [
   },
   {
     name: 'what is not built yet',
-    product: (text) => text.replace('images:\n', 'images:\n  login: ask\n'),
+    product: (text) => text.replace('major: 16 }', 'major: 16, renamedFrom: olddata }'),
     code: 'E_NOT_SUPPORTED',
     problems: [expect.stringContaining('E_NOT_SUPPORTED') as unknown as string],
   },
