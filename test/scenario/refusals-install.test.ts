@@ -186,7 +186,11 @@ const DATA: readonly Refusal[] = [
     },
   },
   {
-    ...{ name: 'a file of the person lies where the release has one', code: 'E_CONFLICT', message: /these files are here already.*docker-compose\.yml/ },
+    ...{
+      name: 'a file of the person lies where the release has one',
+      code: 'E_CONFLICT',
+      message: /these files are here already.*docker-compose\.yml/,
+    },
     hint: /Move them away, or choose another folder/,
     cause: async (scene) => {
       await scene.publish('1.0.0');
