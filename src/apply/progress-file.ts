@@ -26,6 +26,11 @@ export async function writeResult(root: string, text: string): Promise<void> {
   if (await isInUse(root)) await writeDurably(resultPath(root), text, 0o600);
 }
 
+/** Removes both files: an install that was taken away leaves nothing to look at. */
+export async function removeProgress(root: string): Promise<void> {
+  for (const path of [progressPath(root), resultPath(root)]) await rm(path, { force: true });
+}
+
 async function isInUse(root: string): Promise<boolean> {
   return (await isThere(recordPath(root))) || (await isThere(journalPath(root)));
 }

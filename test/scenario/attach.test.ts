@@ -111,7 +111,6 @@ describe('attach', () => {
     await held.reached;
     await becomeAnotherProcess();
     expect(await failure(stage.run(attach))).toMatchObject({ code: 'E_INTERRUPTED' });
-    held.letGo();
   });
 });
 
@@ -180,6 +179,13 @@ describe('what is written down', () => {
     const written = await readFile(progressPath(stage.root), 'utf8');
     expect(written).toContain('connecting with [removed: DB_PASSWORD]');
     expect(written + (await readFile(resultPath(stage.root), 'utf8'))).not.toContain(secret);
+  });
+
+  test('goes with an install that is taken away, and leaves what a later install takes up', async () => {
+    await stage.run(kept, { yes: true });
+    await stage.run(keepProgress(uninstall), { yes: true });
+    expect([progressPath(stage.root), resultPath(stage.root)].filter(existsSync)).toEqual([]);
+    expect(existsSync(join(stage.root, '.slipway/install.json'))).toBe(true);
   });
 
   test('goes with an install that goes, and never keeps its folder', async () => {

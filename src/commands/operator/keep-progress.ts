@@ -1,6 +1,6 @@
 // Work that can be looked at from another terminal. Rule: what is reported is written down as it happens, without secrets; that it cannot be written never fails the work.
 import { join } from 'node:path';
-import { openProgressFile, type ProgressFile, writeResult } from '../../apply/progress-file.ts';
+import { openProgressFile, type ProgressFile, removeProgress, writeResult } from '../../apply/progress-file.ts';
 import { exitCodeOf } from '../../model/error.ts';
 import type { Event } from '../../model/event.ts';
 import { prettyJson } from '../../model/json.ts';
@@ -8,7 +8,7 @@ import { parseManifest } from '../../model/manifest.ts';
 import { momentOf } from '../../model/parse.ts';
 import { type EndedRun, endToJson, printProgress } from '../../model/progress.ts';
 import { makeRedactor } from '../../model/redact.ts';
-import { readText } from '../../observe/install.ts';
+import { readRecord, readText } from '../../observe/install.ts';
 import { observeRawSettings } from '../../observe/support.ts';
 import { secretsOf } from '../../plan/support.ts';
 import { errorToFields, errorToText } from '../../show/error.ts';
@@ -106,6 +106,7 @@ class ProgressKeeper {
 
   private async writeEnd(end: End): Promise<void> {
     if (this.file === undefined || this.begun === undefined) return;
+    if ((await readRecord(this.begun.folder))?.uninstalled !== undefined) return removeProgress(this.begun.folder);
     const ended = withoutSecrets(endToJson({ ...end, at: this.now() }), this.redact);
     await this.file.append(`${JSON.stringify(ended)}\n`);
     await writeResult(this.begun.folder, prettyJson({ ...ended, since: this.begun.since }));
