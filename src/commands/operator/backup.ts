@@ -8,6 +8,7 @@ import type { InstallFacts } from '../../model/facts.ts';
 import { fingerprintInstall } from '../../model/fingerprint.ts';
 import { momentOf } from '../../model/parse.ts';
 import { checkBackups } from '../../observe/backup-check.ts';
+import { observeDataSizes } from '../../observe/data-size.ts';
 import { observeContainers, observeEngine } from '../../observe/engine.ts';
 import { observeInstall } from '../../observe/install.ts';
 import { observeBackups } from '../../observe/kept.ts';
@@ -75,7 +76,9 @@ async function make(context: Context, root: string): Promise<CommandResult> {
   const basedOn = fingerprintInstall(install, engine.containers);
   const reason = isSet(flags, 'scheduled') ? `${record.schedule ?? 'scheduled'} backup` : 'asked for';
   const prune = backupsToPrune(before, { keep: manifest.backup.keep, version: record.version });
-  const plan = planBackup({ id, basedOn, backup: path, reason, prune }, install, engine);
+  const places = { paths: Object.values(manifest.data).flatMap(({ path }) => path ?? []), volumes: engine.volumes };
+  const sizes = await observeDataSizes(world, root, places);
+  const plan = planBackup({ id, basedOn, backup: path, reason, prune, sizes }, install, engine);
   const recheck = async (): Promise<Digest> =>
     fingerprintInstall(await observeInstall(root), await observeContainers(world, root, record.project));
   const carrying = { root, recheck, operator: await observeSelf(context.file), program: context.file, project: record.project };
