@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
 import { systemCode, ToolError } from '../model/error.ts';
 import type { RunOptions, RunResult } from '../model/seams.ts';
+import { seal } from './age.ts';
 
 /** No more than this of a child's output is kept; the rest is read and dropped. Characters. */
 const MAX_KEPT = 64 * 1024 * 1024;
@@ -104,7 +105,10 @@ async function store(child: ChildProcess, options: RunOptions): Promise<void> {
   const { output } = options;
   if (output === undefined || child.stdout === null) return;
   const through = output.gzip === true ? createGzip({ level: 1 }) : new PassThrough();
-  await pipeline(child.stdout, through, createWriteStream(output.file, { mode: 0o600, flush: true }));
+  const { encryptTo = [] } = output;
+  const file = createWriteStream(output.file, { mode: 0o600, flush: true });
+  if (encryptTo.length === 0) await pipeline(child.stdout, through, file);
+  else await pipeline(child.stdout, through, (source: AsyncIterable<Buffer>) => seal(source, encryptTo), file);
 }
 
 function collect(stream: Readable | null, add: (text: string) => void, onLine: ((line: string) => void) | undefined): void {
