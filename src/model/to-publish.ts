@@ -1,4 +1,4 @@
-// What plans of publishing carry along: bundle entries, images to tag, manifests to delete, repositories to tag. Rule: data only, as in every plan.
+// What plans of publishing carry along: bundle entries, images to tag, manifests to delete. Rule: data only, as in every plan.
 import type { Digest } from './digest.ts';
 import type { ImageRef } from './image.ts';
 
@@ -24,16 +24,4 @@ export interface ManifestsToDelete {
   /** Without a tag. */
   readonly image: ImageRef;
   readonly manifests: readonly { readonly digest: Digest; readonly tags: readonly string[] }[];
-}
-
-/** A repository that gets a tag. */
-export interface RepositoryToTag {
-  readonly name: string;
-  /** What git takes. */
-  readonly url: string;
-  /** The name of the environment variable with a token. */
-  readonly token?: string;
-  readonly commit: string;
-  /** The text of the annotated tag's object, as git stores it. */
-  readonly object: string;
 }

@@ -6,10 +6,10 @@ import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { type Backup, type BackupPart, printBackup } from '../model/backup.ts';
 import { type Digest, digestFromHex } from '../model/digest.ts';
+import { diskTrouble } from '../model/disk-trouble.ts';
 import { ToolError } from '../model/error.ts';
 import { SEALED } from '../model/recipient.ts';
 import { unseal } from '../world/age.ts';
-import { diskError } from '../world/tarball.ts';
 
 export interface ToOpen {
   /** The folder of the backup. Absolute. */
@@ -39,7 +39,7 @@ export async function openSealedBackup({ folder, backup, identities, into }: ToO
     return plain;
   } catch (error) {
     await rm(into, { recursive: true, force: true });
-    throw diskError(error, into);
+    throw diskTrouble(error, into) ?? error;
   }
 }
 

@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline';
 import { PassThrough, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
+import { diskTrouble } from '../model/disk-trouble.ts';
 import { systemCode, ToolError } from '../model/error.ts';
 import type { RunOptions, RunResult } from '../model/seams.ts';
 import { seal } from './age.ts';
@@ -104,11 +105,15 @@ async function feed(child: ChildProcess, options: RunOptions): Promise<void> {
 async function store(child: ChildProcess, options: RunOptions): Promise<void> {
   const { output } = options;
   if (output === undefined || child.stdout === null) return;
-  const through = output.gzip === true ? createGzip({ level: 1 }) : new PassThrough();
   const { encryptTo = [] } = output;
-  const file = createWriteStream(output.file, { mode: 0o600, flush: true });
-  if (encryptTo.length === 0) await pipeline(child.stdout, through, file);
-  else await pipeline(child.stdout, through, (source: AsyncIterable<Buffer>) => seal(source, encryptTo), file);
+  const through = output.gzip === true ? createGzip({ level: 1 }) : new PassThrough();
+  try {
+    const file = createWriteStream(output.file, { mode: 0o600, flush: true });
+    if (encryptTo.length === 0) await pipeline(child.stdout, through, file);
+    else await pipeline(child.stdout, through, (source: AsyncIterable<Buffer>) => seal(source, encryptTo), file);
+  } catch (error) {
+    throw diskTrouble(error, output.file) ?? error;
+  }
 }
 
 function collect(stream: Readable | null, add: (text: string) => void, onLine: ((line: string) => void) | undefined): void {

@@ -1,10 +1,8 @@
 // One file of a backup, written to its end and read back. Rule: what is encrypted is read back as its owner would, with a key that is forgotten at once.
 import { createReadStream, createWriteStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
-import { ToolError } from '../../model/error.ts';
 import { SEALED } from '../../model/recipient.ts';
 import { makeWitness, seal, unseal } from '../../world/age.ts';
-import { diskError } from '../../world/tarball.ts';
 
 /** How the files of a backup are encrypted; undefined = they are not. */
 export interface Sealing {
@@ -38,18 +36,4 @@ export async function countSealedBytes(file: string, identity: string): Promise<
   let bytes = 0;
   for await (const chunk of unseal(createReadStream(file), [identity], file)) bytes += chunk.length;
   return bytes;
-}
-
-/** Does the work of writing a backup; a full disk is said as such. */
-export async function writingBackup<T>(folder: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    const said = diskError(error, folder);
-    if (!(said instanceof ToolError) || said === error) throw said;
-    throw new ToolError('E_DISK_FULL', `the disk is full: the backup at ${folder} cannot be written to its end`, {
-      cause: error,
-      hint: 'The backups that are there stay as they are. Make room there, or give another folder with `backup --to DIR`.',
-    });
-  }
 }

@@ -14,7 +14,7 @@ import { runCompose } from '../../world/docker.ts';
 import { copyOut, type DataPlace, readThrough, removeCopier } from '../../world/volume-copy.ts';
 import { makeFolder, syncFolder, writeDurably } from '../durable.ts';
 import type { Handler, Handlers, Site } from '../handler.ts';
-import { countSealedBytes, type Sealing, sealedName, sealingFor, writeBackupFile, writingBackup } from './backup-file.ts';
+import { countSealedBytes, type Sealing, sealedName, sealingFor, writeBackupFile } from './backup-file.ts';
 
 const ARCHIVE = 'files.tar.gz';
 const MANIFEST = 'bundle.json';
@@ -33,15 +33,13 @@ const openBackup: Handler<'open-backup'> = {
     await rm(folder, { recursive: true, force: true });
     await mkdir(join(folder, 'data'), { recursive: true, mode: 0o700 });
     const sealing = await sealingFor(step.encryptTo);
-    await writingBackup(folder, async () => {
-      await packFiles(step, site, { file: join(folder, sealedName(ARCHIVE, step.encryptTo)), sealing });
-      for (const [from, to] of LOOSE_FILES) {
-        if ((await statIfThere(join(site.root, from))) === undefined) continue;
-        const isOpen = to === MANIFEST; // published as it is, and the backup is known by it
-        const file = join(folder, isOpen ? to : sealedName(to, step.encryptTo));
-        await writeBackupFile(createReadStream(join(site.root, from)), file, isOpen ? undefined : sealing);
-      }
-    });
+    await packFiles(step, site, { file: join(folder, sealedName(ARCHIVE, step.encryptTo)), sealing });
+    for (const [from, to] of LOOSE_FILES) {
+      if ((await statIfThere(join(site.root, from))) === undefined) continue;
+      const isOpen = to === MANIFEST; // published as it is, and the backup is known by it
+      const file = join(folder, isOpen ? to : sealedName(to, step.encryptTo));
+      await writeBackupFile(createReadStream(join(site.root, from)), file, isOpen ? undefined : sealing);
+    }
     await makeFolder(folder, 0o700);
   },
   undo: async (step, _saved, site) => rm(partialOf(step.backup, site), { recursive: true, force: true }),
@@ -51,7 +49,7 @@ const dumpData: Handler<'dump-data'> = {
   done: async () => false,
   run: async (step, site) => {
     const sealing = await sealingFor(step.encryptTo);
-    for (const item of step.items) await writingBackup(partialOf(step.backup, site), () => dumpOne(step, item, { site, sealing }));
+    for (const item of step.items) await dumpOne(step, item, { site, sealing });
   },
 };
 
@@ -63,7 +61,7 @@ const copyData: Handler<'copy-data'> = {
     let done = 0;
     for (const item of step.items) {
       const file = join(folder, sealedName(fileOf(item, 'copy'), step.encryptTo));
-      await writingBackup(folder, () => copyOut(site, placeOf(item, site), file, sealing?.encryptTo));
+      await copyOut(site, placeOf(item, site), file, sealing?.encryptTo);
       if (sealing !== undefined) await readThrough(file, sealing.identity);
       done += 1;
       site.world.report({ type: 'progress', text: 'data items', done, total: step.items.length, unit: 'items' });
