@@ -14,6 +14,16 @@ export function lockPath(root: string): string {
   return join(stateFolder(root), 'lock');
 }
 
+/** What the last command at work has reported, a JSON object a line; the result is the last one. */
+export function progressPath(root: string): string {
+  return join(stateFolder(root), 'progress.ndjson');
+}
+
+/** How the last command ended, for whoever watches from outside. */
+export function resultPath(root: string): string {
+  return join(stateFolder(root), 'result.json');
+}
+
 export function recordPath(root: string): string {
   return join(stateFolder(root), 'install.json');
 }
