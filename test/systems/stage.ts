@@ -63,7 +63,7 @@ export async function openSystem(name: SystemName, { registry, forge = NOBODY }:
   const moved = text
     .replace(REGISTRIES, `${registry.host}/$1`)
     .replace('type: github,', `type: github, url: "${forge}",`)
-    .replace('"https://gitea.bnkops.com"', `"${forge}"`)
+    .replace('"https://gitea.bnkops.com", repository: admin/changemaker.lite', `"${forge}", repository: acme/acme`)
     .replace(/^release:\n/m, `release:\n  publicKey: ${keys.publicKey}\n`);
   await writeFile(join(root, 'slipway.yaml'), moved);
   await writeFile(join(root, '.gitignore'), 'dist/\n.slipway/\n');
@@ -87,9 +87,10 @@ export async function openSystem(name: SystemName, { registry, forge = NOBODY }:
   return { root, product: readProduct(moved, 'slipway.yaml'), keys, operator, run, commit };
 }
 
-/** Puts every image of a version into the registry, for all its platforms; gives the table. */
+/** Puts every image of a version into the registry but those that are built only when they are named, for all platforms; gives the table. */
 export async function pushTable(system: System, registry: FakeRegistry, version: string): Promise<TableImage[]> {
-  const table = imageTable(system.product, parseVersion(version));
+  const { own } = system.product.images;
+  const table = imageTable(system.product, parseVersion(version)).filter(({ name }) => own[name]?.optIn !== true);
   for (const { reference, platforms } of table) await pushReference(registry, reference, platforms);
   return table;
 }
