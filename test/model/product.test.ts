@@ -125,6 +125,7 @@ describe('defaults', () => {
         refresh: '41 4 * * 1',
         jobs: {},
       },
+      sync: { remotes: ['origin'], gate: [] },
       cli: 'acmectl',
       release: {
         tag: 'v{version}',
@@ -146,6 +147,7 @@ describe('defaults', () => {
       bundle: undefined,
       images: {
         registry: undefined,
+        mirror: true,
         login: 'none',
         own: {},
         thirdParty: [],
