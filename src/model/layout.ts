@@ -42,3 +42,8 @@ export function operatorsFolder(root: string): string {
 export function cacheFolder(root: string): string {
   return join(stateFolder(root), 'cache');
 }
+
+/** An encrypted or packed backup, opened for one plan; relative to the install. It goes when the plan has ended. */
+export function openedFolder(planId: string): string {
+  return `.slipway/cache/opened/${planId}`;
+}
