@@ -30,7 +30,7 @@ function resultOf(child: ChildProcess, argv: readonly string[], options: RunOpti
     let late = false;
     const end = (): void => {
       late = true;
-      child.kill('SIGKILL');
+      signalAll(child, 'SIGKILL'); // what it started holds its output open, and would be waited for
     };
     const timer = options.timeout === undefined ? undefined : setTimeout(end, options.timeout * 1000);
     if (options.output === undefined) collect(child.stdout, (text) => (kept.stdout = bounded(kept.stdout, text)), options.onLine);
@@ -56,18 +56,11 @@ const LONGEST_END = 10;
 /** Ends the child's whole session with this signal or this process; gives what forgets about it. */
 function endWith(child: ChildProcess, stop: AbortSignal): () => void {
   let killer: NodeJS.Timeout | undefined;
-  const signal = (name: NodeJS.Signals): void => {
-    try {
-      if (child.pid !== undefined) process.kill(-child.pid, name);
-    } catch {
-      // it has ended already
-    }
-  };
   const end = (): void => {
-    signal('SIGTERM');
-    killer = setTimeout(() => signal('SIGKILL'), LONGEST_END * 1000);
+    signalAll(child, 'SIGTERM');
+    killer = setTimeout(() => signalAll(child, 'SIGKILL'), LONGEST_END * 1000);
   };
-  const leave = (): void => signal('SIGTERM');
+  const leave = (): void => signalAll(child, 'SIGTERM');
   process.once('exit', leave);
   if (stop.aborted) end();
   else stop.addEventListener('abort', end, { once: true });
@@ -76,6 +69,15 @@ function endWith(child: ChildProcess, stop: AbortSignal): () => void {
     stop.removeEventListener('abort', end);
     process.removeListener('exit', leave);
   };
+}
+
+/** The child and all that it started. */
+function signalAll(child: ChildProcess, name: NodeJS.Signals): void {
+  try {
+    if (child.pid !== undefined) process.kill(-child.pid, name);
+  } catch {
+    // it has ended already
+  }
 }
 
 /** Gives the child its input. A child that stops reading early says why itself, by its exit code. */

@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 import type { ReadEntry } from 'tar';
 import { type Digest, digestFromHex } from '../model/digest.ts';
 import { ToolError } from '../model/error.ts';
-import { docker, dockerIfThere, type Engine } from './docker.ts';
+import { removeContainer } from './containers.ts';
+import { docker, type Engine } from './docker.ts';
 
 /** Where data lives: a volume's name or an absolute folder, and any present image to make a container of. */
 export interface DataPlace {
@@ -17,9 +18,9 @@ export interface DataPlace {
 const MOUNT = 'slipway-data';
 
 /** Copies all of a place into a .tar.gz (mode 0600). The place must not be written to meanwhile. */
-export async function copyOut(engine: Engine, place: DataPlace, file: string): Promise<void> {
+export async function copyOut(engine: Engine, place: DataPlace, file: string, stop?: AbortSignal): Promise<void> {
   await withContainer(engine, place, async () => {
-    await docker(engine, ['cp', `${place.container}:/${MOUNT}`, '-'], { output: { file, gzip: true } });
+    await docker(engine, ['cp', `${place.container}:/${MOUNT}`, '-'], { output: { file, gzip: true }, ...(stop && { stop }) });
   });
 }
 
@@ -53,7 +54,7 @@ export async function digestOfEntries(file: string): Promise<Digest> {
 
 /** Removes the container through which a place is copied, should one be left from a copy that was cut off. */
 export async function removeCopier(engine: Engine, place: DataPlace): Promise<void> {
-  await dockerIfThere(engine, ['rm', '--force', place.container]);
+  await removeContainer(engine, place.container);
 }
 
 async function withContainer(engine: Engine, place: DataPlace, work: () => Promise<void>): Promise<void> {

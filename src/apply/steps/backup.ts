@@ -47,7 +47,7 @@ const copyData: Handler<'copy-data'> = {
   run: async (step, site) => {
     let done = 0;
     for (const item of step.items) {
-      await copyOut(site, placeOf(item, site), join(partialOf(step.backup, site), fileOf(item, 'copy')));
+      await copyOut(site, placeOf(item, site), join(partialOf(step.backup, site), fileOf(item, 'copy')), site.stop);
       done += 1;
       site.world.report({ type: 'progress', text: 'data items', done, total: step.items.length, unit: 'items' });
     }
@@ -131,6 +131,7 @@ async function dumpOne(step: Step<'dump-data'>, item: DataToCopy, site: Site): P
   const file = join(partialOf(step.backup, site), fileOf(item, 'dump'));
   const result = await runCompose(site, step.project, ['exec', '-T', item.recipe.service, 'sh', '-c', item.recipe.dump], {
     output: { file },
+    ...(site.stop && { stop: site.stop }),
   });
   if (result.code === 0 && (await stat(file)).size > 0) return;
   throw new ToolError(
