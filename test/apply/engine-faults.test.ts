@@ -13,9 +13,9 @@ async function inScenario(name: string, work: (scenario: Scenario) => Promise<vo
 
 describe('an upgrade while the engine refuses, drops, lies, hangs, dawdles or restarts', () => {
   test.each([
-    ['upgrade through a door', 19],
-    ['upgrade, not healthy', 31],
-    ['restore', 29],
+    ['upgrade through a door', 29],
+    ['upgrade, not healthy', 47],
+    ['restore', 41],
   ])('%s: ends exactly old or exactly new, and says which', async (name, stride) => {
     const tallies: FaultTally[] = [];
     await inScenario(name, async (scenario) => {
