@@ -1,12 +1,20 @@
 // Services of a compose project: pull, stop, start, run once. Rule: what is taken away is found by the engine's labels, not by a compose file that
 // may be half-way between two releases.
 import { ToolError } from '../../model/error.ts';
-import type { ContainerFact as Container } from '../../model/facts.ts';
 import { parseFlag, parseMap } from '../../model/parse.ts';
 import type { ComposeProject, ImageToPull, Step } from '../../model/plan.ts';
 import { readComposeConfig } from '../../world/compose-config.ts';
-import { imageId, listContainers, listNetworks, listVolumes, notSo, removeContainer } from '../../world/containers.ts';
-import { compose, docker, dockerIfThere, runCompose } from '../../world/docker.ts';
+import {
+  imageIds,
+  type ListedContainer,
+  listBriefly,
+  listContainers,
+  listNetworks,
+  listVolumes,
+  notSo,
+  removeContainer,
+} from '../../world/containers.ts';
+import { compose, docker, dockerForSome, dockerIfThere, runCompose } from '../../world/docker.ts';
 import type { Handler, Handlers, Site } from '../handler.ts';
 import { nameOf, textsOf } from './files.ts';
 import { waitUntilReady } from './ready.ts';
@@ -75,16 +83,13 @@ const startServices: Handler<'start-services'> = {
   done: async (step, site) => {
     if (step.recreate.length > 0 || step.services.length === 0) return step.services.length === 0;
     const running = (await serviceContainers(site, step.project, step.services)).filter((each) => each.state === 'running');
-    const allRun = (wanted: (each: Container) => boolean): boolean =>
+    const allRun = (wanted: (each: ListedContainer) => boolean): boolean =>
       step.services.every((service) => running.some((each) => each.service === service && wanted(each)));
     if (!allRun(() => true)) return false; // what Compose makes of the files need not be asked
     const { hashes } = await readComposeConfig(site, step.project);
     return allRun((each) => each.configHash === hashes[each.service]);
   },
-  save: async (step, site) => ({
-    volumes: await listVolumes(site, step.project.name),
-    networks: await listNetworks(site, step.project.name),
-  }),
+  save: (step, site) => listBelongings(step.project.name, site),
   run: async (step, site) => {
     const recreate = new Set(step.recreate);
     await startNow(
@@ -109,13 +114,10 @@ const startServices: Handler<'start-services'> = {
 /** Runs once, never twice by itself: rule 5 restores what a half-done one touched. */
 const runJob: Handler<'run-job'> = {
   done: async () => false,
-  save: async (step, site) => ({
-    volumes: await listVolumes(site, step.project.name),
-    networks: await listNetworks(site, step.project.name),
-  }),
+  save: (step, site) => listBelongings(step.project.name, site),
   run: async (step, site) => {
     await waitUntilReady(site, step.project.name, step.needs);
-    await removeJob(step, site);
+    await removeContainer(site, jobName(step));
     const argv = ['run', '--no-deps', '-T', '--name', jobName(step), step.service, ...step.command];
     const onLine = (line: string): void => site.world.report({ type: 'output', source: step.service, line });
     const timeout = step.timeout === null ? {} : { timeout: step.timeout };
@@ -123,12 +125,11 @@ const runJob: Handler<'run-job'> = {
     if (result.code !== 0) throw failedJob(step, `ended with exit code ${result.code}`, result.stderr);
     // The program that watched it may have lost sight of it: the engine's own word about the container counts.
     const job = (await listContainers(site, step.project.name)).find(({ name }) => name === jobName(step));
-    if (job?.state !== 'exited' || job.exitCode !== 0)
-      throw failedJob(step, `did not come to its end: ${job?.state ?? 'it never was'}`, '');
-    await removeJob(step, site);
+    if (job?.state !== 'exited' || job.exitCode !== 0) throw failedJob(step, `did not come to its end: ${job?.state ?? 'it never was'}`);
+    await removeContainer(site, jobName(step));
   },
   undo: async (step, saved, site) => {
-    await removeJob(step, site);
+    await removeContainer(site, jobName(step));
     await removeNewVolumes(site, step.project.name, textsOf(saved, 'volumes'));
     await removeNewNetworks(site, step.project.name, textsOf(saved, 'networks'));
   },
@@ -165,10 +166,7 @@ const removeProject: Handler<'remove-project'> = {
 };
 
 const removeImages: Handler<'remove-images'> = {
-  done: async (step, site) => {
-    for (const local of step.local) if ((await imageId(site, local)) !== undefined) return false;
-    return true;
-  },
+  done: async (step, site) => (await imageIds(site, step.local)).size === 0,
   run: async (step, site) => {
     for (const local of step.local) await removeImage(local, site);
   },
@@ -186,20 +184,26 @@ export const serviceSteps = {
 } satisfies Partial<Handlers>;
 
 /** The containers of these services, one-off ones left out. */
-export async function serviceContainers(site: Site, project: ComposeProject, services: readonly string[]): Promise<Container[]> {
+export async function serviceContainers(site: Site, project: ComposeProject, services: readonly string[]): Promise<ListedContainer[]> {
   const wanted = new Set(services);
-  return (await listContainers(site, project.name)).filter((container) => wanted.has(container.service) && !container.oneOff);
+  return (await listBriefly(site, project.name)).filter((container) => wanted.has(container.service) && !container.oneOff);
 }
 
 /** Stops containers with their own grace time, then removes them, and looks that they are gone; volumes stay. */
-export async function removeContainers(site: Site, containers: readonly Container[]): Promise<void> {
+export async function removeContainers(site: Site, containers: readonly ListedContainer[]): Promise<void> {
   const ids = containers.map((container) => container.id);
   if (ids.length === 0) return;
-  await dockerIfThere(site, ['stop', ...ids]);
-  for (const id of ids) await dockerIfThere(site, ['rm', '--force', id]);
+  await dockerForSome(site, ['stop', ...ids]);
+  await dockerForSome(site, ['rm', '--force', ...ids]);
   const left = new Set((await docker(site, ['ps', '--all', '--quiet', '--no-trunc'])).split('\n'));
-  const still = containers.find((container) => left.has(container.id));
-  if (still !== undefined) throw notSo(`the container ${still.name} is gone`);
+  const still = ids.find((id) => left.has(id));
+  if (still !== undefined) throw notSo(`the container ${still.slice(0, 12)} is gone`);
+}
+
+/** What a project has of volumes and networks now, to tell later which were made. */
+async function listBelongings(project: string, site: Site): Promise<{ volumes: string[]; networks: string[] }> {
+  const [volumes, networks] = await Promise.all([listVolumes(site, project), listNetworks(site, project)]);
+  return { volumes, networks };
 }
 
 /** Starts these services as they are described now. */
@@ -223,12 +227,14 @@ interface FoundImage extends ImageToPull {
 }
 
 async function lookAtImages(step: Step<'pull-images'>, site: Site): Promise<FoundImage[]> {
-  const found: FoundImage[] = [];
-  for (const image of step.images) {
-    const [id, local] = await Promise.all([imageId(site, image.pinned), imageId(site, image.local)]);
-    found.push({ ...image, here: id !== undefined, tagged: local !== undefined, ready: id !== undefined && id === local });
-  }
-  return found;
+  const ids = await imageIds(
+    site,
+    step.images.flatMap(({ pinned, local }) => [pinned, local]),
+  );
+  return step.images.map((image) => {
+    const [id, local] = [ids.get(image.pinned), ids.get(image.local)];
+    return { ...image, here: id !== undefined, tagged: local !== undefined, ready: id !== undefined && id === local };
+  });
 }
 
 async function pullImage(image: FoundImage, site: Site): Promise<void> {
@@ -245,7 +251,7 @@ async function removeImage(reference: string, site: Site): Promise<void> {
     if (!(error instanceof ToolError) || !/conflict|being used|in use/i.test(error.message)) throw error;
     return;
   }
-  if ((await imageId(site, reference)) !== undefined) throw notSo(`the image ${reference} is gone`);
+  if ((await imageIds(site, [reference])).size > 0) throw notSo(`the image ${reference} is gone`);
 }
 
 async function removeNewVolumes(site: Site, project: string, before: readonly string[]): Promise<void> {
@@ -273,11 +279,7 @@ function jobName(step: Step<'run-job'>): string {
   return `${step.project.name}-${nameOf(step)}`;
 }
 
-async function removeJob(step: Step<'run-job'>, site: Site): Promise<void> {
-  await removeContainer(site, jobName(step));
-}
-
-function failedJob(step: Step<'run-job'>, what: string, output: string): ToolError {
+function failedJob(step: Step<'run-job'>, what: string, output = ''): ToolError {
   return new ToolError('E_STEP_FAILED', `${step.service}: ${step.command.join(' ')} ${what}`, {
     hint: 'Its output above says why; the release may be broken, report it to its maintainer.',
     details: { output: output.split('\n').slice(-20).join('\n') },
