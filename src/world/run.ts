@@ -63,13 +63,15 @@ function endWith(child: ChildProcess, stop: AbortSignal): () => void {
     killer = setTimeout(() => signalAll(child, 'SIGKILL'), LONGEST_END * 1000);
   };
   const leave = (): void => signalAll(child, 'SIGTERM');
-  process.once('exit', leave);
+  if (leaving.size === 0) process.once('exit', leaveAll);
+  leaving.add(leave);
   if (stop.aborted) end();
   else stop.addEventListener('abort', end, { once: true });
   return () => {
     clearTimeout(killer);
     stop.removeEventListener('abort', end);
-    process.removeListener('exit', leave);
+    leaving.delete(leave);
+    if (leaving.size === 0) process.removeListener('exit', leaveAll);
   };
 }
 
@@ -80,6 +82,13 @@ function signalAll(child: ChildProcess, name: NodeJS.Signals): void {
   } catch {
     // it has ended already
   }
+}
+
+/** What is told to end when this process does. */
+const leaving = new Set<() => void>();
+
+function leaveAll(): void {
+  for (const leave of leaving) leave();
 }
 
 /** Gives the child its input. A child that stops reading early says why itself, by its exit code. */
