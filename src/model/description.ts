@@ -123,6 +123,8 @@ export interface UpgradeRules {
   readonly stop: boolean;
   readonly migrate: readonly Migration[];
   readonly entry: readonly string[];
+  /** A service that shows a page while the door is shut. */
+  readonly maintenance?: string;
   readonly health: readonly Probe[];
   /** Seconds. */
   readonly timeout: number;
@@ -214,6 +216,7 @@ export function parseUpgradeRules(value: unknown, where: string): UpgradeRules {
     stop: parseFlag(f.stop, `${where}.stop`),
     migrate: parseList(f.migrate, `${where}.migrate`, parseMigration),
     entry: parseTexts(f.entry, `${where}.entry`),
+    ...keep({ maintenance: text(f, 'maintenance', where) }),
     health: parseList(f.health, `${where}.health`, parseProbe),
     timeout: parseNumber(f.timeout, `${where}.timeout`),
     probation: parseNumber(f.probation, `${where}.probation`),

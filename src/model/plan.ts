@@ -198,6 +198,9 @@ export interface StepArgs {
     readonly project: ComposeProject;
     readonly items: readonly DataToCopy[];
   };
+  /** A service that shows a page while the door is shut; that it cannot fails nothing. */
+  'show-page': { readonly project: ComposeProject; readonly service: string };
+  'hide-page': { readonly project: ComposeProject; readonly service: string };
   'swap-files': { readonly from: string; readonly files: readonly FileAfter[] };
   'start-services': { readonly project: ComposeProject; readonly services: readonly string[]; readonly recreate: readonly string[] };
   'run-job': {

@@ -11,6 +11,7 @@ import { checkEnv } from './check-env.ts';
 import { checkExternal } from './check-external.ts';
 import { checkFeatures } from './check-features.ts';
 import { checkHomes } from './check-homes.ts';
+import { checkMaintenance } from './check-maintenance.ts';
 import { checkReferences } from './check-references.ts';
 import { checkRelease } from './check-release.ts';
 import { checkSecrets } from './check-secrets.ts';
@@ -40,6 +41,7 @@ export function checkProduct(product: Product, facts: ProductFacts): Problem[] {
     ...checkSecrets(product),
     ...checkFeatures(product),
     ...checkExternal(product),
+    ...checkMaintenance(product),
     ...checkReferences(product, facts),
   ];
   const placed = problems.map((problem) => problemAt(product.source, problem));

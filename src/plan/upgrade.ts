@@ -6,6 +6,7 @@ import { commandSteps, formerRuntimeSteps } from './command.ts';
 import { type Course, setCourse, swappedSettings, type UpgradeFacts, type UpgradeWish } from './course.ts';
 import { closeBackupStep } from './data.ts';
 import { filesToBackUp } from './files.ts';
+import { type Page, pageSteps } from './page.ts';
 import {
   healthStep,
   imagesToPull,
@@ -35,6 +36,7 @@ export function planUpgrade(wish: UpgradeWish, facts: UpgradeFacts): Plan {
     ...bringUp(course),
     ...judge(course),
     ...record(course),
+    ...page(course).hide,
   ];
   const after = [
     ...openDoor(course),
@@ -97,7 +99,8 @@ function stopAndBackUp(course: Course): Step[] {
   };
   const writers = stop(services.writers, items.length > 0 ? 'nothing writes while the backup is made' : 'they change in this release');
   const data = stop(services.dataStopped, 'data is copied while nothing holds it open');
-  if (items.length === 0) return [guard, ...writers, ...data];
+  const { show } = page(course);
+  if (items.length === 0) return [guard, ...writers, ...data, ...show];
   const dumped = items.filter(
     (item) =>
       item.recipe !== undefined &&
@@ -106,6 +109,7 @@ function stopAndBackUp(course: Course): Step[] {
   return [
     guard,
     ...writers,
+    ...show,
     { kind: 'open-backup', why: 'files, settings and record go into the backup', backup, files: filesToBackUp(course.install) },
     ...(dumped.length === 0
       ? []
@@ -121,6 +125,10 @@ function stopAndBackUp(course: Course): Step[] {
       rescue: false,
     }),
   ];
+}
+
+function page({ start, old, project, services }: Course): Page {
+  return pageSteps(old, project, start ? services.writers : []);
 }
 
 function swap(course: Course): Step[] {
