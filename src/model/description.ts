@@ -112,7 +112,8 @@ export interface Probe {
   readonly service?: string;
   readonly command?: readonly string[];
   readonly refused?: boolean;
-  readonly after?: 'entry';
+  /** `entry`: asked when the door is open. `finished`: not part of health; it says when background work has ended, before which no later release begins. */
+  readonly after?: 'entry' | 'finished';
   readonly when?: string;
 }
 
@@ -126,6 +127,8 @@ export interface UpgradeRules {
   readonly timeout: number;
   /** Seconds. */
   readonly probation: number;
+  /** How long the next hop of one upgrade waits for the probes `after: finished`. Seconds; an hour when it is not said. */
+  readonly finishTimeout?: number;
 }
 
 /** A command in a service. As a validation it runs on the staged files, in the new image, before anything stops. */
@@ -212,6 +215,7 @@ export function parseUpgradeRules(value: unknown, where: string): UpgradeRules {
     health: parseList(f.health, `${where}.health`, parseProbe),
     timeout: parseNumber(f.timeout, `${where}.timeout`),
     probation: parseNumber(f.probation, `${where}.probation`),
+    ...(f.finishTimeout === undefined ? {} : { finishTimeout: parseNumber(f.finishTimeout, `${where}.finishTimeout`) }),
   };
 }
 
@@ -254,7 +258,7 @@ function parseProbe(value: unknown, where: string): Probe {
     service: text(f, 'service', where),
     command: parseOptional(f.command, `${where}.command`, parseTexts),
     refused: flag(f, 'refused', where),
-    after: oneOf(f, 'after', ['entry'] as const, where),
+    after: oneOf(f, 'after', ['entry', 'finished'] as const, where),
     when: text(f, 'when', where),
   });
 }

@@ -5,11 +5,11 @@ import type { ChannelEdit } from './channel-edit.ts';
 import type { DumpRecipe, Probe } from './description.ts';
 import type { Digest } from './digest.ts';
 import type { Draft, HostAddress, Publication } from './host.ts';
-import type { ImageRef } from './image.ts';
 import type { Builder, ImageToBuild } from './image-build.ts';
 import type { ImageToCopy } from './image-copy.ts';
 import type { KeptRuntime } from './install.ts';
 import type { Reservation } from './reservation.ts';
+import type { ImageToTag, ManifestsToDelete, RepositoryToTag } from './tagging.ts';
 import type { UnitScope, UnitToSet } from './unit.ts';
 
 /** A file to be written: its content is found by digest among the plan's contents. Paths are relative to the plan's root. */
@@ -76,33 +76,7 @@ export interface TextToPut {
   readonly text: string;
 }
 
-/** An image by its digest, and the tags that it gets in its own repository. */
-export interface ImageToTag {
-  readonly name: string;
-  readonly image: ImageRef;
-  readonly tags: readonly string[];
-}
-
-/** Manifests of one repository; what names others comes before them. */
-export interface ManifestsToDelete {
-  /** Without a tag. */
-  readonly image: ImageRef;
-  readonly manifests: readonly { readonly digest: Digest; readonly tags: readonly string[] }[];
-}
-
 export type AssetToPublish = ChannelAsset;
-
-/** A repository that gets a tag. */
-export interface RepositoryToTag {
-  readonly name: string;
-  /** What git takes. */
-  readonly url: string;
-  /** The name of the environment variable with a token. */
-  readonly token?: string;
-  readonly commit: string;
-  /** The text of the annotated tag's object, as git stores it. */
-  readonly object: string;
-}
 
 /** How a channel file is signed: the key's name, never the key. Null public key = an unsigned product. */
 export interface Signing {
@@ -287,6 +261,8 @@ export interface Plan {
   /** When it is carried out our `.slipway` folder goes too, and the root when nothing else is in it. */
   readonly leaves?: 'nothing';
   readonly notes: readonly string[];
+  /** Versions that were to follow in the same operation, each with a plan of its own. */
+  readonly onward?: readonly string[];
 }
 
 /** A text, or a file whose bytes are the content. */

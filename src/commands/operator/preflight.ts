@@ -26,6 +26,8 @@ export interface FitWish {
   readonly registry?: string | null;
   /** A login that docker does not keep yet. */
   readonly login?: RegistryLogin | undefined;
+  /** How many upgrades follow each other, each with a backup of its own. */
+  readonly hops?: number;
 }
 
 export interface BackupPlaces {
@@ -65,7 +67,7 @@ export async function findUnfit(context: Context, wish: FitWish): Promise<readon
     login: wish.login,
     ...(hosts === undefined ? {} : { hosts }),
   });
-  return preflight({ manifest, root, project, mirror: wish.registry ?? null }, machine);
+  return preflight({ manifest, root, project, mirror: wish.registry ?? null, hops: wish.hops ?? 1 }, machine);
 }
 
 /** Throws E_PROJECT_ELSEWHERE when containers of the project belong to another folder: they are not ours to change. */
