@@ -4,12 +4,13 @@ import type { ChannelAddition } from './channel-change.ts';
 import type { ChannelEdit } from './channel-edit.ts';
 import type { DumpRecipe, Probe } from './description.ts';
 import type { Digest } from './digest.ts';
+import type { BranchToMove, CommitToTry, RepositoryToTag } from './git-work.ts';
 import type { Draft, HostAddress, Publication } from './host.ts';
 import type { Builder, ImageToBuild } from './image-build.ts';
 import type { ImageToCopy } from './image-copy.ts';
 import type { KeptRuntime } from './install.ts';
 import type { Reservation } from './reservation.ts';
-import type { ImageToTag, ManifestsToDelete, RepositoryToTag } from './tagging.ts';
+import type { ImageToTag, ManifestsToDelete } from './tagging.ts';
 import type { UnitScope, UnitToSet } from './unit.ts';
 
 /** A file to be written: its content is found by digest among the plan's contents. Paths are relative to the plan's root. */
@@ -161,6 +162,10 @@ export interface StepArgs {
 
   /** The same annotated tag on each of these repositories, or on none of them. */
   'tag-repositories': { readonly tag: string; readonly repositories: readonly RepositoryToTag[] };
+  /** Shell lines of the product that must go well on a copy of this commit; the copy goes again. */
+  'try-commit': CommitToTry;
+  /** A branch of a remote goes forward to a commit, unless it is not where it was when the plan was made. */
+  'move-branch': BranchToMove;
 
   'make-folders': { readonly folders: readonly { readonly path: string; readonly mode: number }[] };
   'stage-files': { readonly to: string; readonly files: readonly FileToWrite[]; readonly links?: readonly string[] };
