@@ -89,6 +89,8 @@ export interface BackupPolicy {
   readonly keep: number;
   /** A folder, may hold `{{VARIABLE}}`; `.slipway/backups` when absent. */
   readonly to?: string;
+  /** Public keys of age, may hold `{{VARIABLE}}`; the site's BACKUP_ENCRYPT_TO when absent. */
+  readonly encryptTo?: string;
   /** Offered at install: a backup is made by itself so often. */
   readonly schedule?: Schedule;
 }
@@ -202,7 +204,10 @@ export function parseDataItem(value: unknown, where: string): DataItem {
 
 export function parseBackupPolicy(value: unknown, where: string): BackupPolicy {
   const f = parseFields(value, where);
-  return keep({ keep: parseCount(f.keep, `${where}.keep`), to: text(f, 'to', where), schedule: oneOf(f, 'schedule', SCHEDULES, where) });
+  return keep({
+    keep: parseCount(f.keep, `${where}.keep`),
+    ...{ to: text(f, 'to', where), encryptTo: text(f, 'encryptTo', where), schedule: oneOf(f, 'schedule', SCHEDULES, where) },
+  });
 }
 
 export function parseUpgradeRules(value: unknown, where: string): UpgradeRules {
@@ -217,11 +222,6 @@ export function parseUpgradeRules(value: unknown, where: string): UpgradeRules {
     probation: parseNumber(f.probation, `${where}.probation`),
     ...(f.finishTimeout === undefined ? {} : { finishTimeout: parseNumber(f.finishTimeout, `${where}.finishTimeout`) }),
   };
-}
-
-export function parseServiceCommand(value: unknown, where: string): ServiceCommand {
-  const f = parseFields(value, where);
-  return { service: parseText(f.service, `${where}.service`), command: parseTexts(f.command, `${where}.command`) };
 }
 
 export function parseTexts(value: unknown, where: string): string[] {

@@ -10,7 +10,7 @@ import type { Builder, ImageToBuild } from './image-build.ts';
 import type { ImageToCopy } from './image-copy.ts';
 import type { KeptRuntime } from './install.ts';
 import type { Reservation } from './reservation.ts';
-import type { ImageToTag, ManifestsToDelete } from './tagging.ts';
+import type { BundleEntry, ImageToTag, ManifestsToDelete } from './to-publish.ts';
 import type { UnitScope, UnitToSet } from './unit.ts';
 
 /** A file to be written: its content is found by digest among the plan's contents. Paths are relative to the plan's root. */
@@ -53,22 +53,19 @@ export interface DataToCopy {
   readonly recipe?: DumpRecipe;
 }
 
+/** The backup that a step writes to: relative to the root, or absolute. */
+export interface ToBackup {
+  readonly backup: string;
+  /** Public keys of age that its files are encrypted to. */
+  readonly encryptTo?: readonly string[];
+}
+
 /** The backup of present data that is made before an older one replaces it. */
 export interface RescueWish {
   readonly backup: string;
   readonly product: string;
   readonly version: string;
   readonly manifest: Digest;
-}
-
-export interface BundleEntry {
-  /** In the bundle, below its top folder. */
-  readonly path: string;
-  readonly mode: number;
-  readonly size: number;
-  readonly sha256: Digest;
-  /** A file of the workspace, relative to the root; otherwise the content is found by its digest. */
-  readonly file?: string;
 }
 
 /** A text and its place below the root of a host. */
@@ -174,11 +171,10 @@ export interface StepArgs {
   'log-in': { readonly registry: string };
   'pull-images': { readonly images: readonly ImageToPull[] };
   'stop-services': { readonly project: ComposeProject; readonly services: readonly string[] };
-  'open-backup': { readonly backup: string; readonly files: readonly string[] };
-  'dump-data': { readonly backup: string; readonly project: ComposeProject; readonly items: readonly DataToCopy[] };
-  'copy-data': { readonly backup: string; readonly items: readonly DataToCopy[] };
-  'close-backup': {
-    readonly backup: string;
+  'open-backup': ToBackup & { readonly files: readonly string[] };
+  'dump-data': ToBackup & { readonly project: ComposeProject; readonly items: readonly DataToCopy[] };
+  'copy-data': ToBackup & { readonly items: readonly DataToCopy[] };
+  'close-backup': ToBackup & {
     readonly product: string;
     readonly version: string;
     readonly manifest: Digest;

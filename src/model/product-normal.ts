@@ -41,7 +41,7 @@ export function normaliseProduct(raw: RawProduct, source: Source): Product {
     requires: normaliseRequirements(raw.requires),
     services,
     data: mapValues(raw.data, normaliseDataItem),
-    backup: keep({ keep: raw.backup.keep, to: raw.backup.to, schedule: raw.backup.schedule }),
+    backup: keep({ ...raw.backup }),
     upgrade: normaliseUpgrade(raw.upgrade),
     ci: normaliseCi(raw.ci),
     sync: keep(raw.sync),

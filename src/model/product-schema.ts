@@ -275,7 +275,14 @@ export const productSchema = z.strictObject({
   services: z.record(part.composeName, service).default({}),
   data: z.record(part.composeName, dataItem).default({}),
   backup: z
-    .strictObject({ keep: z.int().min(1).default(5), to: text.optional(), schedule: z.enum(['daily', 'weekly']).optional() })
+    .strictObject({
+      keep: z.int().min(1).default(5),
+      to: text.optional(),
+      encryptTo: text
+        .optional()
+        .describe('Public keys of age (age1…), usually {{VARIABLE}}: backups that are asked for or scheduled are encrypted to them'),
+      schedule: z.enum(['daily', 'weekly']).optional(),
+    })
     .prefault({}),
   upgrade: upgrade.prefault({}),
   check: z.strictObject({ ignore: z.array(ignored).default([]) }).prefault({}),

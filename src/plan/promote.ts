@@ -9,7 +9,7 @@ import type { Planned, Step } from '../model/plan.ts';
 import { reservedElsewhere } from '../model/published.ts';
 import { judgeReservation, type Reservation } from '../model/reservation.ts';
 import { counterOf, versionOfTag } from '../model/tag.ts';
-import type { ImageToTag } from '../model/tagging.ts';
+import type { ImageToTag } from '../model/to-publish.ts';
 import { compareVersions, coreOf, isPrerelease, type Version } from '../model/version.ts';
 
 /** One of the product's own images, with all its tags. */

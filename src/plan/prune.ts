@@ -8,7 +8,7 @@ import type { Product } from '../model/product.ts';
 import type { RepositoryFacts, UsedImage } from '../model/repository-facts.ts';
 import { VERSION_PLACE, versionOfTag } from '../model/tag.ts';
 import { dateOfTag, isFloating, isMadeBy, looksLikeVersion, renderTag } from '../model/tag-rule.ts';
-import type { ManifestsToDelete } from '../model/tagging.ts';
+import type { ManifestsToDelete } from '../model/to-publish.ts';
 
 /** A manifest all of whose tags were made by builds. */
 export interface OldBuild {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { ToolError } from '../../model/error.ts';
 import { printImageRef } from '../../model/image.ts';
 import type { World } from '../../model/seams.ts';
-import type { ManifestsToDelete } from '../../model/tagging.ts';
+import type { ManifestsToDelete } from '../../model/to-publish.ts';
 import { registriesOf } from '../../world/registries.ts';
 import { buildImages } from '../build-images.ts';
 import type { Handler, Handlers } from '../handler.ts';

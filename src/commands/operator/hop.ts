@@ -21,7 +21,7 @@ import { fetchRelease, readReleaseText } from '../../observe/release.ts';
 import { observeUnsharedImages } from '../../observe/removal.ts';
 import { observeSelf } from '../../observe/self.ts';
 import type { UpgradeFacts } from '../../plan/course.ts';
-import { backupsFolder } from '../../plan/data.ts';
+import { copiesFolder } from '../../plan/data.ts';
 import type { Foreseen } from '../../plan/foresee.ts';
 import { imagesToPull } from '../../plan/release-steps.ts';
 import { planUpgrade } from '../../plan/upgrade.ts';
@@ -182,7 +182,7 @@ export async function prepareHop(asked: Context, { root, fetched, release, part,
     install: { ...install, root },
     engine,
     next,
-    backups: foreseen?.backups ?? (await observeBackups(root, backupsFolder(install.manifest, values))),
+    backups: foreseen?.backups ?? (await observeBackups(root, [copiesFolder(install.manifest, values)])),
     merges: merging.merges,
     releases: foreseen?.releases ?? (await observeReleases(root)),
     operators: await observeOperators(root),

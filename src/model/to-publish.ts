@@ -1,6 +1,16 @@
-// Images that get tags, and manifests that lose theirs. Rule: data only; what is meant is named by its digest, never by another tag.
+// What plans of publishing carry along: bundle entries, images to tag, manifests to delete. Rule: data only, as in every plan.
 import type { Digest } from './digest.ts';
 import type { ImageRef } from './image.ts';
+
+export interface BundleEntry {
+  /** In the bundle, below its top folder. */
+  readonly path: string;
+  readonly mode: number;
+  readonly size: number;
+  readonly sha256: Digest;
+  /** A file of the workspace, relative to the root; otherwise the content is found by its digest. */
+  readonly file?: string;
+}
 
 /** An image by its digest, and the tags that it gets in its own repository. */
 export interface ImageToTag {
