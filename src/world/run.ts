@@ -70,14 +70,23 @@ function endWith(child: ChildProcess, stop: AbortSignal): () => void {
     killer = setTimeout(() => signal('SIGKILL'), LONGEST_END * 1000);
   };
   const leave = (): void => signal('SIGTERM');
-  process.once('exit', leave);
+  if (leaving.size === 0) process.once('exit', leaveAll);
+  leaving.add(leave);
   if (stop.aborted) end();
   else stop.addEventListener('abort', end, { once: true });
   return () => {
     clearTimeout(killer);
     stop.removeEventListener('abort', end);
-    process.removeListener('exit', leave);
+    leaving.delete(leave);
+    if (leaving.size === 0) process.removeListener('exit', leaveAll);
   };
+}
+
+/** What is told to end when this process does. */
+const leaving = new Set<() => void>();
+
+function leaveAll(): void {
+  for (const leave of leaving) leave();
 }
 
 /** Gives the child its input. A child that stops reading early says why itself, by its exit code. */
