@@ -125,12 +125,11 @@ export interface UpgradeRules {
   readonly migrate: readonly Migration[];
   readonly entry: readonly string[];
   readonly health: readonly Probe[];
-  /** Seconds. */
+  /** Seconds; `finishTimeout` is for probes `after: finished`, an hour when it is not said. */
   readonly timeout: number;
+  readonly finishTimeout?: number;
   /** Seconds. */
   readonly probation: number;
-  /** How long the next hop of one upgrade waits for the probes `after: finished`. Seconds; an hour when it is not said. */
-  readonly finishTimeout?: number;
 }
 
 /** A command in a service. As a validation it runs on the staged files, in the new image, before anything stops. */
@@ -222,6 +221,11 @@ export function parseUpgradeRules(value: unknown, where: string): UpgradeRules {
     probation: parseNumber(f.probation, `${where}.probation`),
     ...(f.finishTimeout === undefined ? {} : { finishTimeout: parseNumber(f.finishTimeout, `${where}.finishTimeout`) }),
   };
+}
+
+export function parseServiceCommand(value: unknown, where: string): ServiceCommand {
+  const f = parseFields(value, where);
+  return { service: parseText(f.service, `${where}.service`), command: parseTexts(f.command, `${where}.command`) };
 }
 
 export function parseTexts(value: unknown, where: string): string[] {

@@ -7,6 +7,7 @@ import {
   parseBackupPolicy,
   parseDataItem,
   parseFeature,
+  parseServiceCommand,
   parseServiceTraits,
   parseTexts,
   parseUpgradeRules,
@@ -220,9 +221,4 @@ function parseManifestImage(value: unknown, where: string): ManifestImage {
 function parseUnpinned(value: unknown, where: string): UnpinnedImage {
   const f = parseFields(value, where);
   return { name: parseText(f.name, `${where}.name`), reference: parseText(f.reference, `${where}.reference`) };
-}
-
-function parseServiceCommand(value: unknown, where: string): ServiceCommand {
-  const f = parseFields(value, where);
-  return { service: parseText(f.service, `${where}.service`), command: parseTexts(f.command, `${where}.command`) };
 }

@@ -227,10 +227,7 @@ const probe = z.strictObject({
   service: text.optional(),
   command: part.command.optional(),
   refused: flag.optional(),
-  after: z
-    .enum(['entry', 'finished'])
-    .optional()
-    .describe('entry: when the door is open; finished: when background work has ended, before which no later release is begun'),
+  after: z.enum(['entry', 'finished']).optional().describe('finished: background work has ended, and a later release may begin'),
   when: part.when.optional(),
 });
 
