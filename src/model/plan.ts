@@ -190,7 +190,8 @@ export interface StepArgs {
   };
   'restore-data': {
     readonly backup: string;
-    readonly rescue: string;
+    /** The backup of the present data, for the way back; null = there is none, and must be none. */
+    readonly rescue: string | null;
     readonly project: ComposeProject;
     readonly items: readonly DataToCopy[];
   };
