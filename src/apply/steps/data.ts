@@ -144,6 +144,10 @@ async function removeVolume(name: string, site: Site): Promise<void> {
   const users = (await docker(site, ['ps', '--all', '--quiet', '--filter', `volume=${name}`])).split('\n').filter(Boolean);
   for (const id of users) await dockerIfThere(site, ['rm', '--force', id]);
   await dockerIfThere(site, ['volume', 'rm', name]);
+  if ((await inspectVolume(site, name)) !== undefined)
+    throw new ToolError('E_BACKUP', `the volume ${name} is there still, after the Docker Engine removed it`, {
+      hint: 'Nothing is unpacked over data. Look at the logs of the Docker Engine, then run `recover`.',
+    });
 }
 
 /** When the aside folder exists already, an earlier try was cut off: what lies in place is its half-unpacked copy. */
