@@ -6,7 +6,7 @@ import type { Plan, Step } from '../model/plan.ts';
 import type { UpgradeFacts } from './course.ts';
 
 /** The facts of a next hop that are no files. */
-export type Foreseen = Pick<UpgradeFacts, 'engine' | 'backups' | 'releases' | 'localImages'>;
+export type Foreseen = Pick<UpgradeFacts, 'engine' | 'backups' | 'releases' | 'localImages' | 'sizes'>;
 
 /** The engine and what is kept, after this plan. */
 export function foresee(plan: Plan, facts: UpgradeFacts, target: Manifest): Foreseen {
@@ -14,6 +14,7 @@ export function foresee(plan: Plan, facts: UpgradeFacts, target: Manifest): Fore
   const pulled = plan.steps.filter((step) => step.kind === 'pull-images').flatMap(({ images }) => images.map(({ local }) => local));
   return {
     engine: engineAfter(facts, target),
+    ...(facts.sizes && { sizes: facts.sizes }),
     backups: [...facts.backups, ...backups],
     releases: [...new Set([...facts.releases, target.version])],
     localImages: [...new Set([...facts.localImages, ...pulled])],

@@ -105,18 +105,9 @@ export async function prepareHop(asked: Context, { root, fetched, release, part,
   const later = (part?.later ?? []).map((each) => rehomeRelease(each, '', registry).manifest);
   const whole = wholeOf([manifest, ...later]);
   const { context, login } = isLooked ? await ensureLogin(answering, { manifest: whole, root }) : { context: answering, login: undefined };
-  if (isLooked)
-    await refuseUnfit(context, {
-      manifest: whole,
-      hops: 1 + later.length,
-      root,
-      project: record.project,
-      ports: [],
-      hosts: record.hosts,
-      backup: backupPlaces(before),
-      registry,
-      login,
-    });
+  const place = { root, project: record.project, ports: [], hosts: record.hosts, backup: backupPlaces(before) };
+  const fit = { ...place, manifest: whole, hops: 1 + later.length, registry, login };
+  const sizes = isLooked ? await refuseUnfit(context, fit) : foreseen?.sizes;
   if (isLooked && !isPlanOnly(asked)) await refuseUnfinished(asked, before, (part?.number ?? 1) > 1);
   refuseOtherSecrets(record, settingsValues(before.settings, before.manifest.env));
   const env = await decideSettings(context, install, { manifest, elsewhere: part?.elsewhere });
@@ -184,6 +175,7 @@ export async function prepareHop(asked: Context, { root, fetched, release, part,
     next,
     backups: foreseen?.backups ?? (await observeBackups(root, [copiesFolder(install.manifest, values)])),
     merges: merging.merges,
+    ...(sizes && { sizes }),
     releases: foreseen?.releases ?? (await observeReleases(root)),
     operators: await observeOperators(root),
     localImages: foreseen?.localImages ?? (start ? await observeUnsharedImages(world, root, record) : []),
