@@ -1,4 +1,5 @@
 // Walks a plan forward, back, or on from where it was cut off. Rule: knows no kind of step; the six rules of the journal live here and nowhere else.
+import { diskTrouble } from '../model/disk-trouble.ts';
 import { isToolError, ToolError } from '../model/error.ts';
 import type { Saved } from '../model/journal.ts';
 import type { Kind, Plan, Step } from '../model/plan.ts';
@@ -55,8 +56,9 @@ async function walkForward(walk: Walk): Promise<Applied> {
     try {
       refuseWhenStopped(walk);
       if (index > walk.plan.commitAfter) await passTheDoor(walk);
-      if (!walk.done.has(index)) await carryOutStep(walk, index, step);
-    } catch (cause) {
+      if (!walk.done.has(index)) await carryOutAtLast(walk, index, step);
+    } catch (error) {
+      const cause = interruptionOr(diskTrouble(error, walk.site.root) ?? error, walk);
       if (!walk.door) return walkBack(walk, cause);
       await walk.journal.end('failed');
       return { outcome: 'failed', cause };
@@ -64,6 +66,22 @@ async function walkForward(walk: Walk): Promise<Applied> {
   }
   await walk.journal.end('done');
   return { outcome: 'done' };
+}
+
+/** How often, and how many milliseconds apart, a step past the point of no return is tried: an engine may be restarting. */
+const TRIES = 5;
+const PAUSE = 5000;
+
+/** Behind the point of no return a program that failed is tried again: giving up would leave the rest undone for good. */
+async function carryOutAtLast(walk: Walk, index: number, step: Step): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await carryOutStep(walk, index, step);
+    } catch (cause) {
+      if (!walk.door || tries === TRIES || !isToolError(cause, 'E_COMMAND')) throw cause;
+      await walk.site.world.sleep(PAUSE);
+    }
+  }
 }
 
 /** Rules 1 to 3: the world is asked first, undo data is collected next, and `start` is on disk before the effect. */
@@ -99,13 +117,14 @@ async function walkBack(walk: Walk, cause: unknown): Promise<Applied> {
     await walk.journal.append({ back: true });
     for (const index of [...walk.started.keys()].sort((a, b) => b - a)) await undoStep(walk, index);
   } catch (error) {
+    const reason = reasonOf(diskTrouble(error, walk.site.root) ?? error);
     throw new ToolError('E_WAY_BACK_FAILED', 'the way back failed; nothing was thrown away', {
       cause: new AggregateError(
         [cause, error].filter((each) => each !== undefined),
-        reasonOf(error),
+        reason,
       ),
       hint: 'Mend what the message names (a full disk, a stopped engine), then run `recover`: it goes on from here.',
-      details: { reason: reasonOf(error), first: reasonOf(cause) },
+      details: { reason, first: reasonOf(cause) },
     });
   }
   await walk.journal.end('undone');
@@ -152,13 +171,25 @@ function refuseWhenStopped(walk: Walk): void {
   if (walk.site.interrupted()) throw new ToolError('E_INTERRUPTED', 'interrupted');
 }
 
+/** What fails because a person asked to stop is no failure of the plan. */
+function interruptionOr(cause: unknown, walk: Walk): unknown {
+  if (!walk.site.interrupted() || isToolError(cause, 'E_INTERRUPTED')) return cause;
+  return new ToolError('E_INTERRUPTED', 'interrupted', { cause });
+}
+
 function walkOf(application: Application): Walk {
   const { state } = application.journal;
   const { world } = application.site;
-  const interrupted = (): boolean => world.stop.aborted && !walk.door && !walk.goingBack;
+  const mayStop = (): boolean => !walk.door && !walk.goingBack;
   const walk: Walk = {
     ...application,
-    site: { ...application.site, interrupted },
+    site: {
+      ...application.site,
+      interrupted: () => world.stop.aborted && mayStop(),
+      get stop() {
+        return mayStop() ? world.stop : undefined;
+      },
+    },
     plan: state.head.plan,
     started: new Map(state.started),
     done: new Set(state.done),

@@ -4,6 +4,7 @@ import { mkdir, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { digestOf, hexOf } from '../model/digest.ts';
+import { diskTrouble } from '../model/disk-trouble.ts';
 import { systemCode, ToolError } from '../model/error.ts';
 import { type LockRecord, printLock } from '../model/lock.ts';
 import { momentOf } from '../model/parse.ts';
@@ -96,7 +97,10 @@ async function takeOver(wish: LockWish, nonce: string, record: LockRecord): Prom
 function lockOf(path: string, record: LockRecord): Lock {
   const release = async (): Promise<void> => {
     const holder = await readLock(path);
-    if (holder?.nonce === record.nonce) await rm(path, { force: true });
+    if (holder?.nonce !== record.nonce) return;
+    await rm(path, { force: true }).catch((error: unknown) => {
+      if (diskTrouble(error) === undefined) throw error; // a lock that the disk keeps is stale once this process has ended
+    });
   };
   return { record, release };
 }
@@ -114,7 +118,7 @@ async function recordOf(wish: LockWish, world: World): Promise<LockRecord> {
 
 function locked(holder: LockRecord): ToolError {
   return new ToolError('E_LOCKED', `${holder.command} is at work here (process ${holder.pid}, since ${holder.since})`, {
-    hint: 'Wait until it has ended; `status` shows when it has.',
+    hint: '`attach` shows what it does; try again when it has ended.',
     details: { pid: holder.pid, since: holder.since, command: holder.command },
   });
 }

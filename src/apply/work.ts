@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import { hexOf } from '../model/digest.ts';
 import { systemCode } from '../model/error.ts';
 import type { JournalEnd } from '../model/journal.ts';
-import { journalPath, stateFolder } from '../model/layout.ts';
+import { journalPath, openedFolder, stateFolder } from '../model/layout.ts';
 import type { Content, Plan, Planned } from '../model/plan.ts';
 import { makeFolder, writeDurably } from './durable.ts';
 import { contentsFolder, workFolder } from './site.ts';
@@ -35,6 +35,7 @@ export function leavesNothing(plan: Plan, how: JournalEnd): boolean {
 /** Removes what belonged to an ended plan alone. When nothing is to be left that is all we made, the journal last: it says what is left to do. */
 export async function clearWork(root: string, plan: Plan, how: JournalEnd): Promise<void> {
   await rm(workFolder(root, plan.id), { recursive: true, force: true });
+  await rm(join(root, openedFolder(plan.id)), { recursive: true, force: true });
   if (!leavesNothing(plan, how)) return;
   const state = stateFolder(root);
   const journal = basename(journalPath(root));
@@ -44,7 +45,7 @@ export async function clearWork(root: string, plan: Plan, how: JournalEnd): Prom
   if (how === 'done' || plan.fresh === 'root') await removeIfEmpty(root);
 }
 
-/** Removes a folder that holds nothing; any other stays, and so does one that is a mount, or in a folder that is not ours to change. */
+/** Removes a folder that holds nothing; any other stays, and so does one that is a mount, in a folder that is not ours to change, or on a disk that fails. */
 export async function removeIfEmpty(folder: string): Promise<void> {
   try {
     await rmdir(folder);
@@ -54,7 +55,7 @@ export async function removeIfEmpty(folder: string): Promise<void> {
   }
 }
 
-const STAYS: readonly string[] = ['ENOTEMPTY', 'ENOENT', 'EEXIST', 'ENOTDIR', 'EBUSY', 'EACCES', 'EPERM'];
+const STAYS: readonly string[] = ['ENOTEMPTY', 'ENOENT', 'EEXIST', 'ENOTDIR', 'EBUSY', 'EACCES', 'EPERM', 'EROFS', 'EIO'];
 
 async function placeContent(content: Content, path: string): Promise<void> {
   if ('text' in content) return writeDurably(path, content.text, 0o600);

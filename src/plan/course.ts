@@ -10,7 +10,7 @@ import type { ComposeProject, DataToCopy, FileToWrite } from '../model/plan.ts';
 import { MAIN_ENV } from '../model/settings.ts';
 import { COMPOSE_FILE } from '../model/site-registry.ts';
 import type { CommandWish } from './command.ts';
-import { backupPath, dataToCopy } from './data.ts';
+import { backupPath, copiesFolder, dataToCopy } from './data.ts';
 import { decideFiles, type FilesDecision } from './files.ts';
 import { imagesToPull } from './release-steps.ts';
 import { decideServices, type ServicesDecision } from './services.ts';
@@ -53,6 +53,8 @@ export interface UpgradeFacts {
   readonly backups: readonly { readonly path: string; readonly rescue: boolean }[];
   /** What became of the files that both sides changed. */
   readonly merges?: ReadonlyMap<string, FileMerge>;
+  /** What data takes on disk, by volume or path. */
+  readonly sizes?: ReadonlyMap<string, number>;
   /** Pristine releases that are kept. */
   readonly releases: readonly string[];
   /** Kept operator programs, by the hex of their digests. */
@@ -95,7 +97,9 @@ export function setCourse(wish: UpgradeWish, facts: UpgradeFacts): Course {
   });
   const image = imagesToPull(target)[0]?.pinned ?? '';
   const hop = wish.start && wish.command === 'upgrade';
-  const items = hop ? dataToCopy({ manifest: old, config: engine.config, volumes: engine.volumes, image, forUpgrade: true }) : [];
+  const items = hop
+    ? dataToCopy({ manifest: old, config: engine.config, volumes: engine.volumes, image, forUpgrade: true, sizes: facts.sizes })
+    : [];
   const migrations = hop ? target.upgrade.migrate.filter((migration) => migration.on.includes('upgrade')) : [];
   const quiet = items.length > 0 || migrations.length > 0;
   const swapped = [...files.swapped, ...swappedSettings(wish.settings, install)].map((file) => file.path);
@@ -112,7 +116,7 @@ export function setCourse(wish: UpgradeWish, facts: UpgradeFacts): Course {
     project: install.project,
     bases: wish.command === 'configure' ? basesOf(old, target) : [],
     tree: `.slipway/staged/${wish.id}/tree`,
-    backup: backupPath(old, wish.values, wish.at, old.version),
+    backup: backupPath(copiesFolder(old, wish.values), wish.at, old.version),
     ownServers: [...ownServerNotes(wish.target, wish.features), ...movedServerNotes(wish, facts)],
     door: services.entry.length > 0,
   };

@@ -12,8 +12,11 @@ import type { ServicesDecision } from './services.ts';
 export interface RestoreWish {
   readonly id: string;
   readonly basedOn: Digest;
-  /** The backup, relative to the install or absolute, and the release it is of. */
+  /** Where the backup can be read, relative to the install or absolute. */
   readonly backup: string;
+  /** What it is called. */
+  readonly name: string;
+  /** The release it is of. */
   readonly target: Manifest;
   readonly items: readonly DataToCopy[];
   /** Where the present data is kept. */
@@ -99,7 +102,7 @@ function rescueSteps(wish: RestoreWish, facts: RestoreFacts): Step[] {
       manifest,
       manifestDigest: install.record.manifest,
       items,
-      reason: `before going back to ${wish.backup}`,
+      reason: `before going back to ${wish.name}`,
       rescue: true,
     }),
   ];
@@ -113,7 +116,7 @@ function filesAfter(wish: RestoreWish, install: InstallFacts): FileAfter[] {
   return [...wish.files, ...gone.map((file) => ({ path: file.path, content: null, mode: 0 }))];
 }
 
-interface Opening {
+export interface Opening {
   readonly inside: readonly Step[];
   readonly door: readonly Step[];
   /** Nobody outside can reach what starts before the door opens. */
@@ -121,7 +124,7 @@ interface Opening {
 }
 
 /** How the restored release starts: the door opens last, as in an upgrade. */
-function openingOf(wish: RestoreWish, next: ComposeFact, project: ComposeProject): Opening {
+export function openingOf(wish: Pick<RestoreWish, 'target' | 'features'>, next: ComposeFact, project: ComposeProject): Opening {
   const { target } = wish;
   const services = servicesOf(target, Object.keys(next.services).sort());
   const probes = probesOf(target, wish.features);

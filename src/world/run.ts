@@ -5,8 +5,10 @@ import { createInterface } from 'node:readline';
 import { PassThrough, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
+import { diskTrouble } from '../model/disk-trouble.ts';
 import { systemCode, ToolError } from '../model/error.ts';
 import type { RunOptions, RunResult } from '../model/seams.ts';
+import { seal } from './age.ts';
 
 /** No more than this of a child's output is kept; the rest is read and dropped. Characters. */
 const MAX_KEPT = 64 * 1024 * 1024;
@@ -30,7 +32,7 @@ function resultOf(child: ChildProcess, argv: readonly string[], options: RunOpti
     let late = false;
     const end = (): void => {
       late = true;
-      child.kill('SIGKILL');
+      signalAll(child, 'SIGKILL'); // what it started holds its output open, and would be waited for
     };
     const timer = options.timeout === undefined ? undefined : setTimeout(end, options.timeout * 1000);
     if (options.output === undefined) collect(child.stdout, (text) => (kept.stdout = bounded(kept.stdout, text)), options.onLine);
@@ -56,26 +58,37 @@ const LONGEST_END = 10;
 /** Ends the child's whole session with this signal or this process; gives what forgets about it. */
 function endWith(child: ChildProcess, stop: AbortSignal): () => void {
   let killer: NodeJS.Timeout | undefined;
-  const signal = (name: NodeJS.Signals): void => {
-    try {
-      if (child.pid !== undefined) process.kill(-child.pid, name);
-    } catch {
-      // it has ended already
-    }
-  };
   const end = (): void => {
-    signal('SIGTERM');
-    killer = setTimeout(() => signal('SIGKILL'), LONGEST_END * 1000);
+    signalAll(child, 'SIGTERM');
+    killer = setTimeout(() => signalAll(child, 'SIGKILL'), LONGEST_END * 1000);
   };
-  const leave = (): void => signal('SIGTERM');
-  process.once('exit', leave);
+  const leave = (): void => signalAll(child, 'SIGTERM');
+  if (leaving.size === 0) process.once('exit', leaveAll);
+  leaving.add(leave);
   if (stop.aborted) end();
   else stop.addEventListener('abort', end, { once: true });
   return () => {
     clearTimeout(killer);
     stop.removeEventListener('abort', end);
-    process.removeListener('exit', leave);
+    leaving.delete(leave);
+    if (leaving.size === 0) process.removeListener('exit', leaveAll);
   };
+}
+
+/** The child and all that it started. */
+function signalAll(child: ChildProcess, name: NodeJS.Signals): void {
+  try {
+    if (child.pid !== undefined) process.kill(-child.pid, name);
+  } catch {
+    // it has ended already
+  }
+}
+
+/** What is told to end when this process does. */
+const leaving = new Set<() => void>();
+
+function leaveAll(): void {
+  for (const leave of leaving) leave();
 }
 
 /** Gives the child its input. A child that stops reading early says why itself, by its exit code. */
@@ -103,8 +116,15 @@ async function feed(child: ChildProcess, options: RunOptions): Promise<void> {
 async function store(child: ChildProcess, options: RunOptions): Promise<void> {
   const { output } = options;
   if (output === undefined || child.stdout === null) return;
+  const { encryptTo = [] } = output;
   const through = output.gzip === true ? createGzip({ level: 1 }) : new PassThrough();
-  await pipeline(child.stdout, through, createWriteStream(output.file, { mode: 0o600, flush: true }));
+  try {
+    const file = createWriteStream(output.file, { mode: 0o600, flush: true });
+    if (encryptTo.length === 0) await pipeline(child.stdout, through, file);
+    else await pipeline(child.stdout, through, (source: AsyncIterable<Buffer>) => seal(source, encryptTo), file);
+  } catch (error) {
+    throw diskTrouble(error, output.file) ?? error;
+  }
 }
 
 function collect(stream: Readable | null, add: (text: string) => void, onLine: ((line: string) => void) | undefined): void {

@@ -38,7 +38,7 @@ import { fetchRelease, readReleaseText } from '../../observe/release.ts';
 import { observeUnsharedImages } from '../../observe/removal.ts';
 import { observeSelf } from '../../observe/self.ts';
 import { observeSettings } from '../../observe/settings.ts';
-import { backupsFolder } from '../../plan/data.ts';
+import { copiesFolder } from '../../plan/data.ts';
 import { changedByBoth, decideFiles, type FilesDecision } from '../../plan/files.ts';
 import { planUpgrade } from '../../plan/upgrade.ts';
 import { type Context, isSet, textFlags } from '../command.ts';
@@ -85,17 +85,8 @@ export async function prepareHop(asked: Context, { root, fetched, release }: Hop
   const { manifest } = used;
   const start = !isSet(asked.flags, 'no-start');
   const { context, login } = start ? await ensureLogin(answering, { manifest, root }) : { context: answering, login: undefined };
-  if (start)
-    await refuseUnfit(context, {
-      manifest,
-      root,
-      project: record.project,
-      ports: [],
-      hosts: record.hosts,
-      backup: backupPlaces(before),
-      registry,
-      login,
-    });
+  const fit = { manifest, root, project: record.project, ports: [], hosts: record.hosts, backup: backupPlaces(before), registry, login };
+  const sizes = start ? await refuseUnfit(context, fit) : undefined;
   refuseOtherSecrets(record, settingsValues(before.settings, before.manifest.env));
   const env = await decideSettings(context, install, manifest);
   const values = settingsValues(env.settings, manifest.env);
@@ -133,7 +124,7 @@ export async function prepareHop(asked: Context, { root, fetched, release }: Hop
   );
   const extras = releaseExtras(bundle);
   const basedOn = fingerprintInstall(install, engine.containers);
-  const backups = await observeBackups(root, backupsFolder(install.manifest, values));
+  const backups = await observeBackups(root, [copiesFolder(install.manifest, values)]);
   const wish = {
     command: 'upgrade' as const,
     id: operation,
@@ -158,6 +149,7 @@ export async function prepareHop(asked: Context, { root, fetched, release }: Hop
     next,
     backups,
     merges: merging.merges,
+    ...(sizes && { sizes }),
     releases: await observeReleases(root),
     operators: await observeOperators(root),
     localImages: start ? await observeUnsharedImages(world, root, record) : [],
