@@ -1,6 +1,4 @@
-// The parts of a product's description that travel from slipway.yaml into the manifest. Rule: what is read here was normalised by the
-// packager (bytes, seconds, lists), and is still hostile until parsed.
-
+// The parts of a product's description that travel from slipway.yaml into the manifest. Rule: what is read here was normalised by the packager (bytes, seconds, lists), and is still hostile until parsed.
 import { ToolError } from './error.ts';
 import {
   type Fields,
@@ -114,7 +112,8 @@ export interface Probe {
   readonly service?: string;
   readonly command?: readonly string[];
   readonly refused?: boolean;
-  readonly after?: 'entry';
+  /** `entry`: asked when the door is open. `finished`: not part of health; it says when background work has ended, before which no later release begins. */
+  readonly after?: 'entry' | 'finished';
   readonly when?: string;
 }
 
@@ -123,11 +122,11 @@ export interface UpgradeRules {
   readonly stop: boolean;
   readonly migrate: readonly Migration[];
   readonly entry: readonly string[];
-  /** A service that shows a page while the door is shut. */
   readonly maintenance?: string;
   readonly health: readonly Probe[];
-  /** Seconds. */
+  /** Seconds; `finishTimeout` is for probes `after: finished`, an hour when it is not said. */
   readonly timeout: number;
+  readonly finishTimeout?: number;
   /** Seconds. */
   readonly probation: number;
 }
@@ -220,6 +219,7 @@ export function parseUpgradeRules(value: unknown, where: string): UpgradeRules {
     health: parseList(f.health, `${where}.health`, parseProbe),
     timeout: parseNumber(f.timeout, `${where}.timeout`),
     probation: parseNumber(f.probation, `${where}.probation`),
+    ...(f.finishTimeout === undefined ? {} : { finishTimeout: parseNumber(f.finishTimeout, `${where}.finishTimeout`) }),
   };
 }
 
@@ -262,7 +262,7 @@ function parseProbe(value: unknown, where: string): Probe {
     service: text(f, 'service', where),
     command: parseOptional(f.command, `${where}.command`, parseTexts),
     refused: flag(f, 'refused', where),
-    after: oneOf(f, 'after', ['entry'] as const, where),
+    after: oneOf(f, 'after', ['entry', 'finished'] as const, where),
     when: text(f, 'when', where),
   });
 }

@@ -194,7 +194,8 @@ export interface StepArgs {
   };
   'restore-data': {
     readonly backup: string;
-    readonly rescue: string;
+    /** The backup of the present data, for the way back; null = there is none, and must be none. */
+    readonly rescue: string | null;
     readonly project: ComposeProject;
     readonly items: readonly DataToCopy[];
   };
@@ -271,6 +272,8 @@ export interface Plan {
   /** Until the point of no return; for hops between releases. */
   readonly wayBack?: WayBack;
   readonly notes: readonly string[];
+  /** Versions that were to follow in the same operation, each with a plan of its own. */
+  readonly onward?: readonly string[];
 }
 
 /** A text, or a file whose bytes are the content. */
