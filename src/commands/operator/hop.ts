@@ -133,7 +133,8 @@ export async function prepareHop(asked: Context, { root, fetched, release }: Hop
   );
   const extras = releaseExtras(bundle);
   const basedOn = fingerprintInstall(install, engine.containers);
-  const backups = await observeBackups(root, [copiesFolder(install.manifest, values)]);
+  const kept = await observeBackups(root, [copiesFolder(install.manifest, values)]);
+  const backups = kept.map((each) => ({ ...each, good: each.complete }));
   const wish = {
     command: 'upgrade' as const,
     id: operation,
