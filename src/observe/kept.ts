@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { type Backup, parseBackup } from '../model/backup.ts';
 import { BACKUP_CHECKS_FILE, type BackupChecks, parseBackupChecks } from '../model/backup-checks.ts';
 import { BACKUP_FAILURE_FILE, type BackupFailure, parseBackupFailure } from '../model/backup-failure.ts';
+import { ToolError } from '../model/error.ts';
 import { operatorsFolder, stateFolder } from '../model/layout.ts';
 import type { World } from '../model/seams.ts';
 import { listNames, readTextIfThere, statIfThere } from '../world/disk.ts';
@@ -21,12 +22,22 @@ export async function observeBackups(root: string, folders: readonly string[]): 
   for (const folder of folders) {
     for (const name of await listNames(resolve(root, folder))) {
       const text = await readTextIfThere(join(resolve(root, folder), name, 'backup.json'));
-      if (text === undefined) continue;
-      const backup = parseBackup(text, `${name}/backup.json`);
+      const backup = text === undefined ? undefined : readable(text, name);
+      if (backup === undefined) continue;
       found.push({ ...backup, path: `${folder}/${name}`, complete: await isComplete(join(resolve(root, folder), name), backup) });
     }
   }
   return found.sort((a, b) => (a.at < b.at ? -1 : 1));
+}
+
+/** One that is damaged must not stop what has nothing to do with it: `backup verify` names it, and nobody prunes it. */
+function readable(text: string, name: string): Backup | undefined {
+  try {
+    return parseBackup(text, `${name}/backup.json`);
+  } catch (error) {
+    if (error instanceof ToolError) return undefined;
+    throw error;
+  }
 }
 
 /** Whether every file of a backup is there in its size; reading them takes longer. */
