@@ -6,7 +6,7 @@ import type { ComposeFact, EngineFacts, InstallFacts } from '../model/facts.ts';
 import type { FileMerge } from '../model/file-merge.ts';
 import { pristineFolder } from '../model/layout.ts';
 import type { Manifest } from '../model/manifest.ts';
-import type { ComposeProject, DataToCopy, FileToWrite } from '../model/plan.ts';
+import type { ComposeProject, DataToCopy, FileToWrite, ImageToPull } from '../model/plan.ts';
 import { MAIN_ENV } from '../model/settings.ts';
 import { COMPOSE_FILE } from '../model/site-registry.ts';
 import type { CommandWish } from './command.ts';
@@ -42,6 +42,10 @@ export interface UpgradeWish {
   readonly features: readonly string[];
   /** False: nothing but files (`--no-start`). */
   readonly start: boolean;
+  /** Versions that follow in the same operation: what they need is neither missing nor cleared away. */
+  readonly onward?: readonly string[];
+  /** Their images. */
+  readonly further?: readonly ImageToPull[];
 }
 
 export interface UpgradeFacts {
@@ -50,9 +54,11 @@ export interface UpgradeFacts {
   /** The compose project as the new files will describe it. */
   readonly next: ComposeFact;
   /** Finished backups, oldest first. */
-  readonly backups: readonly { readonly path: string; readonly rescue: boolean; readonly good?: boolean }[];
+  readonly backups: readonly { readonly path: string; readonly rescue: boolean; readonly complete?: boolean }[];
   /** What became of the files that both sides changed. */
   readonly merges?: ReadonlyMap<string, FileMerge>;
+  /** What data takes on disk, by volume or path. */
+  readonly sizes?: ReadonlyMap<string, number>;
   /** Pristine releases that are kept. */
   readonly releases: readonly string[];
   /** Kept operator programs, by the hex of their digests. */
@@ -95,7 +101,9 @@ export function setCourse(wish: UpgradeWish, facts: UpgradeFacts): Course {
   });
   const image = imagesToPull(target)[0]?.pinned ?? '';
   const hop = wish.start && wish.command === 'upgrade';
-  const items = hop ? dataToCopy({ manifest: old, config: engine.config, volumes: engine.volumes, image, forUpgrade: true }) : [];
+  const items = hop
+    ? dataToCopy({ manifest: old, config: engine.config, volumes: engine.volumes, image, forUpgrade: true, sizes: facts.sizes })
+    : [];
   const migrations = hop ? target.upgrade.migrate.filter((migration) => migration.on.includes('upgrade')) : [];
   const quiet = items.length > 0 || migrations.length > 0;
   const swapped = [...files.swapped, ...swappedSettings(wish.settings, install)].map((file) => file.path);

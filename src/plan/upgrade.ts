@@ -19,11 +19,12 @@ import {
   validationSteps,
   withRestorer,
 } from './release-steps.ts';
+import { wayBackOf } from './way-back.ts';
 
 /** The plan of one hop. Throws E_CONFLICT, E_POLICY when the hop must not be taken at all. */
 export function planUpgrade(wish: UpgradeWish, facts: UpgradeFacts): Plan {
   const course = setCourse(wish, facts);
-  const { launching } = wish;
+  const { launching, onward = [] } = wish;
   const before = [
     ...(launching === undefined ? [] : commandSteps(launching)),
     ...loginSteps(wish.login),
@@ -38,7 +39,7 @@ export function planUpgrade(wish: UpgradeWish, facts: UpgradeFacts): Plan {
   ];
   const after = [
     ...openDoor(course),
-    ...(wish.command === 'upgrade' ? prune(course) : []),
+    ...(wish.command === 'upgrade' && onward.length === 0 ? prune(course) : []),
     ...(launching === undefined ? [] : formerRuntimeSteps(launching)),
   ];
   return {
@@ -49,12 +50,14 @@ export function planUpgrade(wish: UpgradeWish, facts: UpgradeFacts): Plan {
     basedOn: wish.basedOn,
     steps: withRestorer([...before, ...after]),
     commitAfter: before.length - 1,
+    wayBack: wayBackOf(course, doorIsWhole(course)),
     notes: notesOf(course),
+    ...(onward.length === 0 ? {} : { onward }),
   };
 }
 
 function pull(course: Course): Step[] {
-  const images = imagesToPull(course.target);
+  const images = [...imagesToPull(course.target), ...(course.further ?? [])];
   if (!course.start || images.length === 0) return [];
   return [{ kind: 'pull-images', why: 'all images are here before anything stops', images }];
 }
@@ -228,13 +231,6 @@ function notesOf(course: Course): string[] {
   const notes = [...course.ownServers];
   if (course.files.merged.length > 0) notes.push(`your changes and the release's become one: ${course.files.merged.join(', ')}`);
   if (course.files.kept.length > 0) notes.push(`your changes stay: ${course.files.kept.join(', ')}`);
-  if (course.door && course.items.length > 0) notes.push('going back before the door opens restores code, settings and data');
-  if (course.items.length === 0) notes.push('no data is copied: going back before the point of no return restores code and settings');
-  if (!course.door && course.start && course.items.length > 0) {
-    notes.push(
-      `this product has no door: for up to ${course.target.upgrade.timeout + course.target.upgrade.probation} s the new release is reachable while a failure still goes back${course.migrations.length > 0 ? '; what was written meanwhile is kept in a rescue backup' : ', its data untouched'}`,
-    );
-  }
   if (!course.start) notes.push('--no-start: only files change; pull and start is up to you');
   if (course.target.hostPaths.length > 0) notes.push(`paths of this machine that services see: ${course.target.hostPaths.join(', ')}`);
   return [...notes, ...(course.launching?.notes ?? [])];
