@@ -2,6 +2,7 @@
 // it is another machine, so it outlives every process that talks to it.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { gunzipSync, gzipSync } from 'node:zlib';
+import { diskTrouble } from '../../src/model/disk-trouble.ts';
 import type { Run, RunOptions, RunResult } from '../../src/model/seams.ts';
 import {
   addContainer,
@@ -237,10 +238,19 @@ async function copyOut(mount: MountedAt, { state, options, between }: Call): Pro
   const bytes = gzipSync(packTree(treeAt(state, mount), MOUNT), { level: 1 });
   const { output } = options;
   if (output?.gzip !== true) throw new Error('fake engine: cp writes to a file');
-  writeFileSync(output.file, bytes.subarray(0, bytes.length / 2), { mode: 0o600 });
+  writeOutput(output.file, bytes.subarray(0, bytes.length / 2));
   await between('cp');
-  writeFileSync(output.file, bytes, { mode: 0o600 });
+  writeOutput(output.file, bytes);
   return said();
+}
+
+/** As the program that calls docker writes what it says, and names the disk that refuses it. */
+function writeOutput(file: string, bytes: Buffer): void {
+  try {
+    writeFileSync(file, bytes, { mode: 0o600 });
+  } catch (error) {
+    throw diskTrouble(error, file) ?? error;
+  }
 }
 
 async function copyIn(mount: MountedAt, { state, options, between }: Call): Promise<RunResult> {

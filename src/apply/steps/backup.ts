@@ -9,6 +9,7 @@ import { momentOf } from '../../model/parse.ts';
 import type { DataToCopy, Step } from '../../model/plan.ts';
 import { digestOfFile, readTextIfThere, statIfThere } from '../../world/disk.ts';
 import { runCompose } from '../../world/docker.ts';
+import { diskError } from '../../world/tarball.ts';
 import { copyOut, type DataPlace, readThrough, removeCopier } from '../../world/volume-copy.ts';
 import { copyDurably, makeFolder, syncFolder, writeDurably } from '../durable.ts';
 import type { Handler, Handlers, Site } from '../handler.ts';
@@ -120,10 +121,12 @@ function partialOf(backup: string, site: Site): string {
 /** The person's files as they are on disk, links and modes included. */
 async function packFiles(step: Step<'open-backup'>, site: Site, out: string): Promise<void> {
   const { create } = await import('tar');
-  await create(
-    { file: out, cwd: site.root, gzip: { level: 1 }, mode: 0o600 },
-    step.files.length > 0 ? [...step.files] : ['.slipway/install.json'],
-  );
+  const files = step.files.length > 0 ? [...step.files] : ['.slipway/install.json'];
+  try {
+    await create({ file: out, cwd: site.root, gzip: { level: 1 }, mode: 0o600 }, files);
+  } catch (error) {
+    throw diskError(error, out);
+  }
 }
 
 async function dumpOne(step: Step<'dump-data'>, item: DataToCopy, site: Site): Promise<void> {
