@@ -89,6 +89,8 @@ export interface BackupPolicy {
   readonly keep: number;
   /** A folder, may hold `{{VARIABLE}}`; `.slipway/backups` when absent. */
   readonly to?: string;
+  /** Public keys of age, may hold `{{VARIABLE}}`; the site's BACKUP_ENCRYPT_TO when absent. */
+  readonly encryptTo?: string;
   /** Offered at install: a backup is made by itself so often. */
   readonly schedule?: Schedule;
 }
@@ -199,7 +201,10 @@ export function parseDataItem(value: unknown, where: string): DataItem {
 
 export function parseBackupPolicy(value: unknown, where: string): BackupPolicy {
   const f = parseFields(value, where);
-  return keep({ keep: parseCount(f.keep, `${where}.keep`), to: text(f, 'to', where), schedule: oneOf(f, 'schedule', SCHEDULES, where) });
+  return keep({
+    keep: parseCount(f.keep, `${where}.keep`),
+    ...{ to: text(f, 'to', where), encryptTo: text(f, 'encryptTo', where), schedule: oneOf(f, 'schedule', SCHEDULES, where) },
+  });
 }
 
 export function parseUpgradeRules(value: unknown, where: string): UpgradeRules {

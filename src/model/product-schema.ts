@@ -92,6 +92,7 @@ const ownImage = z.strictObject({
   needs: texts.optional().describe('Own images that it is built from'),
   cache: z.enum(BUILD_CACHES).optional(),
   release: tagPattern.optional().describe('The image’s own git tags, such as api-v{version}'),
+  version: part.version.optional().describe('The version that a bundle has of it, where it is not the bundle’s own'),
   optIn: flag.optional().describe('Built only when it is named'),
 });
 
@@ -114,6 +115,7 @@ const images = z.strictObject({
   registryVariable: part.variableName
     .optional()
     .describe('Compose files name the registry by this variable, for sites with a mirror of their own'),
+  mirror: flag.default(true).describe('False: third-party images are pulled from upstream, and not from `registry`'),
   login: z.enum(['none', 'ask']).default('none'),
   own: z.record(part.imageName, ownImage).default({}),
   thirdParty: z.record(part.keyName, z.array(thirdPartyImage)).default({}),
@@ -271,7 +273,14 @@ export const productSchema = z.strictObject({
   services: z.record(part.composeName, service).default({}),
   data: z.record(part.composeName, dataItem).default({}),
   backup: z
-    .strictObject({ keep: z.int().min(1).default(5), to: text.optional(), schedule: z.enum(['daily', 'weekly']).optional() })
+    .strictObject({
+      keep: z.int().min(1).default(5),
+      to: text.optional(),
+      encryptTo: text
+        .optional()
+        .describe('Public keys of age (age1…), usually {{VARIABLE}}: backups that are asked for or scheduled are encrypted to them'),
+      schedule: z.enum(['daily', 'weekly']).optional(),
+    })
     .prefault({}),
   upgrade: upgrade.prefault({}),
   check: z.strictObject({ ignore: z.array(ignored).default([]) }).prefault({}),
