@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { makePatient } from './lean-product.ts';
 import { type Installed, install, openStage, type Stage } from './stage.ts';
 
 let stage: Stage;
@@ -12,7 +13,7 @@ let acks: string;
 
 beforeAll(async () => {
   stage = await openStage();
-  await stage.publish('1.0.0', 1);
+  await stage.publish('1.0.0', 1, makePatient);
   acme = await install(stage, 'canary');
   await acme.sql('create table canary (id bigint generated always as identity primary key, at timestamptz default now())');
   acks = join(stage.folder, 'acks');
@@ -29,7 +30,7 @@ afterAll(async () => {
 
 describe('rows that are written all through an upgrade', () => {
   test('are all there afterwards, and the door was shut for as long as the result says', async () => {
-    await stage.publish('2.0.0', 2);
+    await stage.publish('2.0.0', 2, makePatient);
     await acknowledged(5);
     const watch = watchDoor(acme);
     const { result, code, stderr } = await acme.ctl('upgrade', '--yes');
@@ -43,7 +44,7 @@ describe('rows that are written all through an upgrade', () => {
   });
 
   test('before the stop, and after the way back, are all there when a bad release was undone', async () => {
-    await stage.publish('3.0.0', 3);
+    await stage.publish('3.0.0', 3, makePatient);
     await acknowledged(rowsSoFar().length + 5);
     const [before] = runsSoFar().slice(-1);
     const watch = watchDoor(acme);

@@ -39,6 +39,15 @@ export async function makeLean(tree: string): Promise<void> {
   );
 }
 
+/** Gives a source tree of the reference product time: a machine that is busy with other tests is not a sick product. */
+export async function makePatient(tree: string): Promise<void> {
+  await editYaml(join(tree, 'slipway.yaml'), (product) => product.setIn(['upgrade', 'timeout'], '90s'));
+  const path = join(tree, 'templates/docker-compose.yml.hbs');
+  const text = await readFile(path, 'utf8');
+  const asked = text.replace('[CMD, node, healthcheck.js]', '[CMD, wget, -q, -O, /dev/null, "http://127.0.0.1:3000/api/health"]');
+  await writeFile(path, asked.replaceAll('timeout: 3s', 'timeout: 10s').replaceAll('start_period: 3s', 'start_period: 20s'));
+}
+
 async function editYaml(path: string, edit: (document: ReturnType<typeof parseDocument>) => void): Promise<void> {
   const document = parseDocument(await readFile(path, 'utf8'));
   edit(document);
