@@ -5,7 +5,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { chanceOf } from '../fakes/chance.ts';
-import { drawMoment, type Moment, measure, type Target, tryMoment, type Verdict } from './kills.ts';
+import { drawMoment, type Moment, measure, race, type Target, tryMoment, type Verdict } from './kills.ts';
 import { makeLean } from './lean-product.ts';
 import { install, openStage, type Stage } from './stage.ts';
 
@@ -58,6 +58,17 @@ test.each<Moment>([
   const { end, outcome, wrongs } = await tryMoment(target, 100_000 + Math.round(moment.share * 10), moment);
   expect(wrongs).toEqual([]);
   expect([end, outcome]).toEqual(['new', 'nothing-open']);
+});
+
+test.each([
+  ['two upgrades', ['upgrade', '--yes'], ['upgrade', '--yes']],
+  ['an upgrade and a restore', ['upgrade', '--yes'], ['restore', '--yes']],
+] as const)('of %s at once one is carried out, and the other is told who is at work', async (_, one, other) => {
+  const [target] = targets;
+  if (target === undefined) throw new Error('there is no install');
+  if (other[0] === 'restore') expect((await target.installed.ctl('backup', '--yes')).code).toBe(0);
+  const { codes, refusals, wrongs } = await race(target, one, other);
+  expect([codes, refusals, wrongs]).toEqual([[0, 3], ['E_LOCKED'], []]);
 });
 
 /** The cases of this seed that were not tried yet. */

@@ -108,6 +108,32 @@ export async function tryMoment(target: Target, index: number, { way, share }: M
   return { index, way, share, end, outcome, backAfter, wrongs };
 }
 
+export interface Race {
+  /** Exit codes, the smaller first. */
+  readonly codes: readonly number[];
+  /** What the one that was refused said. */
+  readonly refusals: readonly unknown[];
+  readonly wrongs: readonly string[];
+}
+
+/** Runs two commands at the same time; afterwards the old release runs again. */
+export async function race(target: Target, one: readonly string[], other: readonly string[]): Promise<Race> {
+  const { installed } = target;
+  const prefix = `race ${one[0]} ${other[0]} `;
+  const writer = writeRows(installed, prefix);
+  const ran = await Promise.all([installed.ctl(...one), installed.ctl(...other)]);
+  await answersAgain(installed, Date.now());
+  await writer.end();
+  const found = await takePicture(installed);
+  const wrongs = [...judgePicture(found, target), ...(await leftBehind(installed)), ...(await wrongStatus(installed, found))];
+  await putBack(target);
+  return {
+    codes: ran.map(({ code }) => code).sort(),
+    refusals: ran.flatMap(({ code, result }) => (code === 0 ? [] : [result.code])),
+    wrongs,
+  };
+}
+
 /** I7 and I11 of what `recover` said. */
 function wrongOutcome(outcome: string, { version }: Picture, { old }: Target): string[] {
   if (outcome === 'nothing-open') return [];
