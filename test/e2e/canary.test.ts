@@ -44,7 +44,7 @@ describe('rows that are written all through an upgrade', () => {
   });
 
   test('before the stop, and after the way back, are all there when a bad release was undone', async () => {
-    await stage.publish('3.0.0', 3, makePatient);
+    await stage.publish('3.0.0', 3);
     await acknowledged(rowsSoFar().length + 5);
     const [before] = runsSoFar().slice(-1);
     const watch = watchDoor(acme);
