@@ -45,6 +45,7 @@ export interface System {
 }
 
 const NOBODY = 'http://127.0.0.1:9';
+/** Names of registries, but not where a forge is. */
 const REGISTRIES =
   /(?<![/\w.-])((?:docker\.io|ghcr\.io|quay\.io|lscr\.io|gcr\.io|gitea\.bnkops\.com|registry\.cn-[a-z]+\.aliyuncs\.com)\/)/g;
 
@@ -54,17 +55,16 @@ export function productText(name: SystemName): Promise<string> {
 }
 
 /** Checks a product out, with its registries at `registry`, below the names that they have in the world. */
-export async function openSystem(name: SystemName, { registry, forge = NOBODY }: Surroundings): Promise<System> {
+export async function openSystem(name: SystemName, { registry, forge }: Surroundings): Promise<System> {
   const folder = await mkdtemp(join(tmpdir(), 'slipway-system-'));
   const [root, operator, keys] = [join(folder, 'checkout'), join(folder, 'operator.js'), makeKeys()];
   await cp(join(import.meta.dirname, name), root, { recursive: true });
   await writeFile(operator, OPERATOR_TEXT);
   const text = await productText(name);
-  const moved = text
-    .replace(REGISTRIES, `${registry.host}/$1`)
-    .replace('type: github,', `type: github, url: "${forge}",`)
-    .replace('"https://gitea.bnkops.com", repository: admin/changemaker.lite', `"${forge}", repository: acme/acme`)
-    .replace(/^release:\n/m, `release:\n  publicKey: ${keys.publicKey}\n`);
+  const moved = moveForge(text.replace(REGISTRIES, `${registry.host}/$1`), forge).replace(
+    /^release:\n/m,
+    `release:\n  publicKey: ${keys.publicKey}\n`,
+  );
   await writeFile(join(root, 'slipway.yaml'), moved);
   await writeFile(join(root, '.gitignore'), 'dist/\n.slipway/\n');
   if (name === 'ctms/devops') await moveCompose(join(root, 'docker-compose.yml'), registry.host);
@@ -115,6 +115,13 @@ export function listArchive(file: string): string[] {
 /** A file of a packed archive. */
 export function readArchived(file: string, path: string): string {
   return execFileSync('tar', ['-xzOf', file, path]).toString();
+}
+
+/** The forges of this process have one repository. */
+function moveForge(text: string, forge: string | undefined): string {
+  const url = `url: "${forge ?? NOBODY}"`;
+  const moved = text.replace('type: github,', `type: github, ${url},`).replace('url: "https://gitea.bnkops.com"', url);
+  return forge === undefined ? moved : moved.replace(/repository: [\w.-]+\/[\w.-]+, token/, 'repository: acme/acme, token');
 }
 
 /** Docker Hub's short names, too, are names in the registry of this process. */
