@@ -105,6 +105,10 @@ async function emptyVolume(name: string, before: Volume, site: Site): Promise<vo
   const users = (await docker(site, ['ps', '--all', '--quiet', '--filter', `volume=${name}`])).split('\n').filter(Boolean);
   for (const id of users) await dockerIfThere(site, ['rm', '--force', id]);
   await dockerIfThere(site, ['volume', 'rm', name]);
+  if ((await inspectVolume(site, name)) !== undefined)
+    throw new ToolError('E_BACKUP', `the volume ${name} is there still, after the Docker Engine removed it`, {
+      hint: 'Nothing is unpacked over data. Look at the logs of the Docker Engine, then run `recover`.',
+    });
   const labels = Object.entries(before.labels).flatMap(([key, value]) => ['--label', `${key}=${value}`]);
   const options = Object.entries(before.options).flatMap(([key, value]) => ['--opt', `${key}=${value}`]);
   await docker(site, ['volume', 'create', '--driver', before.driver, ...labels, ...options, name]);
