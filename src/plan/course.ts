@@ -53,6 +53,8 @@ export interface UpgradeFacts {
   readonly backups: readonly { readonly path: string; readonly rescue: boolean }[];
   /** What became of the files that both sides changed. */
   readonly merges?: ReadonlyMap<string, FileMerge>;
+  /** What data takes on disk, by volume or path. */
+  readonly sizes?: ReadonlyMap<string, number>;
   /** Pristine releases that are kept. */
   readonly releases: readonly string[];
   /** Kept operator programs, by the hex of their digests. */
@@ -95,7 +97,9 @@ export function setCourse(wish: UpgradeWish, facts: UpgradeFacts): Course {
   });
   const image = imagesToPull(target)[0]?.pinned ?? '';
   const hop = wish.start && wish.command === 'upgrade';
-  const items = hop ? dataToCopy({ manifest: old, config: engine.config, volumes: engine.volumes, image, forUpgrade: true }) : [];
+  const items = hop
+    ? dataToCopy({ manifest: old, config: engine.config, volumes: engine.volumes, image, forUpgrade: true, sizes: facts.sizes })
+    : [];
   const migrations = hop ? target.upgrade.migrate.filter((migration) => migration.on.includes('upgrade')) : [];
   const quiet = items.length > 0 || migrations.length > 0;
   const swapped = [...files.swapped, ...swappedSettings(wish.settings, install)].map((file) => file.path);
