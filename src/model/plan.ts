@@ -202,6 +202,13 @@ export interface StepArgs {
   /** A service that shows a page while the door is shut; that it cannot fails nothing. */
   'show-page': { readonly project: ComposeProject; readonly service: string };
   'hide-page': { readonly project: ComposeProject; readonly service: string };
+  /** Restores a backup into this project, which is gone afterwards, and starts these services on it. */
+  'try-backup': {
+    readonly backup: string;
+    readonly project: ComposeProject;
+    readonly services: readonly string[];
+    readonly items: readonly DataToCopy[];
+  };
   'swap-files': { readonly from: string; readonly files: readonly FileAfter[] };
   'start-services': { readonly project: ComposeProject; readonly services: readonly string[]; readonly recreate: readonly string[] };
   'run-job': {
