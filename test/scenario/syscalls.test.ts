@@ -16,7 +16,7 @@ const stages: DistantStage[] = [];
 let points: Points;
 
 /** Unmounts. */
-const cleanups: (() => unknown)[] = [];
+const cleanups: (() => void)[] = [];
 
 // The folder for temporary files runs no programs here, where it can be mounted so: nothing of an install or upgrade is started from there.
 beforeAll(async () => {
@@ -27,9 +27,9 @@ beforeAll(async () => {
   }
   for (const stage of stages) points = await countCalls(stage);
 });
-afterAll(async () => {
+afterAll(() => {
   for (const stage of stages) stage.close();
-  for (const cleanup of cleanups) await cleanup();
+  for (const cleanup of cleanups) cleanup();
 });
 
 test.each<readonly [string, Blow]>([
