@@ -2,6 +2,7 @@
 // packager (bytes, seconds, lists), and is still hostile until parsed.
 
 import { ToolError } from './error.ts';
+import { type MajorChange, parseMajorChange } from './major-change.ts';
 import {
   type Fields,
   parseCount,
@@ -83,6 +84,9 @@ export interface DataItem {
   readonly ephemeral?: boolean;
   readonly onUpgrade?: 'copy' | 'skip';
   readonly backup?: DumpRecipe;
+  readonly migrate?: MajorChange;
+  /** Its name in earlier releases: their volume is carried over. */
+  readonly renamedFrom?: string;
 }
 
 export interface BackupPolicy {
@@ -194,6 +198,8 @@ export function parseDataItem(value: unknown, where: string): DataItem {
     ephemeral: flag(f, 'ephemeral', where),
     onUpgrade: oneOf(f, 'onUpgrade', ['copy', 'skip'] as const, where),
     backup: parseOptional(f.backup, `${where}.backup`, parseDumpRecipe),
+    migrate: parseOptional(f.migrate, `${where}.migrate`, parseMajorChange),
+    renamedFrom: text(f, 'renamedFrom', where),
   });
 }
 

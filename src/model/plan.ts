@@ -2,6 +2,7 @@
 import type { ChannelAsset } from './channel.ts';
 import type { ChannelAddition } from './channel-change.ts';
 import type { ChannelEdit } from './channel-edit.ts';
+import type { DataSteps } from './data-steps.ts';
 import type { DumpRecipe, Probe } from './description.ts';
 import type { Digest } from './digest.ts';
 import type { Draft, HostAddress, Publication } from './host.ts';
@@ -58,6 +59,8 @@ export interface RescueWish {
   readonly product: string;
   readonly version: string;
   readonly manifest: Digest;
+  /** What is copied, where that is not what is put back. */
+  readonly items?: readonly DataToCopy[];
 }
 
 export interface BundleEntry {
@@ -116,7 +119,7 @@ export interface Signing {
 }
 
 /** What each kind of step needs to know. One line a kind; the journal stores it, so old kinds stay readable. */
-export interface StepArgs {
+export interface StepArgs extends DataSteps {
   'write-bundle': {
     readonly product: string;
     readonly version: string;
@@ -205,18 +208,6 @@ export interface StepArgs {
     readonly manifest: Digest;
     readonly reason: string;
     readonly rescue: boolean;
-    readonly items: readonly DataToCopy[];
-  };
-  'guard-data': {
-    readonly backup: string;
-    readonly project: ComposeProject;
-    readonly items: readonly DataToCopy[];
-    readonly rescue: RescueWish | null;
-  };
-  'restore-data': {
-    readonly backup: string;
-    readonly rescue: string;
-    readonly project: ComposeProject;
     readonly items: readonly DataToCopy[];
   };
   'swap-files': { readonly from: string; readonly files: readonly FileAfter[] };

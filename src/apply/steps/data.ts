@@ -22,7 +22,7 @@ const guardData: Handler<'guard-data'> = {
     if (step.rescue !== null) await setRescueAside(backupFolder(step.rescue.backup, site));
   },
   undo: async (step, saved, site) => {
-    if (step.rescue !== null) await rescueData(step.rescue, step.items, site);
+    if (step.rescue !== null) await rescueData(step.rescue, step.rescue.items ?? step.items, site);
     for (const item of step.items)
       await restoreItem(item, { backup: step.backup, volumes: volumesIn(saved), project: step.project.name }, site);
   },
@@ -71,7 +71,8 @@ interface Restoring {
   readonly project: string;
 }
 
-async function restoreItem(item: DataToCopy, { backup, volumes, project }: Restoring, site: Site): Promise<void> {
+/** Puts one item of a backup into its volume or folder, whatever is there goes, and compares. */
+export async function restoreItem(item: DataToCopy, { backup, volumes, project }: Restoring, site: Site): Promise<void> {
   const file = join(backupFolder(backup, site), fileOf(item, 'copy'));
   await verifyItem(item, backup, file, site);
   if (item.volume === undefined) await emptyFolder(item, site);
@@ -100,14 +101,18 @@ function lostVolume(name: string, project: string): Volume {
   return { name, driver: 'local', labels: { [`${LABEL}.project`]: project, [`${LABEL}.volume`]: key }, options: {} };
 }
 
-/** Containers that still hold the volume are this project's own, half-started; they go first. */
 async function emptyVolume(name: string, before: Volume, site: Site): Promise<void> {
-  const users = (await docker(site, ['ps', '--all', '--quiet', '--filter', `volume=${name}`])).split('\n').filter(Boolean);
-  for (const id of users) await dockerIfThere(site, ['rm', '--force', id]);
-  await dockerIfThere(site, ['volume', 'rm', name]);
+  await removeVolume(name, site);
   const labels = Object.entries(before.labels).flatMap(([key, value]) => ['--label', `${key}=${value}`]);
   const options = Object.entries(before.options).flatMap(([key, value]) => ['--opt', `${key}=${value}`]);
   await docker(site, ['volume', 'create', '--driver', before.driver, ...labels, ...options, name]);
+}
+
+/** Containers that still hold the volume are this project's own, half-started; they go first. */
+export async function removeVolume(name: string, site: Site): Promise<void> {
+  const users = (await docker(site, ['ps', '--all', '--quiet', '--filter', `volume=${name}`])).split('\n').filter(Boolean);
+  for (const id of users) await dockerIfThere(site, ['rm', '--force', id]);
+  await dockerIfThere(site, ['volume', 'rm', name]);
 }
 
 /** When the aside folder exists already, an earlier try was cut off: what lies in place is its half-unpacked copy. */

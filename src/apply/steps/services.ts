@@ -233,11 +233,13 @@ async function removeImage(reference: string, site: Site): Promise<void> {
   }
 }
 
-async function removeNewVolumes(site: Site, project: string, before: readonly string[]): Promise<void> {
+/** Removes the project's volumes that were not there before. */
+export async function removeNewVolumes(site: Site, project: string, before: readonly string[]): Promise<void> {
   for (const volume of await listVolumes(site, project)) if (!before.includes(volume)) await dockerIfThere(site, ['volume', 'rm', volume]);
 }
 
-async function removeNewNetworks(site: Site, project: string, before: readonly string[]): Promise<void> {
+/** The same for its networks. */
+export async function removeNewNetworks(site: Site, project: string, before: readonly string[]): Promise<void> {
   for (const network of await listNetworks(site, project))
     if (!before.includes(network)) await dockerIfThere(site, ['network', 'rm', network]);
 }
