@@ -45,7 +45,7 @@ export function movedVolumes(volumes: InstallRecord['volumes'], moves: readonly 
   return Object.fromEntries(Object.entries(volumes).filter(([name]) => !left.has(name)));
 }
 
-/** The volumes kept for the person: those from before, without what is in use again, and these. */
+/** The volumes kept for the person: those from before and these, without what is in use. */
 export function keptVolumes(
   before: InstallRecord,
   used: InstallRecord['volumes'],
@@ -54,7 +54,7 @@ export function keptVolumes(
   const inUse = new Set(Object.values(used));
   const known = (before.kept ?? []).filter(({ volume }) => !more.some((each) => each.volume === volume));
   const kept = [...known, ...more].filter(({ volume }) => !inUse.has(volume));
-  return kept.length === 0 ? {} : { kept };
+  return kept.length === 0 && before.kept === undefined ? {} : { kept };
 }
 
 function findMove(name: string, facts: MoveFacts): DataMove | undefined {

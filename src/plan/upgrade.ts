@@ -160,7 +160,7 @@ function guardData(course: Course): Step[] {
   const isBeside = ({ name }: DataToCopy): boolean => moves.some(({ from, volume, to }) => from === name && volume !== to);
   const guarded = items.filter((item) => !isBeside(item));
   const isAtStake = items.length > 0 && (door || course.migrations.length > 0 || moves.length > 0);
-  if (!isAtStake) return moveSteps(course);
+  if (!isAtStake) return [];
   const rescue = doorIsWhole(course) ? null : rescueOf(course);
   const why = 'from here on the new release may write; going back puts this backup back';
   const guard: Step = { kind: 'guard-data', why, backup, project, items: guarded, rescue: moves.length === 0 ? rescue : null };

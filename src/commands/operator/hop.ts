@@ -2,12 +2,13 @@
 
 import type { ChannelRelease } from '../../model/channel.ts';
 import { parseChoices } from '../../model/conflict-choice.ts';
+import { findMoves } from '../../model/data-move.ts';
 import type { Variable } from '../../model/description.ts';
 import { type Digest, digestOf } from '../../model/digest.ts';
 import { secretsToGenerate } from '../../model/env-merge.ts';
 import { setCompose } from '../../model/env-render.ts';
 import { ToolError } from '../../model/error.ts';
-import { withdrawnValues } from '../../model/external.ts';
+import { withdrawnValues, withoutOwnServers } from '../../model/external.ts';
 import type { InstallFacts } from '../../model/facts.ts';
 import { allProfiles, carriedFeatures, profilesOf } from '../../model/feature.ts';
 import { fingerprintInstall } from '../../model/fingerprint.ts';
@@ -30,6 +31,7 @@ import {
 import { mergeSettings } from '../../model/settings-merge.ts';
 import { COMPOSE_FILE, rehomeRelease, shippedComposeOf } from '../../model/site-registry.ts';
 import type { FetchedChannel } from '../../observe/channel.ts';
+import { observeMajors } from '../../observe/data-major.ts';
 import { observeCandidate, observeContainers, observeEngine } from '../../observe/engine.ts';
 import { observeInstall, pathsOf, readText } from '../../observe/install.ts';
 import { observeBackups, observeOperators, observeReleases } from '../../observe/kept.ts';
@@ -110,6 +112,9 @@ export async function prepareHop(asked: Context, { root, fetched, release }: Hop
   ]);
   refuseUnset(next.unset);
   const engine = present ?? { containers: [], volumes: Object.values(record.volumes), config: next };
+  const majors = await observeMajors(world, install, engine, manifest);
+  const old = withoutOwnServers(install.manifest, record.features);
+  const moves = findMoves({ record, old, target: withoutOwnServers(manifest, env.features), next, majors });
   const operation = `upgrade-${world.random(8).toString('hex')}`;
   const at = momentOf(world.now());
   const launching = await prepareLaunching(context, { root, manifest, project: record.project, fetched, record });
@@ -127,6 +132,7 @@ export async function prepareHop(asked: Context, { root, fetched, release }: Hop
         values,
         operation: { id: operation, command: 'upgrade', from: record.version, to: manifest.version, outcome: 'upgraded', at },
         launching: launching.fields,
+        moves,
       },
       world,
     ),
@@ -158,6 +164,7 @@ export async function prepareHop(asked: Context, { root, fetched, release }: Hop
     next,
     backups,
     merges: merging.merges,
+    majors,
     releases: await observeReleases(root),
     operators: await observeOperators(root),
     localImages: start ? await observeUnsharedImages(world, root, record) : [],
