@@ -1,6 +1,7 @@
 // From words to a command. Rule: the table is the product's table of contents; help is made from it; only here and in main is anything printed or exited.
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { COMMON_FLAGS, type Command, type CommandResult, type Context, type Flags, type FlagTable, isSet } from './commands/command.ts';
+import { diskTrouble } from './model/disk-trouble.ts';
 import { exitCodeOf, ToolError } from './model/error.ts';
 import { didYouMean } from './model/near.ts';
 import type { World } from './model/seams.ts';
@@ -35,7 +36,7 @@ export async function runCli(program: Program, argv: readonly string[], openWorl
     if (isSet(flags, 'help')) return say(world, commandHelp(program.name, command, COMMON_FLAGS));
     return await runCommand(command, { world, flags, positionals, program: program.name, file: program.file }, json);
   } catch (error) {
-    return fail(error, { world, json, program: program.name, command: name ?? 'help' });
+    return fail(diskTrouble(error) ?? error, { world, json, program: program.name, command: name ?? 'help' });
   }
 }
 

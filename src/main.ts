@@ -49,6 +49,11 @@ const entries: readonly CommandEntry[] = [
     load: async () => (await import('./commands/slipway/tag-all.ts')).tagAll,
   },
   {
+    name: 'sync',
+    summary: 'a branch goes forward to the one before it in the train: fast-forward only',
+    load: async () => (await import('./commands/slipway/sync.ts')).sync,
+  },
+  {
     name: 'images',
     summary: 'the images of a product: list, lock, build and push, mirror, see what is newer',
     load: async () => (await import('./commands/slipway/images.ts')).images,

@@ -1,4 +1,5 @@
 // Walks a plan forward, back, or on from where it was cut off. Rule: knows no kind of step; the six rules of the journal live here and nowhere else.
+import { diskTrouble } from '../model/disk-trouble.ts';
 import { isToolError, ToolError } from '../model/error.ts';
 import type { Saved } from '../model/journal.ts';
 import type { Kind, Plan, Step } from '../model/plan.ts';
@@ -56,7 +57,8 @@ async function walkForward(walk: Walk): Promise<Applied> {
       refuseWhenStopped(walk);
       if (index > walk.plan.commitAfter) await passTheDoor(walk);
       if (!walk.done.has(index)) await carryOutStep(walk, index, step);
-    } catch (cause) {
+    } catch (error) {
+      const cause = diskTrouble(error, walk.site.root) ?? error;
       if (!walk.door) return walkBack(walk, cause);
       await walk.journal.end('failed');
       return { outcome: 'failed', cause };
@@ -99,13 +101,14 @@ async function walkBack(walk: Walk, cause: unknown): Promise<Applied> {
     await walk.journal.append({ back: true });
     for (const index of [...walk.started.keys()].sort((a, b) => b - a)) await undoStep(walk, index);
   } catch (error) {
+    const reason = reasonOf(diskTrouble(error, walk.site.root) ?? error);
     throw new ToolError('E_WAY_BACK_FAILED', 'the way back failed; nothing was thrown away', {
       cause: new AggregateError(
         [cause, error].filter((each) => each !== undefined),
-        reasonOf(error),
+        reason,
       ),
       hint: 'Mend what the message names (a full disk, a stopped engine), then run `recover`: it goes on from here.',
-      details: { reason: reasonOf(error), first: reasonOf(cause) },
+      details: { reason, first: reasonOf(cause) },
     });
   }
   await walk.journal.end('undone');

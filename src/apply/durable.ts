@@ -2,38 +2,43 @@
 import { constants } from 'node:fs';
 import { copyFile, link, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { diskTrouble } from '../model/disk-trouble.ts';
 import { systemCode } from '../model/error.ts';
 
 /** Writes text or bytes beside `path`, syncs, renames over `path` and syncs the folder. A reader sees the old or the new file, never part of one. */
 export async function writeDurably(path: string, content: string | Uint8Array, mode: number): Promise<void> {
-  const temporary = temporaryOf(path);
-  await rm(temporary, { force: true });
-  const file = await open(temporary, 'wx', mode);
-  try {
-    await file.chmod(mode); // whatever the umask says
-    await file.writeFile(content);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(temporary, path);
-  await syncFolder(dirname(path));
+  await naming(path, async () => {
+    const temporary = temporaryOf(path);
+    await rm(temporary, { force: true });
+    const file = await open(temporary, 'wx', mode);
+    try {
+      await file.chmod(mode); // whatever the umask says
+      await file.writeFile(content);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+    await syncFolder(dirname(path));
+  });
 }
 
 /** Puts a copy of the file `from` at `path` in the same way, with its own inode. */
 export async function copyDurably(from: string, path: string, mode: number): Promise<void> {
-  const temporary = temporaryOf(path);
-  await rm(temporary, { force: true });
-  await copyFile(from, temporary, constants.COPYFILE_EXCL);
-  const file = await open(temporary, 'r+');
-  try {
-    await file.chmod(mode);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(temporary, path);
-  await syncFolder(dirname(path));
+  await naming(path, async () => {
+    const temporary = temporaryOf(path);
+    await rm(temporary, { force: true });
+    await copyFile(from, temporary, constants.COPYFILE_EXCL);
+    const file = await open(temporary, 'r+');
+    try {
+      await file.chmod(mode);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+    await syncFolder(dirname(path));
+  });
 }
 
 /** Creates `path` with this content, or returns false when it exists already. `link()` decides, so two writers never both succeed. */
@@ -71,6 +76,15 @@ export async function syncFolder(path: string): Promise<void> {
     await folder.sync();
   } finally {
     await folder.close();
+  }
+}
+
+/** A disk's refusal names the file that was to be written: an open file's own errors name none. */
+async function naming(path: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    throw diskTrouble(error, path) ?? error;
   }
 }
 

@@ -16,6 +16,7 @@ import { rotateSteps } from './steps/rotate.ts';
 import { runtimeSteps } from './steps/runtime.ts';
 import { serviceSteps } from './steps/services.ts';
 import { tagSteps } from './steps/tag.ts';
+import { trainSteps } from './steps/train.ts';
 import { unitSteps } from './steps/units.ts';
 
 export const handlers: Handlers = {
@@ -25,6 +26,7 @@ export const handlers: Handlers = {
   ...imageSteps,
   ...buildSteps,
   ...tagSteps,
+  ...trainSteps,
   ...fileSteps,
   ...logInSteps,
   ...serviceSteps,

@@ -2,6 +2,7 @@
 import { mkdir, open, readFile, rename, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hexOf } from '../model/digest.ts';
+import { diskTrouble } from '../model/disk-trouble.ts';
 import { systemCode, ToolError } from '../model/error.ts';
 import {
   type JournalEnd,
@@ -80,17 +81,32 @@ function journalOf(root: string, state: JournalState): Journal {
       await appendLine(journalPath(root), printLine(line));
     } catch {
       // A full disk, or a quota: the reserve is given back, the torn line is cut, and the line has one more try.
-      await rm(reservePath(root), { force: true });
-      const text = (await readIfThere(journalPath(root))) ?? '';
-      await cutTo(journalPath(root), Buffer.byteLength(wholeLines(text)));
-      await appendLine(journalPath(root), printLine(line));
+      await leavingOpen(root, 'the journal cannot be written', async () => {
+        await rm(reservePath(root), { force: true });
+        const text = (await readIfThere(journalPath(root))) ?? '';
+        await cutTo(journalPath(root), Buffer.byteLength(wholeLines(text)));
+        await appendLine(journalPath(root), printLine(line));
+      });
     }
   };
   const end = async (how: JournalEnd): Promise<void> => {
     await append({ end: how });
-    await putAway(root, state.head, how);
+    await leavingOpen(root, `the ${state.head.command} has ended (${how}), and could not be cleared away`, () =>
+      putAway(root, state.head, how),
+    );
   };
   return { state, append, end };
+}
+
+/** What a disk refuses here leaves the journal open, so it is told as cut off: `recover` goes on, or finds nothing left to do. */
+async function leavingOpen(root: string, what: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    const trouble = diskTrouble(error, journalPath(root));
+    if (trouble === undefined) throw error;
+    throw new ToolError('E_CUT_OFF', `${what}: ${trouble.message}`, { cause: trouble, hint: `${trouble.hint} Then run \`recover\`.` });
+  }
 }
 
 async function appendLine(path: string, line: string): Promise<void> {

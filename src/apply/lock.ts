@@ -4,6 +4,7 @@ import { mkdir, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { digestOf, hexOf } from '../model/digest.ts';
+import { diskTrouble } from '../model/disk-trouble.ts';
 import { systemCode, ToolError } from '../model/error.ts';
 import { type LockRecord, printLock } from '../model/lock.ts';
 import { momentOf } from '../model/parse.ts';
@@ -96,7 +97,10 @@ async function takeOver(wish: LockWish, nonce: string, record: LockRecord): Prom
 function lockOf(path: string, record: LockRecord): Lock {
   const release = async (): Promise<void> => {
     const holder = await readLock(path);
-    if (holder?.nonce === record.nonce) await rm(path, { force: true });
+    if (holder?.nonce !== record.nonce) return;
+    await rm(path, { force: true }).catch((error: unknown) => {
+      if (diskTrouble(error) === undefined) throw error; // a lock that the disk keeps is stale once this process has ended
+    });
   };
   return { record, release };
 }

@@ -44,7 +44,7 @@ export async function clearWork(root: string, plan: Plan, how: JournalEnd): Prom
   if (how === 'done' || plan.fresh === 'root') await removeIfEmpty(root);
 }
 
-/** Removes a folder that holds nothing; any other stays, and so does one that is a mount, or in a folder that is not ours to change. */
+/** Removes a folder that holds nothing; any other stays, and so does one that is a mount, in a folder that is not ours to change, or on a disk that fails. */
 export async function removeIfEmpty(folder: string): Promise<void> {
   try {
     await rmdir(folder);
@@ -54,7 +54,7 @@ export async function removeIfEmpty(folder: string): Promise<void> {
   }
 }
 
-const STAYS: readonly string[] = ['ENOTEMPTY', 'ENOENT', 'EEXIST', 'ENOTDIR', 'EBUSY', 'EACCES', 'EPERM'];
+const STAYS: readonly string[] = ['ENOTEMPTY', 'ENOENT', 'EEXIST', 'ENOTDIR', 'EBUSY', 'EACCES', 'EPERM', 'EROFS', 'EIO'];
 
 async function placeContent(content: Content, path: string): Promise<void> {
   if ('text' in content) return writeDurably(path, content.text, 0o600);

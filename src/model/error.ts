@@ -35,6 +35,7 @@ const EXIT_CODES = {
   E_COMMAND: 5,
   E_UNHEALTHY: 5,
   E_BACKUP: 5,
+  E_DISK: 5,
   E_DISK_FULL: 5,
   E_PLAN_STALE: 5,
   E_STEP_FAILED: 5,

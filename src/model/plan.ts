@@ -5,6 +5,7 @@ import type { ChannelEdit } from './channel-edit.ts';
 import type { DataSteps } from './data-steps.ts';
 import type { DumpRecipe, Probe } from './description.ts';
 import type { Digest } from './digest.ts';
+import type { BranchToMove, CommitToTry, RepositoryToTag } from './git-work.ts';
 import type { Draft, HostAddress, Publication } from './host.ts';
 import type { ImageRef } from './image.ts';
 import type { Builder, ImageToBuild } from './image-build.ts';
@@ -95,18 +96,6 @@ export interface ManifestsToDelete {
 
 export type AssetToPublish = ChannelAsset;
 
-/** A repository that gets a tag. */
-export interface RepositoryToTag {
-  readonly name: string;
-  /** What git takes. */
-  readonly url: string;
-  /** The name of the environment variable with a token. */
-  readonly token?: string;
-  readonly commit: string;
-  /** The text of the annotated tag's object, as git stores it. */
-  readonly object: string;
-}
-
 /** How a channel file is signed: the key's name, never the key. Null public key = an unsigned product. */
 export interface Signing {
   readonly publicKey: string | null;
@@ -190,6 +179,10 @@ export interface StepArgs extends DataSteps {
 
   /** The same annotated tag on each of these repositories, or on none of them. */
   'tag-repositories': { readonly tag: string; readonly repositories: readonly RepositoryToTag[] };
+  /** Shell lines of the product that must go well on a copy of this commit; the copy goes again. */
+  'try-commit': CommitToTry;
+  /** A branch of a remote goes forward to a commit, unless it is not where it was when the plan was made. */
+  'move-branch': BranchToMove;
 
   'make-folders': { readonly folders: readonly { readonly path: string; readonly mode: number }[] };
   'stage-files': { readonly to: string; readonly files: readonly FileToWrite[]; readonly links?: readonly string[] };

@@ -44,6 +44,7 @@ export function normaliseProduct(raw: RawProduct, source: Source): Product {
     backup: keep({ keep: raw.backup.keep, to: raw.backup.to, schedule: raw.backup.schedule }),
     upgrade: normaliseUpgrade(raw.upgrade),
     ci: normaliseCi(raw.ci),
+    sync: keep(raw.sync),
     ignore: raw.check.ignore,
     source,
   };

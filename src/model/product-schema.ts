@@ -256,6 +256,18 @@ const ignored = z.strictObject({
   reason: text,
 });
 
+const sync = z
+  .strictObject({
+    train: z.array(part.branchName).min(2, 'at least two branches').optional().describe('Branches in the order in which changes pass them'),
+    remotes: z
+      .array(part.gitRepository)
+      .min(1, 'at least one remote')
+      .default(['origin'])
+      .describe('Remotes of the checkout, repositories or addresses; on each the branches are the same'),
+    gate: texts.default([]).describe('Shell lines that must go well on a commit before a branch goes to it'),
+  })
+  .describe('The branches that `slipway sync FROM TO` moves forward');
+
 export const productSchema = z.strictObject({
   schema: z.literal(1),
   product: part.productName.describe('Names the bundle’s top folder, the compose project and the default install folder'),
@@ -275,6 +287,7 @@ export const productSchema = z.strictObject({
   upgrade: upgrade.prefault({}),
   check: z.strictObject({ ignore: z.array(ignored).default([]) }).prefault({}),
   ci: ciSchema.prefault({}),
+  sync: sync.prefault({}),
 });
 
 /** A product file that fits the schema, with its defaults, before anything is normalised. */

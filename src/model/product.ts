@@ -11,6 +11,7 @@ import { refusalsOf } from './product-problems.ts';
 import { productSchema, type RawProduct } from './product-schema.ts';
 import type { Requirements } from './requirements.ts';
 import type { ChannelRule, TagGrammar, VersionGrammar } from './tag.ts';
+import type { SyncRules } from './train.ts';
 import { readYaml } from './yaml-file.ts';
 
 export interface Product {
@@ -29,6 +30,7 @@ export interface Product {
   readonly backup: BackupPolicy;
   readonly upgrade: UpgradeRules;
   readonly ci: CiRules;
+  readonly sync: SyncRules;
   readonly ignore: readonly Ignored[];
   readonly source: Source;
 }

@@ -1,6 +1,7 @@
 // The small words of slipway.yaml's schema. Rule: each refusal reads "expected <message>", so a message is a noun phrase.
 import * as z from 'zod';
 import { parseRelativePath } from './parse.ts';
+import { isBranchName } from './train.ts';
 import { DURATION_PATTERN, SIZE_PATTERN } from './units.ts';
 import { isRange } from './version.ts';
 
@@ -27,6 +28,7 @@ export const repository = z.string().regex(/^[A-Za-z0-9][\w.-]*\/[\w.-]+$/, 'a r
 
 /** `owner/name`, or what `git push` takes. */
 export const gitRepository = shaped(/^[A-Za-z0-9/.][^\s]*$/, 'a repository such as acme/web, or the address of a git remote');
+export const branchName = z.string().refine(isBranchName, 'the name of a branch');
 /** `git`, a path, or a path with `#` and a key. */
 export const versionSource = z
   .string()

@@ -6,7 +6,7 @@ import type { ComposeFact, ContainerFact } from '../model/facts.ts';
 import type { ComposeProject, ImageToPull } from '../model/plan.ts';
 import type { World } from '../model/seams.ts';
 import { readComposeConfig } from '../world/compose-config.ts';
-import { imageId, listContainersOf, repositoryDigests } from '../world/containers.ts';
+import { imageIds, listContainersOf, repositoryDigests } from '../world/containers.ts';
 import { listNames, readTextIfThere, statIfThere } from '../world/disk.ts';
 import { observeCheckout } from './checkout.ts';
 
@@ -76,9 +76,11 @@ export async function observeServiceImages(
 
 /** Those of these images that the engine has: names. */
 export async function observePresent(world: World, root: string, images: readonly ImageToPull[]): Promise<string[]> {
-  const present: string[] = [];
-  for (const { name, pinned } of images) if ((await imageId({ world, root }, pinned)) !== undefined) present.push(name);
-  return present;
+  const ids = await imageIds(
+    { world, root },
+    images.map(({ pinned }) => pinned),
+  );
+  return images.filter(({ pinned }) => ids.has(pinned)).map(({ name }) => name);
 }
 
 /** Which of these commits the checkout at `root` came from or went through. */

@@ -6,10 +6,10 @@ import { dirname, resolve } from 'node:path';
 import type { Digest } from '../model/digest.ts';
 import { ToolError } from '../model/error.ts';
 import type { DiskFact, EngineTraits, MachineFacts } from '../model/facts.ts';
-import { type Fields, parseFields, parseJson, parseOptional, parseText } from '../model/parse.ts';
+import { type Fields, parseFields, parseJson, parseList, parseOptional, parseText } from '../model/parse.ts';
 import type { RegistryLogin } from '../model/registry-login.ts';
 import type { World } from '../model/seams.ts';
-import { imageId, listAllContainers, listContainers } from '../world/containers.ts';
+import { imageIds, listAllContainers, listContainers } from '../world/containers.ts';
 import { readTextIfThere } from '../world/disk.ts';
 import { dockerEnvironment } from '../world/docker.ts';
 import { type DataPlaces, observeDataBytes } from './data-size.ts';
@@ -33,9 +33,13 @@ export interface MachineWish {
 
 /** Looks at the machine. An engine that does not answer is a fact (`engineTrouble`), not an error. */
 export async function observeMachine(world: World, wish: MachineWish): Promise<MachineFacts> {
-  const [engine, compose] = await Promise.all([observeEngineVersion(world), versionOf(world, ['docker', 'compose', 'version', '--short'])]);
-  const containers = engine.trouble === undefined ? await listContainers({ world, root: wish.root }, wish.project) : [];
-  const missing = engine.trouble === undefined ? await missingImages(world, wish) : [];
+  const engine = await observeEngineVersion(world);
+  const answers = engine.trouble === undefined;
+  const [compose, containers, missing] = await Promise.all([
+    engine.compose ?? versionOf(world, ['docker', 'compose', 'version', '--short']),
+    answers ? listContainers({ world, root: wish.root }, wish.project) : [],
+    answers ? missingImages(world, wish) : [],
+  ]);
   return {
     docker: engine.version,
     engineTrouble: engine.trouble,
@@ -80,12 +84,17 @@ function lowestPortOf(text: string | undefined): Pick<MachineFacts, 'lowestPort'
 }
 
 async function missingImages(world: World, { root, images }: MachineWish): Promise<MachineWish['images']> {
-  const ids = await Promise.all(images.map((image) => imageId({ world, root }, image.pinned)));
-  return images.filter((_, index) => ids[index] === undefined);
+  const ids = await imageIds(
+    { world, root },
+    images.map(({ pinned }) => pinned),
+  );
+  return images.filter(({ pinned }) => !ids.has(pinned));
 }
 
 interface EngineVersion {
   readonly version?: string;
+  /** Of docker's Compose plugin, where docker says it. */
+  readonly compose?: string;
   readonly platform?: string;
   /** Where images lie, when that is on this machine. */
   readonly imageFolder?: string;
@@ -104,6 +113,7 @@ async function observeEngineVersion(world: World): Promise<EngineVersion> {
       version: parseText(f.ServerVersion, 'ServerVersion'),
       platform: `${parseOptional(f.OSType, 'OSType', parseText) ?? 'linux'}/${architectureNames[architecture] ?? architecture}`,
       ...imageFolderOf(f, world),
+      ...composeOf(f),
       traits: traitsOf(f, world),
     };
   } catch (error) {
@@ -124,6 +134,14 @@ function traitsOf(info: Fields, { env }: World): EngineTraits {
     driver: parseOptional(info.Driver, 'Driver', parseText) ?? '',
     hasProxy: Boolean(info.HttpProxy) || Boolean(info.HttpsProxy),
   };
+}
+
+/** Docker has asked its plugins already. */
+function composeOf(info: Fields): { readonly compose?: string } {
+  const client = parseOptional(info.ClientInfo, 'ClientInfo', parseFields);
+  const plugins = parseList(client?.Plugins ?? [], 'ClientInfo.Plugins', parseFields);
+  const version = plugins.find((plugin) => plugin.Name === 'compose')?.Version;
+  return typeof version === 'string' && version !== '' ? { compose: version.replace(/^v/, '') } : {};
 }
 
 /** The address of an engine on another machine, without a user's name. */

@@ -4,7 +4,7 @@ import { type JournalState, parseJournal, wholeLines } from '../model/journal.ts
 import { operatorsFolder, stateFolder } from '../model/layout.ts';
 import { parseFlag, parseList, parseMap, parseText } from '../model/parse.ts';
 import type { World } from '../model/seams.ts';
-import { imageId, listAllContainers, listNetworks } from '../world/containers.ts';
+import { imageIds, listAllContainers, listNetworks } from '../world/containers.ts';
 import { listNames, readTextIfThere } from '../world/disk.ts';
 import { observeLocalImages } from './kept.ts';
 
@@ -46,8 +46,7 @@ export async function observeImageUsers(
   const others = (await listAllContainers(engine)).filter((each) => each.project !== project);
   const users = new Map<string, string>();
   if (others.length === 0) return users;
-  for (const reference of references) {
-    const id = await imageId(engine, reference);
+  for (const [reference, id] of await imageIds(engine, references)) {
     const user = others.find((each) => each.imageId === id);
     if (user !== undefined) users.set(reference, user.name);
   }

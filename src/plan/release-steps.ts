@@ -87,6 +87,11 @@ export function validationSteps(target: Manifest, project: ComposeProject, tree:
     }));
 }
 
+/** The person's own files and links, seen by the checks of the staged tree. */
+export function ownLinks(target: Manifest, linked: readonly string[]): string[] {
+  return [...target.userOwned.map((path) => path.replace(/\/$/, '')), 'docker-compose.override.yml', ...linked];
+}
+
 /** The release as it was shipped: the base of every later comparison. */
 export function pristineStep(target: Manifest, extra: readonly FileToWrite[], compose?: Digest): Step {
   const contentOf = ({ path, sha256 }: ManifestFile): Digest => (path === COMPOSE_FILE ? (compose ?? sha256) : sha256);

@@ -12,6 +12,7 @@ import {
   imagesToPull,
   loginSteps,
   migrationSteps,
+  ownLinks,
   pristineStep,
   probesOf,
   startSteps,
@@ -72,15 +73,10 @@ function stage(course: Course): Step[] {
       why: 'new files are prepared beside the running ones',
       to: tree,
       files: [...files.staged, ...extra, ...own, ...course.bases],
-      links: linksFor(course),
+      links: ownLinks(target, files.linked),
     },
     ...(course.command === 'upgrade' ? [pristineStep(target, extra, course.shippedCompose)] : []),
   ];
-}
-
-/** The person's own files and links, seen by the checks of the staged tree. */
-function linksFor({ target, files }: Course): string[] {
-  return [...target.userOwned.map((path) => path.replace(/\/$/, '')), 'docker-compose.override.yml', ...files.linked];
 }
 
 function validate(course: Course): Step[] {

@@ -1,7 +1,8 @@
 // What the engine says about containers, volumes and images. Rule: everything it prints is parsed here, once.
 import type { ContainerFact as Container } from '../model/facts.ts';
+import { readRef } from '../model/image.ts';
 import { parseFields, parseJson, parseList, parseMap, parseNumber, parseOptional, parseText } from '../model/parse.ts';
-import { docker, dockerIfThere, type Engine } from './docker.ts';
+import { docker, dockerForSome, dockerIfThere, type Engine } from './docker.ts';
 
 export interface Volume {
   readonly name: string;
@@ -10,12 +11,29 @@ export interface Volume {
   readonly options: Readonly<Record<string, string>>;
 }
 
+/** What a list of containers says of one without looking at each: enough to stop and start. */
+export type ListedContainer = Pick<Container, 'id' | 'service' | 'oneOff' | 'state' | 'configHash'>;
+
 /** What Compose puts before the names of its labels. */
 export const LABEL = 'com.docker.compose';
 
 /** All containers of a compose project, one-off ones included, whichever folder they belong to. */
 export async function listContainers(engine: Engine, project: string): Promise<Container[]> {
   return inspectThose(engine, ['--filter', `label=${LABEL}.project=${project}`]);
+}
+
+/** The same with what a list says of each: one call where the whole takes two. */
+export async function listBriefly(engine: Engine, project: string): Promise<ListedContainer[]> {
+  const labels = ['service', 'oneoff', 'config-hash'].map((name) => `{{.Label "${LABEL}.${name}"}}`);
+  const format = ['{{.ID}}', '{{.State}}', ...labels].join('\t');
+  const filter = `label=${LABEL}.project=${project}`;
+  const text = await docker(engine, ['ps', '--all', '--no-trunc', '--filter', filter, '--format', format]);
+  return text.split('\n').filter(Boolean).map(parseListed);
+}
+
+function parseListed(line: string): ListedContainer {
+  const [id = '', state = '', service = '', oneOff = '', configHash = ''] = line.split('\t');
+  return { id: parseText(id, 'docker ps'), state: parseText(state, 'docker ps'), service, oneOff: oneOff === 'True', configHash };
 }
 
 /** All containers whose label of Compose's, without its prefix, has this value. */
@@ -58,6 +76,32 @@ export async function inspectVolume(engine: Engine, name: string): Promise<Volum
 /** The id of a local image, or undefined when it is not there. */
 export async function imageId(engine: Engine, reference: string): Promise<string | undefined> {
   return (await dockerIfThere(engine, ['image', 'inspect', '--format', '{{.Id}}', reference]))?.trim();
+}
+
+/** The ids of those of these local images that are there, by the reference that was asked for; one call for all. */
+export async function imageIds(engine: Engine, references: readonly string[]): Promise<Map<string, string>> {
+  const wanted = [...new Set(references)];
+  if (wanted.length === 0) return new Map();
+  const format = '{{.Id}}\t{{json .RepoTags}}\t{{json .RepoDigests}}';
+  const text = await dockerForSome(engine, ['image', 'inspect', '--format', format, ...wanted]);
+  const found = new Map(text.split('\n').filter(Boolean).flatMap(namesOf));
+  return new Map(wanted.flatMap((reference) => (found.has(nameOf(reference)) ? [[reference, found.get(nameOf(reference)) ?? '']] : [])));
+}
+
+function namesOf(line: string): [string, string][] {
+  const [id = '', tags = '', digests = ''] = line.split('\t');
+  const names = [tags, digests].flatMap((list) =>
+    parseList(parseJson(list, 'docker image inspect') ?? [], 'docker image inspect', parseText),
+  );
+  return names.map((name) => [nameOf(name), id]);
+}
+
+/** `registry/repository@digest`, or with the tag where there is no digest: docker shortens names, and leaves the tag out of those with a digest. */
+function nameOf(reference: string): string {
+  const ref = readRef(reference);
+  if (ref === undefined) return reference;
+  const name = `${ref.registry}/${ref.repository}`;
+  return ref.digest === undefined ? `${name}:${ref.tag ?? 'latest'}` : `${name}@${ref.digest}`;
 }
 
 /** The names with digests under which registries gave a local image; none when it is not here, or was built here. */

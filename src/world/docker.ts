@@ -66,6 +66,14 @@ export async function dockerIfThere(engine: Engine, args: readonly string[]): Pr
   return expectSuccess(result, ['docker', ...args]);
 }
 
+/** Runs docker on several things, some of which may not exist: what it says of the others. */
+export async function dockerForSome(engine: Engine, args: readonly string[]): Promise<string> {
+  const result = await runDocker(engine, ['docker', ...args]);
+  const isKnown = (line: string): boolean => /no such|not found/i.test(line);
+  if (result.code === 0 || result.stderr.split('\n').filter(Boolean).every(isKnown)) return result.stdout;
+  return expectSuccess(result, ['docker', ...args]);
+}
+
 function runDocker(engine: Engine, argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
   return engine.world.run(argv, { ...options, env: dockerEnvironment(engine.world.env, join(engine.root, '.slipway', 'lock')) });
 }

@@ -98,7 +98,12 @@ export interface Place {
 export async function exchange(args: readonly string[], remote: RemoteAddress, place: Place): Promise<string> {
   const result = await runIn(args, remote, place);
   if (result.code === 0) return result.stdout;
-  throw refusalOf(args[0] ?? 'git', remote, result);
+  throw refusalOf(verbOf(args), remote, result);
+}
+
+/** git's own command: the first word that is neither an option nor the value of `-c`. */
+function verbOf(args: readonly string[]): string {
+  return args.find((word, index) => !word.startsWith('-') && args[index - 1] !== '-c') ?? 'git';
 }
 
 function runIn(args: readonly string[], remote: RemoteAddress, { world, cwd, input }: Place): Promise<RunResult> {

@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline';
 import { PassThrough, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
+import { diskTrouble } from '../model/disk-trouble.ts';
 import { systemCode, ToolError } from '../model/error.ts';
 import type { RunOptions, RunResult } from '../model/seams.ts';
 
@@ -104,7 +105,11 @@ async function store(child: ChildProcess, options: RunOptions): Promise<void> {
   const { output } = options;
   if (output === undefined || child.stdout === null) return;
   const through = output.gzip === true ? createGzip({ level: 1 }) : new PassThrough();
-  await pipeline(child.stdout, through, createWriteStream(output.file, { mode: 0o600, flush: true }));
+  try {
+    await pipeline(child.stdout, through, createWriteStream(output.file, { mode: 0o600, flush: true }));
+  } catch (error) {
+    throw diskTrouble(error, output.file) ?? error;
+  }
 }
 
 function collect(stream: Readable | null, add: (text: string) => void, onLine: ((line: string) => void) | undefined): void {

@@ -1,6 +1,6 @@
 // What a bundle's archive may hold, for its writer and its reader. Rule: nothing is written that the reader would refuse.
 import type { Digest } from '../model/digest.ts';
-import { systemCode, ToolError } from '../model/error.ts';
+import { diskTrouble } from '../model/disk-trouble.ts';
 import { archiveRefusal, quotePath } from './ustar.ts';
 
 export type TarMode = 0o644 | 0o755;
@@ -57,11 +57,9 @@ export function guardPaths(top: string): (path: string, kind: 'file' | 'folder',
   };
 }
 
-/** A full disk as E_DISK_FULL; any other error as it is. */
+/** A full or failing disk as E_DISK_FULL or E_DISK; any other error as it is. */
 export function diskError(error: unknown, target: string): unknown {
-  const code = systemCode(error);
-  if (code !== 'ENOSPC' && code !== 'EDQUOT') return error;
-  return new ToolError('E_DISK_FULL', `no space left while writing ${target}`, { cause: error, hint: 'Free some space, then try again.' });
+  return diskTrouble(error, target) ?? error;
 }
 
 function checkPath(path: string, kind: 'file' | 'folder', top: string, where: string): void {

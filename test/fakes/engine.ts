@@ -142,10 +142,23 @@ function humanSize(bytes: number): string {
 }
 
 function listContainers(words: readonly string[], { state }: Call): RunResult {
-  const { flags } = splitArguments(words, ['--filter'], ['--all', '--quiet', '--no-trunc']);
+  const { flags } = splitArguments(words, ['--filter', '--format'], ['--all', '--quiet', '--no-trunc']);
   const all = [...state.containers.values()].filter((each) => flags.has('--all') || each.state === 'running');
   const found = all.filter((each) => (flags.get('--filter') ?? []).every((filter) => matches(each, filter)));
+  const [format] = flags.get('--format') ?? [];
+  if (format !== undefined) return said(found.map((each) => inFormat(each, format)).join('\n'));
   return said(found.map((each) => (flags.has('--no-trunc') ? each.id : each.id.slice(-12))).join('\n'));
+}
+
+/** The templates that `docker ps --format` is given. */
+function inFormat(container: FakeContainer, format: string): string {
+  return format.replace(/\{\{(.*?)\}\}/g, (_, word: string) => {
+    const label = /^\.Label "(.*)"$/.exec(word)?.[1];
+    if (label !== undefined) return container.labels[label] ?? '';
+    if (word === '.ID') return container.id;
+    if (word === '.State') return container.state;
+    throw new Error(`fake engine: unknown template ${word}`);
+  });
 }
 
 function matches(container: FakeContainer, filter: string): boolean {
@@ -196,15 +209,23 @@ async function stopAll(ids: readonly string[], call: Call): Promise<RunResult> {
     : { code: 1, stdout: '', stderr: missing.map((id) => `Error response from daemon: No such container: ${id}\n`).join('') };
 }
 
-function removeAll(words: readonly string[], call: Call): RunResult {
+async function removeAll(words: readonly string[], call: Call): Promise<RunResult> {
   const { flags, rest } = splitArguments(words, [], ['--force', '--volumes']);
-  for (const id of rest) {
-    const container = containerOf(call, id);
+  const missing: string[] = [];
+  for (const [index, id] of rest.entries()) {
+    if (index > 0) await call.between('rm');
+    const container = findContainer(call.state, id);
+    if (container === undefined) {
+      missing.push(id);
+      continue;
+    }
     if (container.state === 'running' && !flags.has('--force'))
       throw new Refusal(`Error response from daemon: cannot remove container "/${container.name}": container is running`);
     call.state.containers.delete(container.id);
   }
-  return said(rest.join('\n'));
+  return missing.length === 0
+    ? said(rest.join('\n'))
+    : { code: 1, stdout: '', stderr: missing.map((id) => `Error response from daemon: No such container: ${id}\n`).join('') };
 }
 
 function createContainer(words: readonly string[], call: Call): RunResult {
@@ -306,9 +327,23 @@ function runNetwork([verb = '', ...words]: readonly string[], { state }: Call): 
   return said(name);
 }
 
+/** Says what there is of each, and names those that are not there, as the real one does. */
+function inspectImages(references: readonly string[], call: Call): RunResult {
+  const found = references.filter((each) => call.state.images.has(each));
+  const lines = found.map((each) => {
+    const id = call.state.images.get(each) ?? '';
+    const names = [...call.state.images].filter(([, image]) => image === id).map(([name]) => name);
+    const digests = names.filter((name) => name.includes('@')).map((name) => name.replace(/:[^:/@]*@/, '@'));
+    return [id, JSON.stringify(names.filter((name) => !name.includes('@'))), JSON.stringify(digests)].join('\t');
+  });
+  const missing = references.filter((each) => !found.includes(each)).map((each) => `Error response from daemon: No such image: ${each}`);
+  return { code: missing.length === 0 ? 0 : 1, stdout: lines.map((line) => `${line}\n`).join(''), stderr: missing.join('\n') };
+}
+
 function runImage([verb = '', ...words]: readonly string[], call: Call): RunResult {
   const { flags, rest } = splitArguments(words, ['--format', '--filter'], []);
   const [reference = ''] = rest;
+  if (verb === 'inspect' && flags.get('--format')?.[0]?.includes('\t')) return inspectImages(rest, call);
   if (verb === 'inspect') {
     const { id, pinned } = imageOf(call, reference);
     if (flags.get('--format')?.[0] !== '{{json .RepoDigests}}') return said(id);

@@ -125,6 +125,7 @@ describe('defaults', () => {
         refresh: '41 4 * * 1',
         jobs: {},
       },
+      sync: { remotes: ['origin'], gate: [] },
       cli: 'acmectl',
       release: {
         tag: 'v{version}',

@@ -1,5 +1,5 @@
 // One folder for the temporary files of a whole test run. Rule: it is empty when the last test has ended, or the run fails; either way it goes.
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -8,6 +8,7 @@ let folder = '';
 /** Makes the folder; whatever is started by the tests finds it as $TMPDIR. */
 export function setup(): void {
   folder = mkdtempSync(join(tmpdir(), 'test-run-'));
+  chmodSync(folder, 0o1777); // as /tmp is: some tests run programs as another user
   process.env.TMPDIR = folder;
 }
 

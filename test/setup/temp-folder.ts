@@ -1,5 +1,5 @@
 // A folder for the temporary files of one test file, so that no test has to clear up after itself. Rule: what the product itself put there must be gone by then.
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect } from 'vitest';
@@ -9,6 +9,7 @@ const OF_PRODUCT = /^slipway-(git|asset|tag|compose)-/;
 
 const before = process.env.TMPDIR;
 const folder = mkdtempSync(join(tmpdir(), 'file-'));
+chmodSync(folder, 0o1777); // as /tmp is: some tests run programs as another user
 process.env.TMPDIR = folder;
 
 afterAll(() => {

@@ -35,7 +35,11 @@ const keepRuntime: Handler<'keep-runtime'> = {
 
 /** Only after the point of no return: what it removes cannot come back. */
 const dropRuntime: Handler<'drop-runtime'> = {
-  done: async (step) => !(await isMarked(step)) && ((await statIfThere(folderOf(step))) === undefined || (await isUsed(step))),
+  done: async (step) => {
+    if (await isMarked(step)) return false;
+    if ((await statIfThere(folderOf(step))) !== undefined) return isUsed(step);
+    return !(await isEmpty(step.store)) && !(await isEmpty(dirname(step.store)));
+  },
   run: async (step) => {
     await rm(markOf(step), { force: true });
     await removeUnused(step);
@@ -102,6 +106,10 @@ async function isUsed(step: RuntimeStep): Promise<boolean> {
     if ((await statIfThere(stateFolder(folder))) !== undefined) return true;
   }
   return false;
+}
+
+async function isEmpty(folder: string): Promise<boolean> {
+  return (await statIfThere(folder)) !== undefined && (await listNames(folder)).length === 0;
 }
 
 async function removeUnused(step: RuntimeStep): Promise<void> {

@@ -1,12 +1,11 @@
 // Services of a compose project: pull, stop, start, run once. Rule: what is taken away is found by the engine's labels, not by a compose file that
 // may be half-way between two releases.
 import { ToolError } from '../../model/error.ts';
-import type { ContainerFact as Container } from '../../model/facts.ts';
 import { parseFlag, parseMap } from '../../model/parse.ts';
 import type { ComposeProject, ImageToPull, Step } from '../../model/plan.ts';
 import { readComposeConfig } from '../../world/compose-config.ts';
-import { imageId, listContainers, listNetworks, listVolumes } from '../../world/containers.ts';
-import { compose, docker, dockerIfThere, runCompose } from '../../world/docker.ts';
+import { imageIds, type ListedContainer, listBriefly, listContainers, listNetworks, listVolumes } from '../../world/containers.ts';
+import { compose, docker, dockerForSome, dockerIfThere, runCompose } from '../../world/docker.ts';
 import type { Handler, Handlers, Site } from '../handler.ts';
 import { nameOf, textsOf } from './files.ts';
 import { waitUntilReady } from './ready.ts';
@@ -73,16 +72,13 @@ const startServices: Handler<'start-services'> = {
   done: async (step, site) => {
     if (step.recreate.length > 0 || step.services.length === 0) return step.services.length === 0;
     const running = (await serviceContainers(site, step.project, step.services)).filter((each) => each.state === 'running');
-    const allRun = (wanted: (each: Container) => boolean): boolean =>
+    const allRun = (wanted: (each: ListedContainer) => boolean): boolean =>
       step.services.every((service) => running.some((each) => each.service === service && wanted(each)));
     if (!allRun(() => true)) return false; // what Compose makes of the files need not be asked
     const { hashes } = await readComposeConfig(site, step.project);
     return allRun((each) => each.configHash === hashes[each.service]);
   },
-  save: async (step, site) => ({
-    volumes: await listVolumes(site, step.project.name),
-    networks: await listNetworks(site, step.project.name),
-  }),
+  save: (step, site) => listBelongings(step.project.name, site),
   run: async (step, site) => {
     const recreate = new Set(step.recreate);
     await startNow(
@@ -107,10 +103,7 @@ const startServices: Handler<'start-services'> = {
 /** Runs once, never twice by itself: rule 5 restores what a half-done one touched. */
 const runJob: Handler<'run-job'> = {
   done: async () => false,
-  save: async (step, site) => ({
-    volumes: await listVolumes(site, step.project.name),
-    networks: await listNetworks(site, step.project.name),
-  }),
+  save: (step, site) => listBelongings(step.project.name, site),
   run: async (step, site) => {
     await waitUntilReady(site, step.project.name, step.needs);
     await removeJob(step, site);
@@ -161,10 +154,7 @@ const removeProject: Handler<'remove-project'> = {
 };
 
 const removeImages: Handler<'remove-images'> = {
-  done: async (step, site) => {
-    for (const local of step.local) if ((await imageId(site, local)) !== undefined) return false;
-    return true;
-  },
+  done: async (step, site) => (await imageIds(site, step.local)).size === 0,
   run: async (step, site) => {
     for (const local of step.local) await removeImage(local, site);
   },
@@ -182,17 +172,23 @@ export const serviceSteps = {
 } satisfies Partial<Handlers>;
 
 /** The containers of these services, one-off ones left out. */
-export async function serviceContainers(site: Site, project: ComposeProject, services: readonly string[]): Promise<Container[]> {
+export async function serviceContainers(site: Site, project: ComposeProject, services: readonly string[]): Promise<ListedContainer[]> {
   const wanted = new Set(services);
-  return (await listContainers(site, project.name)).filter((container) => wanted.has(container.service) && !container.oneOff);
+  return (await listBriefly(site, project.name)).filter((container) => wanted.has(container.service) && !container.oneOff);
 }
 
 /** Stops containers with their own grace time, then removes them; volumes stay. */
-export async function removeContainers(site: Site, containers: readonly Container[]): Promise<void> {
+export async function removeContainers(site: Site, containers: readonly ListedContainer[]): Promise<void> {
   const ids = containers.map((container) => container.id);
   if (ids.length === 0) return;
-  await dockerIfThere(site, ['stop', ...ids]);
-  for (const id of ids) await dockerIfThere(site, ['rm', '--force', id]);
+  await dockerForSome(site, ['stop', ...ids]);
+  await dockerForSome(site, ['rm', '--force', ...ids]);
+}
+
+/** What a project has of volumes and networks now, to tell later which were made. */
+async function listBelongings(project: string, site: Site): Promise<{ volumes: string[]; networks: string[] }> {
+  const [volumes, networks] = await Promise.all([listVolumes(site, project), listNetworks(site, project)]);
+  return { volumes, networks };
 }
 
 async function startNow(site: Site, project: ComposeProject, services: readonly string[], extra: readonly string[] = []): Promise<void> {
@@ -210,12 +206,14 @@ interface FoundImage extends ImageToPull {
 }
 
 async function lookAtImages(step: Step<'pull-images'>, site: Site): Promise<FoundImage[]> {
-  const found: FoundImage[] = [];
-  for (const image of step.images) {
-    const [id, local] = await Promise.all([imageId(site, image.pinned), imageId(site, image.local)]);
-    found.push({ ...image, here: id !== undefined, tagged: local !== undefined, ready: id !== undefined && id === local });
-  }
-  return found;
+  const ids = await imageIds(
+    site,
+    step.images.flatMap(({ pinned, local }) => [pinned, local]),
+  );
+  return step.images.map((image) => {
+    const [id, local] = [ids.get(image.pinned), ids.get(image.local)];
+    return { ...image, here: id !== undefined, tagged: local !== undefined, ready: id !== undefined && id === local };
+  });
 }
 
 async function pullImage(image: FoundImage, site: Site): Promise<void> {

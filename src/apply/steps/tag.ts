@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ToolError } from '../../model/error.ts';
-import type { RepositoryToTag } from '../../model/plan.ts';
+import type { RepositoryToTag } from '../../model/git-work.ts';
 import { fetchCommit, listRemote, pushTag, removeTag, tagObjectId } from '../../world/git-remote.ts';
 import { makeFolder } from '../durable.ts';
 import type { Handler, Handlers, Site } from '../handler.ts';

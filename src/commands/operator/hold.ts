@@ -1,5 +1,7 @@
 // A version that failed here is held. Rule: written down through a plan of its own, for install.json is the install's too.
 import { digestOf } from '../../model/digest.ts';
+import { diskTrouble } from '../../model/disk-trouble.ts';
+import { ToolError } from '../../model/error.ts';
 import { type InstallRecord, printInstall, withOperation } from '../../model/install.ts';
 import { momentOf } from '../../model/parse.ts';
 import type { Plan, Planned } from '../../model/plan.ts';
@@ -15,13 +17,21 @@ export interface HoldWish {
   readonly operation: string;
 }
 
-/** Writes down that the upgrade to this version was taken back. The caller holds the lock. */
+/** Writes down that the upgrade to this version was taken back, or warns that a disk refused it. The caller holds the lock. */
 export async function holdVersion(context: Context, wish: HoldWish): Promise<void> {
   const record = await readRecord(wish.root);
   if (record === undefined) return;
   const at = momentOf(context.world.now());
   const operation = { id: wish.operation, command: 'upgrade', from: wish.from, to: wish.version, outcome: 'rolled-back', at };
-  await writeRecord(context, wish.root, withOperation({ ...record, held: [...new Set([...record.held, wish.version])] }, operation));
+  const next = withOperation({ ...record, held: [...new Set([...record.held, wish.version])] }, operation);
+  try {
+    await writeRecord(context, wish.root, next);
+  } catch (error) {
+    const trouble = diskTrouble(error, wish.root) ?? error;
+    if (!(trouble instanceof ToolError) || !['E_DISK', 'E_DISK_FULL'].includes(trouble.code)) throw error;
+    const text = `${wish.version} is not written down as held, so an upgrade will try it again: ${trouble.message}`;
+    context.world.report({ type: 'warning', text, hint: trouble.hint ?? '' });
+  }
 }
 
 /** Replaces install.json. The caller holds the lock. */

@@ -1,0 +1,61 @@
+// An upgrade struck at its own system calls: killed before each, or refused a write, a sync, a name. Rule: a seed chooses the strikes of the usual run;
+// `npm run campaign` tries them all.
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type DistantStage, openDistantStage } from '../campaign/distant-stage.ts';
+import { allStrikes, type Blow, countCalls, type Points, type Strike, type Struck, strike } from '../campaign/syscalls.ts';
+import { chanceOf } from '../fakes/chance.ts';
+
+const WHOLE = process.env.SLIPWAY_CAMPAIGN === '1';
+/** How many of each kind in the usual run. */
+const SAMPLE = Number(process.env.SLIPWAY_STRIKES ?? 2);
+const stages: DistantStage[] = [];
+let points: Points;
+
+beforeAll(async () => {
+  for (let worker = 0; worker < (WHOLE ? 2 : 1); worker += 1)
+    stages.push(await openDistantStage(await mkdtemp(join(tmpdir(), 'slipway-'))));
+  for (const stage of stages) points = await countCalls(stage);
+});
+afterAll(() => {
+  for (const stage of stages) stage.close();
+});
+
+test.each<readonly [string, Blow]>([
+  ['killed before a system call', 'kill'],
+  ['refused a system call once', 'refuse'],
+  ['refused all system calls of a name from one on', 'refuse on'],
+])('an upgrade %s ends at exactly the old or the new release, and loses nothing', async (_, blow) => {
+  const all = allStrikes(points, [blow]);
+  const struck = await strikeAll(WHOLE ? all : sampleOf(all));
+  console.log(`syscall campaign: ${describeAll(blow, struck)}`);
+  expect(struck.filter(({ wrongs }) => wrongs.length > 0)).toEqual([]);
+  expect(struck.every(({ fell }) => fell)).toBe(true);
+});
+
+function sampleOf(all: readonly Strike[]): Strike[] {
+  const chance = chanceOf(7);
+  return Array.from({ length: SAMPLE }, () => all[chance(all.length)]).filter((one) => one !== undefined);
+}
+
+/** Each stage takes the next strike as soon as it is free. */
+async function strikeAll(strikes: readonly Strike[]): Promise<Struck[]> {
+  const waiting = [...strikes].reverse();
+  const struck: Struck[] = [];
+  await Promise.all(
+    stages.map(async (stage) => {
+      for (let one = waiting.pop(); one !== undefined; one = waiting.pop()) struck.push(await strike(stage, points, one));
+    }),
+  );
+  return struck;
+}
+
+function describeAll(blow: Blow, struck: readonly Struck[]): string {
+  const ends = { old: 0, new: 0, neither: 0 };
+  for (const { end } of struck) ends[end] += 1;
+  const wrong = struck.filter(({ wrongs }) => wrongs.length > 0).length;
+  const missed = struck.filter(({ fell }) => !fell).length;
+  return `${struck.length} cases of an upgrade (${blow}) ${JSON.stringify(ends)}, ${missed} blows that did not fall, ${wrong} wrong end states`;
+}
