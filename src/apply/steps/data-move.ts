@@ -61,6 +61,7 @@ const importData: Handler<'import-data'> = {
       await waitUntilReady(site, step.project.name, [item.service]);
       await restoreDump(step, item, site);
       await compareImported(step.project, item, site);
+      await removeContainers(site, await serviceContainers(site, step.project, [item.service])); // at rest, as all data is between two steps
     }
   },
   undo: async (step, saved, site) => {
