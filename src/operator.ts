@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type CommandEntry, runCli } from './cli.ts';
+import type { Command } from './commands/command.ts';
 import { inKeptNetwork } from './commands/operator/site-network.ts';
 import { openProcess } from './process.ts';
 
@@ -20,6 +21,11 @@ const entries: readonly CommandEntry[] = [
     load: async () => (await import('./commands/operator/status.ts')).status,
   },
   { name: 'upgrade', summary: 'go to a newer release', load: async () => (await import('./commands/operator/upgrade.ts')).upgrade },
+  {
+    name: 'attach',
+    summary: 'see what is being done here, from any terminal',
+    load: async () => (await import('./commands/operator/attach.ts')).attach,
+  },
   {
     name: 'recover',
     summary: 'end an operation that was cut off',
@@ -76,11 +82,16 @@ const entries: readonly CommandEntry[] = [
 
 const file = fileURLToPath(import.meta.url);
 const identity = readIdentity(file, process.argv);
-/** Every command works in the network that the install keeps. */
-const networked = entries.map((entry) => ({ ...entry, load: async () => inKeptNetwork(await entry.load()) }));
-const program = { ...identity, version: SLIPWAY_VERSION, file, entries: networked };
+/** Every command works in the network that the install keeps, and can be looked at from another terminal. */
+const wrapped = entries.map((entry) => ({ ...entry, load: () => load(entry) }));
+const program = { ...identity, version: SLIPWAY_VERSION, file, entries: wrapped };
 
 process.exitCode = await runCli(program, process.argv.slice(2), openProcess);
+
+async function load(entry: CommandEntry): Promise<Command> {
+  const { keepProgress } = await import('./commands/operator/keep-progress.ts');
+  return keepProgress(inKeptNetwork(await entry.load()));
+}
 
 /** The product's name for this command: from the bundle around it, or from install.sh, which knows it before there is one. */
 function readIdentity(path: string, argv: readonly string[]): { name: string; title: string } {

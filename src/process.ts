@@ -12,16 +12,18 @@ export function openProcess(json: boolean): World {
   const stop = new AbortController();
   setMaxListeners(0, stop.signal); // every request of a mirror waits for it
   let applying = false;
+  let lookingOn = false;
   const report = json ? jsonReport(terminal) : humanReport(terminal, () => Date.now());
   const watch = (event: Event): void => {
     if (event.type === 'step') applying = true;
+    if (event.type === 'seen') lookingOn = true;
     report(event);
   };
   process.on('SIGHUP', () => undefined); // a lost terminal never fails the work
   process.on('SIGTERM', () => process.exit(applying ? 6 : 130));
   process.on('SIGINT', () => {
     if (!applying) {
-      terminal.err('\ninterrupted; nothing was changed\n');
+      terminal.err(lookingOn ? '\nthe work goes on; `attach` shows it again\n' : '\ninterrupted; nothing was changed\n');
       process.exit(130);
     }
     if (stop.signal.aborted) process.exit(6);

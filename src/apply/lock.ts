@@ -118,7 +118,7 @@ async function recordOf(wish: LockWish, world: World): Promise<LockRecord> {
 
 function locked(holder: LockRecord): ToolError {
   return new ToolError('E_LOCKED', `${holder.command} is at work here (process ${holder.pid}, since ${holder.since})`, {
-    hint: 'Wait until it has ended; `status` shows when it has.',
+    hint: '`attach` shows what it does; try again when it has ended.',
     details: { pid: holder.pid, since: holder.since, command: holder.command },
   });
 }

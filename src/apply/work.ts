@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import { hexOf } from '../model/digest.ts';
 import { systemCode } from '../model/error.ts';
 import type { JournalEnd } from '../model/journal.ts';
-import { journalPath, stateFolder } from '../model/layout.ts';
+import { journalPath, openedFolder, stateFolder } from '../model/layout.ts';
 import type { Content, Plan, Planned } from '../model/plan.ts';
 import { makeFolder, writeDurably } from './durable.ts';
 import { contentsFolder, workFolder } from './site.ts';
@@ -35,6 +35,7 @@ export function leavesNothing(plan: Plan, how: JournalEnd): boolean {
 /** Removes what belonged to an ended plan alone. When nothing is to be left that is all we made, the journal last: it says what is left to do. */
 export async function clearWork(root: string, plan: Plan, how: JournalEnd): Promise<void> {
   await rm(workFolder(root, plan.id), { recursive: true, force: true });
+  await rm(join(root, openedFolder(plan.id)), { recursive: true, force: true });
   if (!leavesNothing(plan, how)) return;
   const state = stateFolder(root);
   const journal = basename(journalPath(root));

@@ -1,4 +1,5 @@
 // Mirroring third-party images in CI. Rule: on a schedule, and after builds where what is mirrored is built here; a run with nothing new copies nothing.
+import { mirrorHome } from '../model/image-table.ts';
 import type { Product } from '../model/product.ts';
 import { homeRegistry, imagePermission, mirrorRegistries } from './credentials.ts';
 import { logIn, logOut, sources } from './steps.ts';
@@ -38,5 +39,5 @@ export function mirrorSteps(scene: CiScene): Pick<Job, 'permissions' | 'setup' |
 }
 
 function isMirrored({ images }: Product): boolean {
-  return images.thirdParty.some(({ to = [] }) => images.registry !== undefined || to.length > 0);
+  return images.thirdParty.some(({ to = [] }) => mirrorHome(images) !== undefined || to.length > 0);
 }

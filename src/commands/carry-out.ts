@@ -16,6 +16,7 @@ import { momentOf } from '../model/parse.ts';
 import type { Plan, Planned } from '../model/plan.ts';
 import { planToText } from '../show/plan.ts';
 import { type Context, isPlanOnly, isSet } from './command.ts';
+import { lockInstall } from './lock-install.ts';
 
 export interface Carrying {
   readonly root: string;
@@ -43,7 +44,7 @@ export async function carryOut(planned: Planned, context: Context, carrying: Car
   if (isPlanOnly(context)) return { outcome: 'planned', plan };
   if (plan.steps.length === 0) return { outcome: 'nothing', plan };
   await confirm(plan, context, carrying.preface ?? '');
-  const lock = carrying.lock ?? (await takeLock({ path: lockPath(carrying.root), command: plan.command }, context.world));
+  const lock = carrying.lock ?? (await lockInstall(carrying.root, plan.command, context.world));
   try {
     return await withProjectLock(carrying.project, plan.command, context, () => applyUnderLock(planned, context, carrying));
   } finally {

@@ -1,6 +1,7 @@
 // The parts of a product's description that travel from slipway.yaml into the manifest. Rule: what is read here was normalised by the
 // packager (bytes, seconds, lists), and is still hostile until parsed.
 
+import { type DumpRecipe, parseDumpRecipe } from './dump-recipe.ts';
 import { ToolError } from './error.ts';
 import { type MajorChange, parseMajorChange } from './major-change.ts';
 import {
@@ -70,12 +71,6 @@ export interface ServiceTraits {
   readonly external?: { readonly ask?: string; readonly variables: readonly string[] };
 }
 
-export interface DumpRecipe {
-  readonly service: string;
-  readonly dump: string;
-  readonly restore: string;
-}
-
 /** Data that must survive: a named volume, or a folder (`path`) of the install. */
 export interface DataItem {
   readonly path?: string;
@@ -93,6 +88,8 @@ export interface BackupPolicy {
   readonly keep: number;
   /** A folder, may hold `{{VARIABLE}}`; `.slipway/backups` when absent. */
   readonly to?: string;
+  /** Public keys of age, may hold `{{VARIABLE}}`; the site's BACKUP_ENCRYPT_TO when absent. */
+  readonly encryptTo?: string;
   /** Offered at install: a backup is made by itself so often. */
   readonly schedule?: Schedule;
 }
@@ -205,7 +202,10 @@ export function parseDataItem(value: unknown, where: string): DataItem {
 
 export function parseBackupPolicy(value: unknown, where: string): BackupPolicy {
   const f = parseFields(value, where);
-  return keep({ keep: parseCount(f.keep, `${where}.keep`), to: text(f, 'to', where), schedule: oneOf(f, 'schedule', SCHEDULES, where) });
+  return keep({
+    keep: parseCount(f.keep, `${where}.keep`),
+    ...{ to: text(f, 'to', where), encryptTo: text(f, 'encryptTo', where), schedule: oneOf(f, 'schedule', SCHEDULES, where) },
+  });
 }
 
 export function parseUpgradeRules(value: unknown, where: string): UpgradeRules {
@@ -228,15 +228,6 @@ export function parseServiceCommand(value: unknown, where: string): ServiceComma
 
 export function parseTexts(value: unknown, where: string): string[] {
   return parseList(value, where, parseText);
-}
-
-function parseDumpRecipe(value: unknown, where: string): DumpRecipe {
-  const f = parseFields(value, where);
-  return {
-    service: parseText(f.service, `${where}.service`),
-    dump: parseText(f.dump, `${where}.dump`),
-    restore: parseText(f.restore, `${where}.restore`),
-  };
 }
 
 function parseMigration(value: unknown, where: string): Migration {

@@ -2,8 +2,11 @@
 import type { ImageRef } from './image.ts';
 import type { BuiltImage } from './image-build.ts';
 import type { CopiedImage } from './image-copy.ts';
+import type { LockRecord } from './lock.ts';
 
 export type Event =
+  /** A command holds the lock of this folder from now on, in this process. */
+  | ({ readonly type: 'begun'; readonly folder: string } & Omit<LockRecord, 'nonce'>)
   | { readonly type: 'phase'; readonly text: string }
   | {
       readonly type: 'step';
@@ -35,6 +38,8 @@ export type Event =
     }
   | { readonly type: 'note'; readonly text: string }
   | { readonly type: 'warning'; readonly text: string; readonly hint?: string }
-  | { readonly type: 'output'; readonly source: string; readonly line: string };
+  | { readonly type: 'output'; readonly source: string; readonly line: string }
+  /** What another process reported; this one only looks on. */
+  | { readonly type: 'seen'; readonly event: Event };
 
 export type Report = (event: Event) => void;

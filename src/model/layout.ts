@@ -14,6 +14,16 @@ export function lockPath(root: string): string {
   return join(stateFolder(root), 'lock');
 }
 
+/** What the last command at work has reported, a JSON object a line; the result is the last one. */
+export function progressPath(root: string): string {
+  return join(stateFolder(root), 'progress.ndjson');
+}
+
+/** How the last command ended, for whoever watches from outside. */
+export function resultPath(root: string): string {
+  return join(stateFolder(root), 'result.json');
+}
+
 export function recordPath(root: string): string {
   return join(stateFolder(root), 'install.json');
 }
@@ -31,4 +41,9 @@ export function operatorsFolder(root: string): string {
 /** Content-addressed downloads. */
 export function cacheFolder(root: string): string {
   return join(stateFolder(root), 'cache');
+}
+
+/** An encrypted or packed backup, opened for one plan; relative to the install. It goes when the plan has ended. */
+export function openedFolder(planId: string): string {
+  return `.slipway/cache/opened/${planId}`;
 }

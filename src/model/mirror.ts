@@ -2,6 +2,7 @@
 // problem names the lines it is about.
 import { ToolError } from './error.ts';
 import { type ImageHome, type ImageRef, parseImageHome, parseImageRef, printImageRef, rehomeImage } from './image.ts';
+import { mirrorHome } from './image-table.ts';
 import { matchTags, parseTagRule, type TagPair, type TagRule } from './mirror-tags.ts';
 import { isRefused, lineOf, type Path, type ProblemCode, type ProblemText, pathText } from './problem.ts';
 import type { Product, ThirdPartyImage } from './product.ts';
@@ -37,7 +38,8 @@ type Table = Pick<Product, 'images' | 'source'>;
 /** The mirror's table, in the order written. What is wrong with an entry is a problem, and the entry is left out. */
 export function planMirrorNames(product: Table): MirrorNames {
   const { read, problems } = newReader();
-  const { registry, thirdParty } = product.images;
+  const { thirdParty } = product.images;
+  const registry = mirrorHome(product.images);
   const home = registry === undefined ? [] : read(['images', 'registry'], 'E_MIRROR_TARGET', () => [parseImageHome(registry, registry)]);
   if (home === undefined) return { entries: [], problems };
   const entries = thirdParty.flatMap((image) => (isRefused(product.source, pathOf(image)) ? [] : planEntry(image, home, read)));

@@ -3,15 +3,16 @@ import type { ChannelAsset } from './channel.ts';
 import type { ChannelAddition } from './channel-change.ts';
 import type { ChannelEdit } from './channel-edit.ts';
 import type { DataSteps } from './data-steps.ts';
-import type { DumpRecipe, Probe } from './description.ts';
+import type { Probe } from './description.ts';
 import type { Digest } from './digest.ts';
+import type { DumpRecipe } from './dump-recipe.ts';
 import type { BranchToMove, CommitToTry, RepositoryToTag } from './git-work.ts';
 import type { Draft, HostAddress, Publication } from './host.ts';
-import type { ImageRef } from './image.ts';
 import type { Builder, ImageToBuild } from './image-build.ts';
 import type { ImageToCopy } from './image-copy.ts';
 import type { KeptRuntime } from './install.ts';
 import type { Reservation } from './reservation.ts';
+import type { BundleEntry, ImageToTag, ManifestsToDelete } from './to-publish.ts';
 import type { UnitScope, UnitToSet } from './unit.ts';
 
 /** A file to be written: its content is found by digest among the plan's contents. Paths are relative to the plan's root. */
@@ -54,6 +55,13 @@ export interface DataToCopy {
   readonly recipe?: DumpRecipe;
 }
 
+/** The backup that a step writes to: relative to the root, or absolute. */
+export interface ToBackup {
+  readonly backup: string;
+  /** Public keys of age that its files are encrypted to. */
+  readonly encryptTo?: readonly string[];
+}
+
 /** The backup of present data that is made before an older one replaces it. */
 export interface RescueWish {
   readonly backup: string;
@@ -64,34 +72,10 @@ export interface RescueWish {
   readonly items?: readonly DataToCopy[];
 }
 
-export interface BundleEntry {
-  /** In the bundle, below its top folder. */
-  readonly path: string;
-  readonly mode: number;
-  readonly size: number;
-  readonly sha256: Digest;
-  /** A file of the workspace, relative to the root; otherwise the content is found by its digest. */
-  readonly file?: string;
-}
-
 /** A text and its place below the root of a host. */
 export interface TextToPut {
   readonly path: string;
   readonly text: string;
-}
-
-/** An image by its digest, and the tags that it gets in its own repository. */
-export interface ImageToTag {
-  readonly name: string;
-  readonly image: ImageRef;
-  readonly tags: readonly string[];
-}
-
-/** Manifests of one repository; what names others comes before them. */
-export interface ManifestsToDelete {
-  /** Without a tag. */
-  readonly image: ImageRef;
-  readonly manifests: readonly { readonly digest: Digest; readonly tags: readonly string[] }[];
 }
 
 export type AssetToPublish = ChannelAsset;
@@ -191,11 +175,10 @@ export interface StepArgs extends DataSteps {
   'log-in': { readonly registry: string };
   'pull-images': { readonly images: readonly ImageToPull[] };
   'stop-services': { readonly project: ComposeProject; readonly services: readonly string[] };
-  'open-backup': { readonly backup: string; readonly files: readonly string[] };
-  'dump-data': { readonly backup: string; readonly project: ComposeProject; readonly items: readonly DataToCopy[] };
-  'copy-data': { readonly backup: string; readonly items: readonly DataToCopy[] };
-  'close-backup': {
-    readonly backup: string;
+  'open-backup': ToBackup & { readonly files: readonly string[] };
+  'dump-data': ToBackup & { readonly project: ComposeProject; readonly items: readonly DataToCopy[] };
+  'copy-data': ToBackup & { readonly items: readonly DataToCopy[] };
+  'close-backup': ToBackup & {
     readonly product: string;
     readonly version: string;
     readonly manifest: Digest;

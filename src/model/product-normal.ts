@@ -21,6 +21,7 @@ import { plainPath } from './schema-parts.ts';
 import type { SecretRule } from './secret-rule.ts';
 import { VERSION_PLACE } from './tag.ts';
 import { parseDuration, parseSize } from './units.ts';
+import { parseVersion } from './version.ts';
 
 type Raw<K extends keyof RawProduct> = NonNullable<RawProduct[K]>;
 type RawOwnImage = Raw<'images'>['own'][string];
@@ -41,7 +42,7 @@ export function normaliseProduct(raw: RawProduct, source: Source): Product {
     requires: normaliseRequirements(raw.requires),
     services,
     data: mapValues(raw.data, normaliseDataItem),
-    backup: keep({ keep: raw.backup.keep, to: raw.backup.to, schedule: raw.backup.schedule }),
+    backup: keep({ ...raw.backup }),
     upgrade: normaliseUpgrade(raw.upgrade),
     ci: normaliseCi(raw.ci),
     sync: keep(raw.sync),
@@ -103,6 +104,7 @@ function normaliseImages(raw: Raw<'images'>): ImageRules {
   return {
     registry: raw.registry?.replace(/\/+$/, ''),
     registryVariable: raw.registryVariable,
+    mirror: raw.mirror,
     login: raw.login,
     own: mapValues(raw.own, normaliseOwnImage),
     tags: { ...DEFAULT_TAGS, ...keep(raw.tags ?? {}) },
@@ -121,7 +123,8 @@ function registryVariables({ registryVariable: name, registry = '' }: Raw<'image
 
 function normaliseOwnImage(raw: RawOwnImage, name: string): OwnImage {
   const { repository = name, tag, platforms, release, needs = [], optIn = false } = raw;
-  return keep({ repository, tag, platforms, release, needs, optIn, build: normaliseBuild(raw) });
+  const version = raw.version === undefined ? undefined : parseVersion(raw.version);
+  return keep({ repository, tag, platforms, release, version, needs, optIn, build: normaliseBuild(raw) });
 }
 
 /** Without a context the image is built elsewhere. */

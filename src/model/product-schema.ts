@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { BUILD_CACHES } from './build-rules.ts';
 import { VARIABLE_TYPES } from './description.ts';
 import { ciSchema } from './schema-ci.ts';
+import { dataItem } from './schema-data.ts';
 import * as part from './schema-parts.ts';
 import { SECRET_KINDS } from './secret-rule.ts';
 import { TAG_PATTERN, VERSION_GRAMMARS } from './tag.ts';
@@ -92,6 +93,7 @@ const ownImage = z.strictObject({
   needs: texts.optional().describe('Own images that it is built from'),
   cache: z.enum(BUILD_CACHES).optional(),
   release: tagPattern.optional().describe('The image’s own git tags, such as api-v{version}'),
+  version: part.version.optional().describe('The version that a bundle has of it, where it is not the bundle’s own'),
   optIn: flag.optional().describe('Built only when it is named'),
 });
 
@@ -114,6 +116,7 @@ const images = z.strictObject({
   registryVariable: part.variableName
     .optional()
     .describe('Compose files name the registry by this variable, for sites with a mirror of their own'),
+  mirror: flag.default(true).describe('False: third-party images are pulled from upstream, and not from `registry`'),
   login: z.enum(['none', 'ask']).default('none'),
   own: z.record(part.imageName, ownImage).default({}),
   thirdParty: z.record(part.keyName, z.array(thirdPartyImage)).default({}),
@@ -198,28 +201,6 @@ const service = z.strictObject({
     ),
 });
 
-const dataItem = z.strictObject({
-  engine: text.optional(),
-  major: z.int().min(0).optional(),
-  backup: z.strictObject({ service: text, dump: text, restore: text }).optional(),
-  migrate: z
-    .strictObject({
-      from: part.composeName.optional().describe('The item of earlier releases; by default the same name'),
-      majors: z.array(z.int().min(0)).min(1, 'at least one major'),
-      how: z.literal('dump-restore').default('dump-restore'),
-      dump: text.optional(),
-      restore: text.optional(),
-      compare: text.optional().describe('Must print the same with the old and with the new engine'),
-      keepOld: flag.default(true),
-    })
-    .optional()
-    .describe('A declared change of the major: dumped by the old engine, restored into a new volume by the new one'),
-  onUpgrade: z.enum(['copy', 'skip']).optional(),
-  path: part.pathInside.optional(),
-  renamedFrom: part.composeName.optional(),
-  ephemeral: flag.optional(),
-});
-
 const migration = z.strictObject({
   service: text,
   command: part.command,
@@ -282,7 +263,14 @@ export const productSchema = z.strictObject({
   services: z.record(part.composeName, service).default({}),
   data: z.record(part.composeName, dataItem).default({}),
   backup: z
-    .strictObject({ keep: z.int().min(1).default(5), to: text.optional(), schedule: z.enum(['daily', 'weekly']).optional() })
+    .strictObject({
+      keep: z.int().min(1).default(5),
+      to: text.optional(),
+      encryptTo: text
+        .optional()
+        .describe('Public keys of age (age1…), usually {{VARIABLE}}: backups that are asked for or scheduled are encrypted to them'),
+      schedule: z.enum(['daily', 'weekly']).optional(),
+    })
     .prefault({}),
   upgrade: upgrade.prefault({}),
   check: z.strictObject({ ignore: z.array(ignored).default([]) }).prefault({}),

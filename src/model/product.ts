@@ -12,6 +12,7 @@ import { productSchema, type RawProduct } from './product-schema.ts';
 import type { Requirements } from './requirements.ts';
 import type { ChannelRule, TagGrammar, VersionGrammar } from './tag.ts';
 import type { SyncRules } from './train.ts';
+import type { Version } from './version.ts';
 import { readYaml } from './yaml-file.ts';
 
 export interface Product {
@@ -102,6 +103,8 @@ export interface BundleRules {
 export interface ImageRules {
   /** `registry/path` that the bundle pulls from; undefined = third-party images come from upstream. */
   readonly registry: string | undefined;
+  /** False: third-party images come from upstream all the same. */
+  readonly mirror: boolean;
   /** The variable by which compose files name `registry`, so that a site may use its own. */
   readonly registryVariable: string | undefined;
   /** `ask`: whoever installs is asked for the registry's login. */
@@ -120,6 +123,8 @@ export interface OwnImage {
   readonly platforms: readonly string[];
   /** The pattern of the image's own git tags, if it has any. */
   readonly release?: string;
+  /** The version that a bundle has of it, where it is not the bundle's own. */
+  readonly version?: Version;
   /** Names of own images that it is built from. */
   readonly needs: readonly string[];
   /** True when it is built only when it is named. */

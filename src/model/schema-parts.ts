@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { parseRelativePath } from './parse.ts';
 import { isBranchName } from './train.ts';
 import { DURATION_PATTERN, SIZE_PATTERN } from './units.ts';
-import { isRange } from './version.ts';
+import { isRange, versionOf } from './version.ts';
 
 z.config({ jitless: true }); // one product is read in a run: compiling its parser takes longer than parsing
 
@@ -23,6 +23,7 @@ export const duration = either('a duration such as 30s, 5m or 2h', [
 ]);
 export const size = either('a size such as 512MiB or 2GB', [z.int().min(0), shaped(SIZE_PATTERN, 'a size such as 512MiB or 2GB')]);
 export const range = z.string().refine(isRange, 'a version range such as ">=2.20"');
+export const version = z.string().refine((text) => versionOf(text) !== undefined, 'a version such as 1.2.0');
 /** `owner/name` on a forge. */
 export const repository = z.string().regex(/^[A-Za-z0-9][\w.-]*\/[\w.-]+$/, 'a repository such as acme/acme');
 

@@ -7,8 +7,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** What the child reads: text, or the bytes of a file, unpacked on the way when it is gzipped. By default nothing. */
   readonly input?: string | { readonly file: string; readonly gunzip?: boolean };
-  /** Where the child's stdout goes instead of into `stdout`: a file created with mode 0600, synced at the end. */
-  readonly output?: { readonly file: string; readonly gzip?: boolean };
+  /** Where the child's stdout goes instead of into `stdout`: a file created with mode 0600, synced at the end; encrypted to these public keys of age, if any. */
+  readonly output?: { readonly file: string; readonly gzip?: boolean; readonly encryptTo?: readonly string[] };
   /** Called with every whole line of stdout and stderr as it comes. */
   readonly onLine?: (line: string) => void;
   /** Ends the child, and what it started, when it is aborted or this process exits; by default a child lives to its own end. */

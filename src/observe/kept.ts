@@ -12,12 +12,14 @@ export interface KeptBackup extends Backup {
   readonly path: string;
 }
 
-/** The finished backups below a folder (relative to the install, or absolute), oldest first. */
-export async function observeBackups(root: string, folder: string): Promise<KeptBackup[]> {
+/** The finished backups in these folders (relative to the install, or absolute), oldest first. */
+export async function observeBackups(root: string, folders: readonly string[]): Promise<KeptBackup[]> {
   const found: KeptBackup[] = [];
-  for (const name of await listNames(resolve(root, folder))) {
-    const text = await readTextIfThere(join(resolve(root, folder), name, 'backup.json'));
-    if (text !== undefined) found.push({ ...parseBackup(text, `${name}/backup.json`), path: `${folder}/${name}` });
+  for (const folder of folders) {
+    for (const name of await listNames(resolve(root, folder))) {
+      const text = await readTextIfThere(join(resolve(root, folder), name, 'backup.json'));
+      if (text !== undefined) found.push({ ...parseBackup(text, `${name}/backup.json`), path: `${folder}/${name}` });
+    }
   }
   return found.sort((a, b) => (a.at < b.at ? -1 : 1));
 }

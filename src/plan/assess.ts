@@ -9,6 +9,7 @@ import { type BundleItem, bundleItems, checkItems } from './bundle-items.ts';
 import { checkProduct } from './check.ts';
 import { checkHostFiles } from './check-host-files.ts';
 import { checkCompose, composeServices } from './compose-check.ts';
+import { runImages } from './compose-images.ts';
 import { checkReferenceNames } from './image-check.ts';
 import { COMPOSE_FILE, EXAMPLE_FILE, pinnedImages, type ReleaseName, type RenderedFile, renderBundle } from './render-bundle.ts';
 import { checkShippedFile } from './shipped-check.ts';
@@ -31,6 +32,8 @@ export interface AssessFacts {
 export interface Assessment {
   /** In byte order of the paths. */
   readonly items: readonly BundleItem[];
+  /** The images of the release: those that are built only when they are named are in it when the compose file runs them. */
+  readonly table: readonly TableImage[];
   /** In order of file and line; without what `check.ignore` names. */
   readonly problems: readonly Problem[];
 }
@@ -55,7 +58,9 @@ export function assessBundle(product: Product, facts: AssessFacts): Assessment {
   ];
   const checked = checkProduct(product, { ...services, ...held, missing: sources.missing });
   const ofCompose = compose === undefined ? [] : checkRenderedCompose(compose, items, product, facts);
-  return { items, problems: sortProblems([...withoutIgnored(own, product.ignore), ...checked, ...ofCompose]) };
+  const run = compose === undefined ? [] : runImages(compose.text, facts.table, product);
+  const table = facts.table.filter((image) => product.images.own[image.name]?.optIn !== true || run.includes(image));
+  return { items, table, problems: sortProblems([...withoutIgnored(own, product.ignore), ...checked, ...ofCompose]) };
 }
 
 /** Secrets in what goes into the bundle as text; templates among the files were looked into where they lie. */

@@ -14,6 +14,8 @@ export interface BackupWish {
   /** Where it goes: relative to the install, or absolute. */
   readonly backup: string;
   readonly reason: string;
+  /** Public keys that it is encrypted to; none = it is not. */
+  readonly encryptTo?: readonly string[];
   /** Backups beside it that policy lets go. */
   readonly prune: readonly string[];
 }
@@ -33,6 +35,7 @@ export function planBackup(wish: BackupWish, install: InstallFacts, engine: Engi
     stops && names.length > 0 ? [{ kind: 'stop-services', why, project, services: names }] : [];
   const dumped = items.filter(({ recipe }) => recipe !== undefined && isRunning(recipe.service, engine));
   const { backup, reason } = wish;
+  const to = { backup, ...(wish.encryptTo !== undefined && wish.encryptTo.length > 0 && { encryptTo: wish.encryptTo }) };
   const before: Step[] = [
     ...(stops
       ? [
@@ -46,13 +49,13 @@ export function planBackup(wish: BackupWish, install: InstallFacts, engine: Engi
         ]
       : []),
     ...stop(services.writers, 'nothing writes while the backup is made'),
-    { kind: 'open-backup', why: 'files, settings and record go into the backup', backup, files: filesToBackUp(install) },
+    { kind: 'open-backup', why: 'files, settings and record go into the backup', ...to, files: filesToBackUp(install) },
     ...(dumped.length === 0
       ? []
-      : [{ kind: 'dump-data', why: 'a dump that other hosts and versions can read', backup, project, items: dumped } as const]),
+      : [{ kind: 'dump-data', why: 'a dump that other hosts and versions can read', ...to, project, items: dumped } as const]),
     ...stop(services.dataStopped, 'data is copied while nothing holds it open'),
-    ...(items.length === 0 ? [] : [{ kind: 'copy-data', why: 'the data as it is', backup, items } as const]),
-    closeBackupStep({ backup, manifest, manifestDigest: record.manifest, items, reason, rescue: false }),
+    ...(items.length === 0 ? [] : [{ kind: 'copy-data', why: 'the data as it is', ...to, items } as const]),
+    closeBackupStep({ ...to, manifest, manifestDigest: record.manifest, items, reason, rescue: false }),
   ];
   const probes = probesOf(manifest, record.features);
   const awaited = [...services.dataStarted, ...services.rest, ...services.entry];
@@ -71,7 +74,10 @@ export function planBackup(wish: BackupWish, install: InstallFacts, engine: Engi
     ...{ id: wish.id, operation: wish.id, command: 'backup', basedOn: wish.basedOn },
     steps: [...before, ...up, ...prune],
     commitAfter: before.length + up.length - 1,
-    notes: stops ? [`these services stop while their data is copied: ${awaited.join(', ')}`] : [],
+    notes: [
+      ...(stops ? [`these services stop while their data is copied: ${awaited.join(', ')}`] : []),
+      ...(to.encryptTo === undefined ? [] : [`it is encrypted: only with a secret key of ${to.encryptTo.join(', ')} can it be restored`]),
+    ],
   };
 }
 

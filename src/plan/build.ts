@@ -4,7 +4,8 @@ import { ToolError } from '../model/error.ts';
 import { printImageRef } from '../model/image.ts';
 import type { Builder, ImageToBuild } from '../model/image-build.ts';
 import { canonicalJson } from '../model/json.ts';
-import type { ImageToTag, Planned, Step } from '../model/plan.ts';
+import type { Planned, Step } from '../model/plan.ts';
+import type { ImageToTag } from '../model/to-publish.ts';
 
 export interface BuildWanted {
   readonly id: string;

@@ -55,6 +55,7 @@ function checkUses({ env, requires, backup, upgrade }: Product): ProblemText[] {
   const texts: { readonly path: Path; readonly text: string }[] = [
     ...requires.ports.map(({ port }, index) => ({ path: ['requires', 'ports', index], text: port })),
     { path: ['backup', 'to'], text: backup.to ?? '' },
+    { path: ['backup', 'encryptTo'], text: backup.encryptTo ?? '' },
     ...upgrade.health.map(({ http = '', tcp = '' }, index) => ({ path: ['upgrade', 'health', index], text: `${http} ${tcp}` })),
   ];
   return texts.flatMap(({ path, text }) => {

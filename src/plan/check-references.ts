@@ -118,6 +118,7 @@ function variableUses({ env, requires, backup, upgrade }: Product): Use[] {
     ...Object.entries(env).map(([name, variable]) => ({ path: ['env', name, 'default'], text: String(variable.default ?? '') })),
     ...requires.ports.map(({ port }, index) => ({ path: ['requires', 'ports', index], text: port })),
     { path: ['backup', 'to'], text: backup.to ?? '' },
+    { path: ['backup', 'encryptTo'], text: backup.encryptTo ?? '' },
     ...upgrade.health.flatMap(({ http = '', tcp = '', command = [] }, index) => [
       { path: ['upgrade', 'health', index, 'http'], text: http },
       { path: ['upgrade', 'health', index, 'tcp'], text: tcp },

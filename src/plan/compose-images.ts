@@ -49,6 +49,14 @@ export function composeImages(text: string): ComposeImages {
   };
 }
 
+/** Those of the table that a rendered compose file runs. */
+export function runImages<T extends { readonly reference: string }>(text: string, table: readonly T[], product: Product): T[] {
+  const services = Object.values(fieldsOf(fieldsOf(readYaml(text, 'compose').value).services)).map(fieldsOf);
+  const images = services.flatMap(({ image }) => (typeof image === 'string' ? [withPlainRegistry(image, product.images)] : []));
+  const run = new Set(images.flatMap((image) => taggedName(image) ?? []));
+  return table.filter(({ reference }) => run.has(taggedName(reference) ?? ''));
+}
+
 function checkBuild({ name, path, fields }: ComposeService): ProblemText[] {
   if (fields.build === undefined) return [];
   const hint = 'Add the image to images.own, or remove the build section: servers do not build.';

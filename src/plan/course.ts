@@ -10,7 +10,7 @@ import type { ComposeProject, DataToCopy, FileToWrite } from '../model/plan.ts';
 import { MAIN_ENV } from '../model/settings.ts';
 import { COMPOSE_FILE } from '../model/site-registry.ts';
 import type { CommandWish } from './command.ts';
-import { backupPath, dataToCopy } from './data.ts';
+import { backupPath, copiesFolder, dataToCopy } from './data.ts';
 import { refuseLostData } from './data-guard.ts';
 import { itemsToMove } from './data-moves.ts';
 import { decideFiles, type FilesDecision } from './files.ts';
@@ -125,7 +125,7 @@ export function setCourse(wish: UpgradeWish, facts: UpgradeFacts): Course {
     project: install.project,
     bases: wish.command === 'configure' ? basesOf(old, target) : [],
     tree: `.slipway/staged/${wish.id}/tree`,
-    backup: backupPath(old, wish.values, wish.at, old.version),
+    backup: backupPath(copiesFolder(old, wish.values), wish.at, old.version),
     ownServers: [...ownServerNotes(wish.target, wish.features), ...movedServerNotes(wish, facts)],
     door: services.entry.length > 0,
   };

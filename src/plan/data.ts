@@ -5,6 +5,11 @@ import type { ComposeFact } from '../model/facts.ts';
 import type { Manifest } from '../model/manifest.ts';
 import { fillPlaceholders } from '../model/placeholder.ts';
 import type { DataToCopy, Step } from '../model/plan.ts';
+import { parseRecipients } from '../model/recipient.ts';
+
+const OWN_FOLDER = '.slipway/backups';
+/** A site's own line in `.env`, for products that do not ask for keys. */
+const SITE_RECIPIENTS = 'BACKUP_ENCRYPT_TO';
 
 export interface DataWish {
   /** The release whose data it is: the installed one. */
@@ -28,15 +33,35 @@ export function dataToCopy(wish: DataWish): DataToCopy[] {
   return items;
 }
 
-/** The folder of all backups, relative to the install or absolute. */
+/** The folder of the backups that are asked for, relative to the install or absolute. */
 export function backupsFolder(manifest: Manifest, values: ReadonlyMap<string, string>): string {
   const folder = manifest.backup.to === undefined ? '' : fillPlaceholders(manifest.backup.to, values, 'backup.to');
-  return folder === '' ? '.slipway/backups' : folder.replace(/\/$/, '');
+  return folder === '' ? OWN_FOLDER : folder.replace(/\/$/, '');
 }
 
-/** The folder that a backup made now gets. */
-export function backupPath(manifest: Manifest, values: ReadonlyMap<string, string>, at: string, label: string): string {
-  return `${backupsFolder(manifest, values)}/${at.replace(/[-:]/g, '')}-${label}`;
+/** Where data is kept to go back to by itself. That needs no key, so it stays on this host, beside the data that it is a copy of, when backups are encrypted. */
+export function copiesFolder(manifest: Manifest, values: ReadonlyMap<string, string>): string {
+  return recipientsText(manifest, values).trim() === '' ? backupsFolder(manifest, values) : OWN_FOLDER;
+}
+
+/** All folders with backups of this install. */
+export function backupFolders(manifest: Manifest, values: ReadonlyMap<string, string>): string[] {
+  return [...new Set([copiesFolder(manifest, values), backupsFolder(manifest, values)])];
+}
+
+/** The public keys that backups are encrypted to: what the product asks for, else what the site has in its `.env`. Throws E_ANSWER. */
+export function recipientsOf(manifest: Manifest, values: ReadonlyMap<string, string>): string[] {
+  return parseRecipients(recipientsText(manifest, values), manifest.backup.encryptTo ?? SITE_RECIPIENTS);
+}
+
+function recipientsText({ backup }: Manifest, values: ReadonlyMap<string, string>): string {
+  if (backup.encryptTo === undefined) return values.get(SITE_RECIPIENTS) ?? '';
+  return fillPlaceholders(backup.encryptTo, values, 'backup.encryptTo');
+}
+
+/** The name of a backup made now, in its folder. */
+export function backupPath(folder: string, at: string, label: string): string {
+  return `${folder}/${at.replace(/[-:]/g, '')}-${label}`;
 }
 
 export interface BackupStepsWish {
@@ -46,6 +71,7 @@ export interface BackupStepsWish {
   readonly items: readonly DataToCopy[];
   readonly reason: string;
   readonly rescue: boolean;
+  readonly encryptTo?: readonly string[];
 }
 
 /** The last step of every backup. */
@@ -60,6 +86,7 @@ export function closeBackupStep(wish: BackupStepsWish): Step<'close-backup'> {
     reason: wish.reason,
     rescue: wish.rescue,
     items: wish.items,
+    ...keep({ encryptTo: wish.encryptTo }),
   };
 }
 

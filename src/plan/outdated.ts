@@ -1,7 +1,7 @@
 // Which images upstream has moved on from. Rule: a tag is newer only in its own line of tags; a digest that differs from the lock is told, whatever the tags say.
 import type { ImageRef } from '../model/image.ts';
 import { readRef } from '../model/image.ts';
-import { thirdPartyReference } from '../model/image-table.ts';
+import { mirrorHome, thirdPartyReference } from '../model/image-table.ts';
 import { newerTag, shapeOfTag, type TagChange } from '../model/image-tag.ts';
 import { type LockFile, lockedFor } from '../model/lock-file.ts';
 import { type MirrorEntry, planMirrorNames } from '../model/mirror.ts';
@@ -35,7 +35,7 @@ export function usedTags(product: Product, lock: LockFile): UsedTag[] {
 
 function lockedDigest({ images }: Product, { name, path }: MirrorEntry, lock: LockFile): string | undefined {
   const image = images.thirdParty.find(({ group, index }) => path[2] === group && path[3] === index);
-  const reference = image === undefined ? undefined : thirdPartyReference(image, images.registry);
+  const reference = image === undefined ? undefined : thirdPartyReference(image, mirrorHome(images));
   const ref = reference === undefined ? undefined : readRef(reference);
   return ref === undefined ? undefined : lockedFor(lock, name, ref)?.digest;
 }

@@ -5,10 +5,11 @@ import { ToolError } from '../model/error.ts';
 import type { HostAddress } from '../model/host.ts';
 import type { ImageRef } from '../model/image.ts';
 import { canonicalJson } from '../model/json.ts';
-import type { ImageToTag, Planned, Step } from '../model/plan.ts';
+import type { Planned, Step } from '../model/plan.ts';
 import { reservedElsewhere } from '../model/published.ts';
 import { judgeReservation, type Reservation } from '../model/reservation.ts';
 import { counterOf, versionOfTag } from '../model/tag.ts';
+import type { ImageToTag } from '../model/to-publish.ts';
 import { compareVersions, coreOf, isPrerelease, type Version } from '../model/version.ts';
 
 /** One of the product's own images, with all its tags. */

@@ -3,11 +3,12 @@
 import { type Digest, digestOf } from '../model/digest.ts';
 import { printImageRef } from '../model/image.ts';
 import { canonicalJson } from '../model/json.ts';
-import type { ManifestsToDelete, Planned } from '../model/plan.ts';
+import type { Planned } from '../model/plan.ts';
 import type { Product } from '../model/product.ts';
 import type { RepositoryFacts, UsedImage } from '../model/repository-facts.ts';
 import { VERSION_PLACE, versionOfTag } from '../model/tag.ts';
 import { dateOfTag, isFloating, isMadeBy, looksLikeVersion, renderTag } from '../model/tag-rule.ts';
+import type { ManifestsToDelete } from '../model/to-publish.ts';
 
 /** A manifest all of whose tags were made by builds. */
 export interface OldBuild {

@@ -12,8 +12,11 @@ import type { ServicesDecision } from './services.ts';
 export interface RestoreWish {
   readonly id: string;
   readonly basedOn: Digest;
-  /** The backup, relative to the install or absolute, and the release it is of. */
+  /** Where the backup can be read, relative to the install or absolute. */
   readonly backup: string;
+  /** What it is called. */
+  readonly name: string;
+  /** The release it is of. */
   readonly target: Manifest;
   readonly items: readonly DataToCopy[];
   /** Where the present data is kept. */
@@ -99,7 +102,7 @@ function rescueSteps(wish: RestoreWish, facts: RestoreFacts): Step[] {
       manifest,
       manifestDigest: install.record.manifest,
       items,
-      reason: `before going back to ${wish.backup}`,
+      reason: `before going back to ${wish.name}`,
       rescue: true,
     }),
   ];

@@ -59,10 +59,11 @@ function checkEnvLine(text: string, at: Place, env: Readonly<Record<string, Vari
   return [shippedProblem(at, 'W_SECRET_NAME', `${name} is called like a secret and has a value`)];
 }
 
-/** True for a literal value: not empty, no comment, and not only a reference to another variable. */
+/** True for a literal value: not empty, no comment, and neither a reference to another variable nor a place of a template. */
 function hasOwnValue(written: string): boolean {
   const value = written.trim().replace(/^(["'])(.*)\1$/, '$2');
-  return value !== '' && !value.startsWith('#') && !/^\$(?:\{[^}]*\}|[A-Za-z_][A-Za-z0-9_]*)$/.test(value);
+  const isFilledIn = /^(?:\$(?:\{[^}]*\}|[A-Za-z_][A-Za-z0-9_]*)|\{\{[^}]*\}\})$/.test(value);
+  return value !== '' && !value.startsWith('#') && !isFilledIn;
 }
 
 function shippedProblem({ path, line }: Place, code: ProblemCode, message: string): Problem {

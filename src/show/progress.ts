@@ -22,15 +22,17 @@ export function humanReport(terminal: Terminal, now: () => number): Report {
     terminal.err(`\r\u001b[K  ${amountToText(event, (now() - first.at) / 1000)}`.slice(0, terminal.columns + 4));
     pending = true;
   };
-  return (event) => {
-    if (event.type === 'progress') amount(event);
+  const show = (event: Event): void => {
+    if (event.type === 'seen') show(event.event);
+    else if (event.type === 'progress') amount(event);
     else for (const text of linesOf(event, terminal.colour)) line(text);
   };
+  return show;
 }
 
 /** A report that writes one JSON object a line. */
 export function jsonReport(terminal: Terminal): Report {
-  return (event) => terminal.out(`${JSON.stringify(event)}\n`);
+  return (event) => terminal.out(`${JSON.stringify(event.type === 'seen' ? event.event : event)}\n`);
 }
 
 /** `pulling images 12.3 MB of 48.2 MB, 5.1 MB/s`. */

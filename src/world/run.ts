@@ -8,6 +8,7 @@ import { createGunzip, createGzip } from 'node:zlib';
 import { diskTrouble } from '../model/disk-trouble.ts';
 import { systemCode, ToolError } from '../model/error.ts';
 import type { RunOptions, RunResult } from '../model/seams.ts';
+import { seal } from './age.ts';
 
 /** No more than this of a child's output is kept; the rest is read and dropped. Characters. */
 const MAX_KEPT = 64 * 1024 * 1024;
@@ -69,14 +70,23 @@ function endWith(child: ChildProcess, stop: AbortSignal): () => void {
     killer = setTimeout(() => signal('SIGKILL'), LONGEST_END * 1000);
   };
   const leave = (): void => signal('SIGTERM');
-  process.once('exit', leave);
+  if (leaving.size === 0) process.once('exit', leaveAll);
+  leaving.add(leave);
   if (stop.aborted) end();
   else stop.addEventListener('abort', end, { once: true });
   return () => {
     clearTimeout(killer);
     stop.removeEventListener('abort', end);
-    process.removeListener('exit', leave);
+    leaving.delete(leave);
+    if (leaving.size === 0) process.removeListener('exit', leaveAll);
   };
+}
+
+/** What is told to end when this process does. */
+const leaving = new Set<() => void>();
+
+function leaveAll(): void {
+  for (const leave of leaving) leave();
 }
 
 /** Gives the child its input. A child that stops reading early says why itself, by its exit code. */
@@ -104,9 +114,12 @@ async function feed(child: ChildProcess, options: RunOptions): Promise<void> {
 async function store(child: ChildProcess, options: RunOptions): Promise<void> {
   const { output } = options;
   if (output === undefined || child.stdout === null) return;
+  const { encryptTo = [] } = output;
   const through = output.gzip === true ? createGzip({ level: 1 }) : new PassThrough();
   try {
-    await pipeline(child.stdout, through, createWriteStream(output.file, { mode: 0o600, flush: true }));
+    const file = createWriteStream(output.file, { mode: 0o600, flush: true });
+    if (encryptTo.length === 0) await pipeline(child.stdout, through, file);
+    else await pipeline(child.stdout, through, (source: AsyncIterable<Buffer>) => seal(source, encryptTo), file);
   } catch (error) {
     throw diskTrouble(error, output.file) ?? error;
   }

@@ -1,8 +1,11 @@
 // Whole volumes and folders in and out through the engine. Rule: nothing inside any image is run; owners and modes are the engine's to keep.
 import { createHash } from 'node:crypto';
-import type { ReadEntry } from 'tar';
+import { createReadStream } from 'node:fs';
+import { Readable } from 'node:stream';
+import type { Parser, ReadEntry } from 'tar';
 import { type Digest, digestFromHex } from '../model/digest.ts';
 import { ToolError } from '../model/error.ts';
+import { unseal } from './age.ts';
 import { docker, dockerIfThere, type Engine } from './docker.ts';
 
 /** Where data lives: a volume's name or an absolute folder, and any present image to make a container of. */
@@ -16,10 +19,10 @@ export interface DataPlace {
 /** Where the data is mounted in the container; also the top folder inside the archive. */
 const MOUNT = 'slipway-data';
 
-/** Copies all of a place into a .tar.gz (mode 0600). The place must not be written to meanwhile. */
-export async function copyOut(engine: Engine, place: DataPlace, file: string): Promise<void> {
+/** Copies all of a place into a .tar.gz (mode 0600), encrypted to these public keys if any. The place must not be written to meanwhile. */
+export async function copyOut(engine: Engine, place: DataPlace, file: string, encryptTo: readonly string[] = []): Promise<void> {
   await withContainer(engine, place, async () => {
-    await docker(engine, ['cp', `${place.container}:/${MOUNT}`, '-'], { output: { file, gzip: true } });
+    await docker(engine, ['cp', `${place.container}:/${MOUNT}`, '-'], { output: { file, gzip: true, encryptTo } });
   });
 }
 
@@ -33,8 +36,11 @@ export async function copyIn(engine: Engine, place: DataPlace, file: string): Pr
   });
 }
 
-/** A digest over every entry of such an archive: path, kind, mode, owner, size, link and content, whatever the order and the times of folders. */
-export async function digestOfEntries(file: string): Promise<Digest> {
+/**
+ * A digest over every entry of such an archive: path, kind, mode, owner, size, link and content, whatever the order and the times of folders.
+ * An encrypted one is opened with the secret key.
+ */
+export async function digestOfEntries(file: string, identity?: string): Promise<Digest> {
   const { list } = await import('tar');
   const lines: string[] = [];
   const onReadEntry = (entry: ReadEntry): void => {
@@ -47,8 +53,19 @@ export async function digestOfEntries(file: string): Promise<Digest> {
       );
     });
   };
-  await list({ file, strict: true, onReadEntry });
+  if (identity === undefined) await list({ file, strict: true, onReadEntry });
+  else await endOf(Readable.from(unseal(createReadStream(file), [identity], file)), list({ strict: true, onReadEntry }));
   return digestFromHex(createHash('sha256').update(lines.sort().join('\n')).digest('hex'));
+}
+
+/** Leads a stream into tar's reader, which is no stream of Node.js. */
+function endOf(from: Readable, reader: Parser): Promise<void> {
+  return new Promise((resolve, reject) => {
+    from.on('error', reject);
+    reader.on('error', reject);
+    reader.on('end', resolve);
+    from.pipe(reader as unknown as NodeJS.WritableStream);
+  });
 }
 
 /** Removes the container through which a place is copied, should one be left from a copy that was cut off. */
@@ -78,10 +95,10 @@ async function withContainer(engine: Engine, place: DataPlace, work: () => Promi
   }
 }
 
-/** Reads a .tar.gz to its end; throws E_BACKUP when it is damaged or cut short. */
-export async function readThrough(file: string): Promise<void> {
+/** Reads a .tar.gz to its end, an encrypted one with the secret key; throws E_BACKUP when it is damaged or cut short. */
+export async function readThrough(file: string, identity?: string): Promise<void> {
   try {
-    await digestOfEntries(file);
+    await digestOfEntries(file, identity);
   } catch (cause) {
     throw new ToolError('E_BACKUP', `the backup ${file} cannot be read to its end`, {
       cause,

@@ -165,7 +165,7 @@ export async function planHop(stage: Stage, options: HopOptions): Promise<Planne
     },
     {
       ...{ install, engine, next },
-      backups: isUpgrade ? await observeBackups(root, '.slipway/backups') : [],
+      backups: isUpgrade ? await observeBackups(root, ['.slipway/backups']) : [],
       releases: isUpgrade ? await observeReleases(root) : [],
       localImages: isUpgrade ? await observeLocalImages(world, root, 'acme') : [],
       operators: [],
@@ -219,7 +219,7 @@ export async function planRemoval({ root, world }: Stage, purge: boolean): Promi
       networks: await observeNetworks(world, root, project.name),
       volumes: await observeVolumes(world, root, project.name),
       localImages: await observeLocalImages(world, root, before.product),
-      backups: (await observeBackups(root, '.slipway/backups')).map(({ path }) => path),
+      backups: (await observeBackups(root, ['.slipway/backups'])).map(({ path }) => path),
       leftovers: leftoversOf(before.version, await observeLeftovers(root, '')),
     },
   );
@@ -230,7 +230,7 @@ export async function planRemoval({ root, world }: Stage, purge: boolean): Promi
 export async function planBack(stage: Stage, scratch: string): Promise<Planned> {
   const { root, world } = stage;
   const install = await observeInstall(root);
-  const backup = (await observeBackups(root, '.slipway/backups')).findLast((each) => !each.rescue);
+  const backup = (await observeBackups(root, ['.slipway/backups'])).findLast((each) => !each.rescue);
   if (backup === undefined) throw new Error('there is no backup');
   const unpacked = join(scratch, 'unpacked');
   const files = await unpackBackupFiles(root, backup.path, unpacked);
@@ -255,8 +255,15 @@ export async function planBack(stage: Stage, scratch: string): Promise<Planned> 
     );
   const plan = planRestore(
     {
-      ...{ id: 'restore-3', basedOn: fingerprintInstall(install, engine.containers), backup: backup.path, target, items },
-      rescue: `${backupPath(install.manifest, new Map(), at, install.record.version)}-rescue`,
+      ...{
+        id: 'restore-3',
+        basedOn: fingerprintInstall(install, engine.containers),
+        backup: backup.path,
+        name: backup.path,
+        target,
+        items,
+      },
+      rescue: `${backupPath('.slipway/backups', at, install.record.version)}-rescue`,
       files: [
         ...files.filter((file) => file.path !== '.slipway/install.json'),
         { path: '.slipway/install.json', content: digestOf(record), mode: 0o600 },

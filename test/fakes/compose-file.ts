@@ -123,7 +123,7 @@ const parsed = new Map<string, unknown>();
 
 /** The same text is the same tree. */
 function parseOnce(text: string): unknown {
-  if (!parsed.has(text)) parsed.set(text, parse(text));
+  if (!parsed.has(text)) parsed.set(text, parse(text, { merge: true }));
   return parsed.get(text);
 }
 
@@ -172,8 +172,8 @@ function serviceOf(name: string, f: Fields, call: ComposeCall): FakeService {
     labels: Object.fromEntries(Object.entries(fields(f.labels)).map(([key, value]) => [key, String(value)])),
     profiles: texts(f.profiles),
     ports: texts(f.ports).map((port) => {
-      const [published = '', target = ''] = port.split(':');
-      return { target: Number(target), published, protocol: 'tcp' };
+      const [, published = '', target = '', protocol = 'tcp'] = /^(?:[\d.]+:)?(\d+):(\d+)(?:\/(tcp|udp))?$/.exec(port) ?? [];
+      return { target: Number(target), published, protocol };
     }),
     volumes: texts(f.volumes).map((mount) => mountOf(mount, call)),
     restart: String(f.restart ?? 'no'),

@@ -1,5 +1,5 @@
 // `docker compose` of the fake engine: config, up, run, exec. Rule: it reads the compose files on disk at every call, so that a file swap really matters.
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import type { RunResult } from '../../src/model/seams.ts';
 import {
   type ComposeCall,
@@ -11,6 +11,7 @@ import {
   selected,
 } from './compose-file.ts';
 import { addContainer, type Call, imageOf, makeVolume, Refusal, said, splitArguments, stopContainer } from './engine-call.ts';
+import { writeOutput } from './engine-output.ts';
 import { type FakeContainer, healthOf, insideOf, type MountedAt, startContainer, type Work, workOn } from './engine-state.ts';
 
 const LABEL = 'com.docker.compose';
@@ -184,9 +185,7 @@ async function exec(words: readonly string[], project: Project, call: Call): Pro
   };
   const { output } = call.options;
   if (output === undefined) return answer;
-  writeFileSync(output.file, answer.stdout.slice(0, answer.stdout.length / 2), { mode: 0o600 });
-  await call.between('exec');
-  writeFileSync(output.file, answer.stdout, { mode: 0o600 });
+  await writeOutput(output, Buffer.from(answer.stdout), () => call.between('exec'));
   return { ...answer, stdout: '' };
 }
 

@@ -1,7 +1,7 @@
 // A Docker Engine in memory, behind the `Run` seam: it understands the command lines that our code issues and no others. Rule: never friendlier than the real one;
 // it is another machine, so it outlives every process that talks to it.
-import { readFileSync, writeFileSync } from 'node:fs';
-import { gunzipSync, gzipSync } from 'node:zlib';
+import { readFileSync } from 'node:fs';
+import { gunzipSync } from 'node:zlib';
 import type { Run, RunOptions, RunResult } from '../../src/model/seams.ts';
 import {
   addContainer,
@@ -17,6 +17,7 @@ import {
   stopContainer,
 } from './engine-call.ts';
 import { runCompose } from './engine-compose.ts';
+import { writeOutput } from './engine-output.ts';
 import {
   type EngineState,
   emptyEngine,
@@ -255,12 +256,9 @@ async function copy(words: readonly string[], call: Call): Promise<RunResult> {
 }
 
 async function copyOut(mount: MountedAt, { state, options, between }: Call): Promise<RunResult> {
-  const bytes = gzipSync(packTree(treeAt(state, mount), MOUNT), { level: 1 });
   const { output } = options;
   if (output?.gzip !== true) throw new Error('fake engine: cp writes to a file');
-  writeFileSync(output.file, bytes.subarray(0, bytes.length / 2), { mode: 0o600 });
-  await between('cp');
-  writeFileSync(output.file, bytes, { mode: 0o600 });
+  await writeOutput(output, packTree(treeAt(state, mount), MOUNT), () => between('cp'));
   return said();
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { imageTable } from '../../src/model/image-table.ts';
-import { readProduct } from '../../src/model/product.ts';
+import { planMirrorNames } from '../../src/model/mirror.ts';
+import { parseProduct, readProduct } from '../../src/model/product.ts';
 import { parseVersion } from '../../src/model/version.ts';
 
 const HEAD = 'schema: 1\nproduct: acme\nrelease: { tag: "v{version}" }\n';
@@ -48,6 +49,26 @@ describe('the image table', () => {
       'web:3.1.0',
       'docker.io/library/postgres:16-alpine',
       'localhost:5000/gotify/server:2.5.0',
+    ]);
+  });
+
+  test('with `mirror: false` third-party images come from upstream beside own ones in a registry, and none is mirrored there', () => {
+    const product = productOf(HEAD + images.replace('registry:', 'mirror: false\n  registry:'));
+    expect(imageTable(product, parseVersion('2.4.0')).map(({ reference }) => reference)).toEqual([
+      'registry.example/acme/acme-api:2.4.0',
+      'registry.example/acme/web:3.1.0',
+      'docker.io/library/postgres:16-alpine',
+      'localhost:5000/gotify/server:2.5.0',
+    ]);
+    expect(planMirrorNames(product).entries.map(({ destinations }) => destinations)).toEqual([[], []]);
+  });
+
+  test('an image with tags of its own is in a bundle in the version that is written, whatever the bundle’s is', () => {
+    const own = images.replace('platforms: [linux/amd64] }', 'tag: "V.{version}", release: "api-v{version}", version: 1.2.0 }');
+    expect(imageTable(productOf(HEAD + own), parseVersion('2.4.0'))[0]?.reference).toBe('registry.example/acme/acme-api:V.1.2.0');
+    const wrong = own.replace('version: 1.2.0', 'version: latest');
+    expect(parseProduct(HEAD + wrong, 'slipway.yaml').problems.map(({ message }) => message)).toEqual([
+      expect.stringContaining('expected a version such as 1.2.0'),
     ]);
   });
 });

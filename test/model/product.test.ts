@@ -147,6 +147,7 @@ describe('defaults', () => {
       bundle: undefined,
       images: {
         registry: undefined,
+        mirror: true,
         login: 'none',
         own: {},
         thirdParty: [],

@@ -30,7 +30,7 @@ function returnOf(now: InstallSketch, then: InstallSketch): Return {
   const files = [...installOf(then).files].map(([path, { digest, mode }]): FileToWrite => ({ path, content: digest, mode }));
   return {
     wish: {
-      ...{ id: 'restore-1', basedOn: fingerprintInstall(install, containers), backup: '.slipway/backups/before', target },
+      ...{ id: 'restore-1', basedOn: fingerprintInstall(install, containers), backup: '.slipway/backups/before', name: 'before', target },
       items: dataOf(then, true).map(({ recipe: _, ...item }) => item),
       rescue: '.slipway/backups/now-rescue',
       files: [...files, { path: '.slipway/install.json', content: digestOf('install.json of then'), mode: 0o600 }],

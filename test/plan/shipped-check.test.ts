@@ -55,3 +55,9 @@ TOKEN_TTL=5
   expect(found('scripts/run.sh', content, env)).toEqual([]);
   expect(JSON.stringify(checkShippedFile('.env', content, env))).not.toContain('hunter2');
 });
+
+test('a template’s place for an answer is no value', () => {
+  const env = { NEWT_SECRET: { sensitive: true } } as const;
+  expect(found('templates/newt.env', 'NEWT_SECRET={{NEWT_SECRET}}\nAPI_TOKEN="{{ SITE_TOKEN }}"\n', env)).toEqual([]);
+  expect(found('templates/newt.env', 'NEWT_SECRET=x{{NEWT_SECRET}}\n', env)).toEqual([[1, 'E_SECRET']]);
+});

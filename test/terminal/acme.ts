@@ -11,6 +11,8 @@ export interface Acme {
   readonly program: string;
   /** `install` with everything that install.sh would say. */
   readonly install: readonly string[];
+  /** Publishes a later release, made with the same program. */
+  readonly publish: (version: string) => Promise<void>;
 }
 
 const REPOSITORY = join(import.meta.dirname, '../..');
@@ -36,19 +38,25 @@ export async function buildAcme(folder: string): Promise<string> {
 export async function publishAcme(folder: string): Promise<Acme> {
   const program = await buildAcme(folder);
   const keys = makeKeys();
-  const built = await buildRelease({
-    workspace: join(folder, 'workspace'),
-    version: '1.0.0',
-    keys,
-    operator: await readFile(program, 'utf8'),
-    files: { 'docker-compose.yml': COMPOSE, VERSION: '1.0.0\n' },
-    manifest: { ...MANIFEST, ...writtenOrder(MANIFEST.env ?? {}, MANIFEST.features ?? {}) },
-  });
   const host = join(folder, 'releases');
+  const publish = async (version: string): Promise<void> => {
+    const built = await buildRelease({
+      workspace: join(folder, `workspace ${version}`),
+      version,
+      keys,
+      operator: await readFile(program, 'utf8'),
+      files: {
+        'docker-compose.yml': COMPOSE.replace('{ URL', version === '1.0.0' ? '{ URL' : `{ RELEASE: "${version}", URL`),
+        VERSION: `${version}\n`,
+      },
+      manifest: { ...MANIFEST, ...writtenOrder(MANIFEST.env ?? {}, MANIFEST.features ?? {}) },
+    });
+    await publishRelease(built, host);
+  };
   await mkdir(host);
-  await publishRelease(built, host);
+  await publish('1.0.0');
   const words = ['--product', 'acme', '--releases', host, '--key', keys.publicKey, '--title', 'Acme Platform', '--cli', 'acmectl'];
-  return { program, install: [process.execPath, program, 'install', ...words] };
+  return { program, install: [process.execPath, program, 'install', ...words], publish };
 }
 
 /** A new place: where to install, and what the process has around it. */

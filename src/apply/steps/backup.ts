@@ -1,23 +1,29 @@
 // Backups: opened beside the others, filled while nothing writes, verified and only then given their name. Rule: a folder with a backup.json is whole.
+import { createReadStream } from 'node:fs';
 import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { BACKUP_TYPE, type Backup, type BackupItem, parseBackup, printBackup } from '../../model/backup.ts';
+import { Readable } from 'node:stream';
+import { BACKUP_TYPE, type Backup, type BackupItem, type BackupPart, parseBackup, printBackup } from '../../model/backup.ts';
 import { keep } from '../../model/description.ts';
 import { digestOf, hexOf } from '../../model/digest.ts';
 import { ToolError } from '../../model/error.ts';
 import { momentOf } from '../../model/parse.ts';
 import type { DataToCopy, Step } from '../../model/plan.ts';
-import { digestOfFile, readTextIfThere, statIfThere } from '../../world/disk.ts';
+import { digestOfFile, listNames, readTextIfThere, statIfThere } from '../../world/disk.ts';
 import { runCompose } from '../../world/docker.ts';
 import { copyOut, type DataPlace, readThrough, removeCopier } from '../../world/volume-copy.ts';
-import { copyDurably, makeFolder, syncFolder, writeDurably } from '../durable.ts';
+import { makeFolder, syncFolder, writeDurably } from '../durable.ts';
 import type { Handler, Handlers, Site } from '../handler.ts';
+import { countSealedBytes, type Sealing, sealedName, sealingFor, writeBackupFile } from './backup-file.ts';
+
+const ARCHIVE = 'files.tar.gz';
+const MANIFEST = 'bundle.json';
 
 /** Lie in a backup as they are, for whoever needs them without unpacking. */
 const LOOSE_FILES = [
   ['.env', 'env'],
   ['.slipway/install.json', 'install.json'],
-  ['bundle.json', 'bundle.json'],
+  ['bundle.json', MANIFEST],
 ] as const;
 
 const openBackup: Handler<'open-backup'> = {
@@ -26,9 +32,13 @@ const openBackup: Handler<'open-backup'> = {
     const folder = partialOf(step.backup, site);
     await rm(folder, { recursive: true, force: true });
     await mkdir(join(folder, 'data'), { recursive: true, mode: 0o700 });
-    await packFiles(step, site, join(folder, 'files.tar.gz'));
+    const sealing = await sealingFor(step.encryptTo);
+    await packFiles(step, site, { file: join(folder, sealedName(ARCHIVE, step.encryptTo)), sealing });
     for (const [from, to] of LOOSE_FILES) {
-      if ((await statIfThere(join(site.root, from))) !== undefined) await copyDurably(join(site.root, from), join(folder, to), 0o600);
+      if ((await statIfThere(join(site.root, from))) === undefined) continue;
+      const isOpen = to === MANIFEST; // published as it is, and the backup is known by it
+      const file = join(folder, isOpen ? to : sealedName(to, step.encryptTo));
+      await writeBackupFile(createReadStream(join(site.root, from)), file, isOpen ? undefined : sealing);
     }
     await makeFolder(folder, 0o700);
   },
@@ -38,16 +48,21 @@ const openBackup: Handler<'open-backup'> = {
 const dumpData: Handler<'dump-data'> = {
   done: async () => false,
   run: async (step, site) => {
-    for (const item of step.items) await dumpOne(step, item, site);
+    const sealing = await sealingFor(step.encryptTo);
+    for (const item of step.items) await dumpOne(step, item, { site, sealing });
   },
 };
 
 const copyData: Handler<'copy-data'> = {
   done: async () => false,
   run: async (step, site) => {
+    const sealing = await sealingFor(step.encryptTo);
+    const folder = partialOf(step.backup, site);
     let done = 0;
     for (const item of step.items) {
-      await copyOut(site, placeOf(item, site), join(partialOf(step.backup, site), fileOf(item, 'copy')));
+      const file = join(folder, sealedName(fileOf(item, 'copy'), step.encryptTo));
+      await copyOut(site, placeOf(item, site), file, sealing?.encryptTo);
+      if (sealing !== undefined) await readThrough(file, sealing.identity);
       done += 1;
       site.world.report({ type: 'progress', text: 'data items', done, total: step.items.length, unit: 'items' });
     }
@@ -61,15 +76,17 @@ const closeBackup: Handler<'close-backup'> = {
   done: async (step, site) => (await statIfThere(join(backupFolder(step.backup, site), 'backup.json'))) !== undefined,
   run: async (step, site) => {
     const partial = partialOf(step.backup, site);
-    await readThrough(join(partial, 'files.tar.gz'));
+    if (step.encryptTo === undefined) await readThrough(join(partial, ARCHIVE)); // what is encrypted was read back by the step that wrote it
     const items: BackupItem[] = [];
-    for (const item of step.items) {
-      items.push(await describeItem(partial, item, 'copy'));
-      if (item.recipe !== undefined && (await statIfThere(join(partial, fileOf(item, 'dump')))) !== undefined)
-        items.push(await describeItem(partial, item, 'dump'));
-    }
-    const { product, version, manifest, reason, rescue } = step;
-    const backup: Backup = { type: BACKUP_TYPE, product, version, manifest, reason, rescue, at: momentOf(site.world.now()), items };
+    for (const item of step.items)
+      for (const kind of ['copy', 'dump'] as const) {
+        const file = sealedName(fileOf(item, kind), step.encryptTo);
+        if (kind === 'copy' || (await statIfThere(join(partial, file))) !== undefined)
+          items.push(await describeItem(partial, item, { kind, file, isSealed: step.encryptTo !== undefined }));
+      }
+    const { product, version, manifest, reason, rescue, encryptTo: encryptedTo } = step;
+    const said = { product, version, manifest, reason, rescue, at: momentOf(site.world.now()) };
+    const backup: Backup = { type: BACKUP_TYPE, ...said, items, parts: await describeParts(partial), ...keep({ encryptedTo }) };
     await writeDurably(join(partial, 'backup.json'), printBackup(backup), 0o600);
     const folder = backupFolder(step.backup, site);
     await syncFolder(join(partial, 'data'));
@@ -118,21 +135,28 @@ function partialOf(backup: string, site: Site): string {
 }
 
 /** The person's files as they are on disk, links and modes included. */
-async function packFiles(step: Step<'open-backup'>, site: Site, out: string): Promise<void> {
+async function packFiles(
+  step: Step<'open-backup'>,
+  site: Site,
+  { file, sealing }: { readonly file: string; readonly sealing: Sealing | undefined },
+): Promise<void> {
   const { create } = await import('tar');
-  await create(
-    { file: out, cwd: site.root, gzip: { level: 1 }, mode: 0o600 },
-    step.files.length > 0 ? [...step.files] : ['.slipway/install.json'],
-  );
+  const names = step.files.length > 0 ? [...step.files] : ['.slipway/install.json'];
+  await writeBackupFile(Readable.from(create({ cwd: site.root, gzip: { level: 1 } }, names)), file, sealing);
+  if (sealing !== undefined) await readThrough(file, sealing.identity);
 }
 
-async function dumpOne(step: Step<'dump-data'>, item: DataToCopy, site: Site): Promise<void> {
+async function dumpOne(
+  step: Step<'dump-data'>,
+  item: DataToCopy,
+  { site, sealing }: { readonly site: Site; readonly sealing: Sealing | undefined },
+): Promise<void> {
   if (item.recipe === undefined) return;
-  const file = join(partialOf(step.backup, site), fileOf(item, 'dump'));
-  const result = await runCompose(site, step.project, ['exec', '-T', item.recipe.service, 'sh', '-c', item.recipe.dump], {
-    output: { file },
-  });
-  if (result.code === 0 && (await stat(file)).size > 0) return;
+  const file = join(partialOf(step.backup, site), sealedName(fileOf(item, 'dump'), step.encryptTo));
+  const argv = ['exec', '-T', item.recipe.service, 'sh', '-c', item.recipe.dump];
+  const result = await runCompose(site, step.project, argv, { output: { file, ...(sealing && { encryptTo: sealing.encryptTo }) } });
+  const size = sealing === undefined ? (await stat(file)).size : await countSealedBytes(file, sealing.identity);
+  if (result.code === 0 && size > 0) return;
   throw new ToolError(
     'E_BACKUP',
     `the dump of ${item.name} failed: ${result.stderr.trim().split('\n').slice(-2).join(' | ') || 'it is empty'}`,
@@ -142,10 +166,23 @@ async function dumpOne(step: Step<'dump-data'>, item: DataToCopy, site: Site): P
   );
 }
 
-async function describeItem(partial: string, item: DataToCopy, kind: 'copy' | 'dump'): Promise<BackupItem> {
-  const file = fileOf(item, kind);
+async function describeItem(
+  partial: string,
+  item: DataToCopy,
+  { kind, file, isSealed }: { readonly kind: 'copy' | 'dump'; readonly file: string; readonly isSealed: boolean },
+): Promise<BackupItem> {
   const path = join(partial, file);
-  if (kind === 'copy') await readThrough(path);
+  if (kind === 'copy' && !isSealed) await readThrough(path);
   const { name, volume, path: folder } = item;
   return keep({ name, file, kind, volume, path: folder, size: (await stat(path)).size, sha256: await digestOfFile(path) });
+}
+
+/** What lies in the backup beside its data. */
+async function describeParts(partial: string): Promise<BackupPart[]> {
+  const parts: BackupPart[] = [];
+  for (const file of await listNames(partial)) {
+    const stats = await stat(join(partial, file));
+    if (stats.isFile() && file !== 'backup.json') parts.push({ file, size: stats.size, sha256: await digestOfFile(join(partial, file)) });
+  }
+  return parts;
 }

@@ -12,7 +12,7 @@ import { probeHttp, probeTcp } from '../../world/probe.ts';
 import { type EnvironmentValues, readValues } from '../../world/values.ts';
 import type { Handler, Handlers, Site } from '../handler.ts';
 import { textsOf } from './files.ts';
-import { lastLog, POLL_EVERY, troubleOf } from './ready.ts';
+import { lastLog, POLL_EVERY, pause, troubleOf } from './ready.ts';
 
 type Expectation = Omit<Step<'check-health'>, 'kind' | 'why'>;
 
@@ -73,7 +73,7 @@ async function waitUntilWell(step: Expectation, site: Site): Promise<readonly Co
     if (site.interrupted()) throw new ToolError('E_INTERRUPTED', 'interrupted');
     if (waited > step.timeout || trouble.final === true) throw await unhealthy(trouble, site, containers);
     site.world.report({ type: 'progress', text: `waiting: ${trouble.text}`, done: waited, total: step.timeout, unit: 'seconds' });
-    await site.world.sleep(POLL_EVERY);
+    await pause(site, begun);
   }
 }
 

@@ -5,22 +5,29 @@ import { listContainers } from '../../world/containers.ts';
 import { docker } from '../../world/docker.ts';
 import type { Site } from '../handler.ts';
 
-/** How often the engine is asked. Milliseconds. */
+/** How often the engine is asked when nothing is expected at any moment. Milliseconds. */
 export const POLL_EVERY = 300;
 /** How long data services may take to answer. Seconds; a database may have a long log to replay. */
 const READY_WITHIN = 300;
 
 /** Waits until these services run and are healthy; throws E_UNHEALTHY naming the ones that are not. */
 export async function waitUntilReady(site: Site, project: string, services: readonly string[]): Promise<void> {
-  const deadline = site.world.now().getTime() + READY_WITHIN * 1000;
+  const begun = site.world.now().getTime();
+  const deadline = begun + READY_WITHIN * 1000;
   for (;;) {
     const containers = await listContainers(site, project);
     const waiting = services.filter((service) => troubleOf(service, containers) !== undefined);
     if (waiting.length === 0) return;
     const dead = waiting.find((service) => isDead(service, containers));
     if (dead !== undefined || site.world.now().getTime() > deadline) throw await notReady(site, dead ?? waiting[0] ?? '', containers);
-    await site.world.sleep(POLL_EVERY);
+    await pause(site, begun);
   }
+}
+
+/** Waits a fifth of what was waited already: what is soon well is soon seen, and nothing slow is asked all the time. `begun` in milliseconds. */
+export function pause({ world }: Site, begun: number): Promise<void> {
+  const waited = world.now().getTime() - begun;
+  return world.sleep(Math.min(Math.max(waited / 5, POLL_EVERY / 3), 2 * POLL_EVERY));
 }
 
 /** What is wrong with a long-running service, or undefined when it is well. */

@@ -7,17 +7,29 @@ import { ToolError } from '../../model/error.ts';
 import type { InstallFacts } from '../../model/facts.ts';
 import { fingerprintInstall } from '../../model/fingerprint.ts';
 import { momentOf } from '../../model/parse.ts';
+import { parseRecipients } from '../../model/recipient.ts';
+import { refuseMistyped } from '../../observe/age-keys.ts';
 import { checkBackups } from '../../observe/backup-check.ts';
 import { observeContainers, observeEngine } from '../../observe/engine.ts';
 import { observeInstall } from '../../observe/install.ts';
 import { observeBackups } from '../../observe/kept.ts';
 import { observeSelf } from '../../observe/self.ts';
 import { backupsToPrune, planBackup } from '../../plan/backup.ts';
-import { backupPath, backupsFolder } from '../../plan/data.ts';
+import { backupFolders, backupPath, backupsFolder, recipientsOf } from '../../plan/data.ts';
 import { columnsToText } from '../../show/columns.ts';
 import { planToJson, planToText } from '../../show/plan.ts';
 import { carryOut, refuseOpenJournal, throwUnlessDone } from '../carry-out.ts';
-import { CHANGING_FLAGS, type Command, type CommandResult, type Context, type FlagTable, isPlanOnly, isSet, textFlag } from '../command.ts';
+import {
+  CHANGING_FLAGS,
+  type Command,
+  type CommandResult,
+  type Context,
+  type FlagTable,
+  isPlanOnly,
+  isSet,
+  textFlag,
+  textFlags,
+} from '../command.ts';
 import { FOLDER_FLAG, findInstall } from './folder.ts';
 import { forgetVolume } from './forget.ts';
 
@@ -25,6 +37,12 @@ const FLAGS = {
   ...FOLDER_FLAG,
   ...CHANGING_FLAGS,
   to: { type: 'string', value: 'DIR', help: 'another folder than usual, such as a mounted disk; nothing in it is pruned' },
+  'encrypt-to': {
+    type: 'string',
+    value: 'KEY',
+    multiple: true,
+    help: 'encrypt it to this public key of age (age1…); default: what BACKUP_ENCRYPT_TO in .env, or the product, says',
+  },
   scheduled: { type: 'boolean', help: 'for timers: asks nothing, says nothing when all is well, and leaves a failure to `status`' },
 } as const satisfies FlagTable;
 
@@ -71,14 +89,14 @@ async function make(context: Context, root: string): Promise<CommandResult> {
   const engine = await observeEngine(world, root, install.project);
   const at = momentOf(world.now());
   const elsewhere = textFlag(flags, 'to');
-  const place = backupPath(manifest, envValues(install.env), at, record.version);
-  const path = elsewhere === undefined ? place : `${resolve(elsewhere)}${place.slice(place.lastIndexOf('/'))}`;
-  const before = elsewhere === undefined ? await observeBackups(root, folderOf(install)) : [];
+  const path = backupPath(elsewhere === undefined ? folderOf(install) : resolve(elsewhere), at, record.version);
+  const before = elsewhere === undefined ? await observeBackups(root, [folderOf(install)]) : [];
+  const encryptTo = await recipientsFor(context, install);
   const id = `backup-${world.random(8).toString('hex')}`;
   const basedOn = fingerprintInstall(install, engine.containers);
   const reason = isSet(flags, 'scheduled') ? `${record.schedule ?? 'scheduled'} backup` : 'asked for';
   const prune = backupsToPrune(before, { keep: manifest.backup.keep, version: record.version });
-  const plan = planBackup({ id, basedOn, backup: path, reason, prune }, install, engine);
+  const plan = planBackup({ id, basedOn, backup: path, encryptTo, reason, prune }, install, engine);
   const recheck = async (): Promise<Digest> =>
     fingerprintInstall(await observeInstall(root), await observeContainers(world, root, record.project));
   const carrying = { root, recheck, operator: await observeSelf(context.file), program: context.file, project: record.project };
@@ -87,14 +105,21 @@ async function make(context: Context, root: string): Promise<CommandResult> {
   throwUnlessDone(carried);
   await forgetBackupFailure(root);
   return {
-    fields: { outcome: 'made', backup: path, version: record.version, pruned: prune },
+    fields: { outcome: 'made', backup: path, version: record.version, encryptedTo: encryptTo, pruned: prune },
     text: `the backup is at ${resolve(root, path)}\n`,
   };
 }
 
+/** The public keys of the command line, else those of product and site. Throws E_ANSWER for what is none, before anything stops. */
+async function recipientsFor({ flags }: Context, { manifest, env }: InstallFacts): Promise<readonly string[]> {
+  const given = parseRecipients(textFlags(flags, 'encrypt-to').join(' '), '--encrypt-to');
+  const recipients = given.length > 0 ? given : recipientsOf(manifest, envValues(env));
+  await refuseMistyped(recipients);
+  return recipients;
+}
+
 async function list(context: Context, install: InstallFacts): Promise<CommandResult> {
-  const folder = textFlag(context.flags, 'to') ?? folderOf(install);
-  const backups = await observeBackups(install.root, folder);
+  const backups = await observeBackups(install.root, foldersOf(context, install));
   const rows = backups.map(({ path, version, rescue, reason, items }) => {
     const size = items.reduce((sum, item) => sum + item.size, 0);
     return [path.slice(path.lastIndexOf('/') + 1), version, `${(size / 1024 ** 2).toFixed(1)} MiB`, rescue ? `rescue, ${reason}` : reason];
@@ -103,8 +128,7 @@ async function list(context: Context, install: InstallFacts): Promise<CommandRes
 }
 
 async function verify(context: Context, install: InstallFacts, name: string | undefined): Promise<CommandResult> {
-  const folder = textFlag(context.flags, 'to') ?? folderOf(install);
-  const checked = await checkBackups(install.root, folder, name);
+  const checked = await checkBackups(install.root, foldersOf(context, install), name);
   if (checked.length === 0)
     throw new ToolError('E_NOT_FOUND', name === undefined ? 'there is no backup' : `there is no backup ${name}`, {
       hint: '`backup list` names them.',
@@ -120,6 +144,12 @@ async function verify(context: Context, install: InstallFacts, name: string | un
 
 function folderOf({ manifest, env }: InstallFacts): string {
   return backupsFolder(manifest, envValues(env));
+}
+
+/** Where to look: a folder that is named, relative to where the person is, else all of the install's. */
+function foldersOf({ flags }: Context, { manifest, env }: InstallFacts): readonly string[] {
+  const elsewhere = textFlag(flags, 'to');
+  return elsewhere === undefined ? backupFolders(manifest, envValues(env)) : [resolve(elsewhere)];
 }
 
 /** What a failed plan failed of, where that is known. */

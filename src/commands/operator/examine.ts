@@ -10,7 +10,7 @@ import { observeEngine, observeVolumes } from '../../observe/engine.ts';
 import { observeInstall, observeInstallAsIs } from '../../observe/install.ts';
 import { observeBackups } from '../../observe/kept.ts';
 import { observeStanding } from '../../observe/standing.ts';
-import { backupsFolder } from '../../plan/data.ts';
+import { backupFolders } from '../../plan/data.ts';
 import { diagnose } from '../../plan/diagnose.ts';
 import type { PreflightFinding } from '../../plan/preflight.ts';
 import type { Context } from '../command.ts';
@@ -27,7 +27,7 @@ export async function examine(context: Context, root: string, machineOnly = fals
   const { engine, volumes, composeTrouble } = hasEngine ? await readEngine(context, install) : NOTHING;
   const { record, manifest, env } = install;
   const holder = await liveHolder(lockPath(root));
-  const kept = await observeBackups(root, backupsFolder(manifest, envValues(env)));
+  const kept = await observeBackups(root, backupFolders(manifest, envValues(env)));
   const found = diagnose({
     ...{ install, cli: manifest.cli, composeTrouble, volumes },
     ...{ containers: engine?.containers, config: engine?.config },

@@ -40,7 +40,7 @@ import { fetchRelease, readReleaseText } from '../../observe/release.ts';
 import { observeUnsharedImages } from '../../observe/removal.ts';
 import { observeSelf } from '../../observe/self.ts';
 import { observeSettings } from '../../observe/settings.ts';
-import { backupsFolder } from '../../plan/data.ts';
+import { copiesFolder } from '../../plan/data.ts';
 import { changedByBoth, decideFiles, type FilesDecision } from '../../plan/files.ts';
 import { planUpgrade } from '../../plan/upgrade.ts';
 import { type Context, isSet, textFlags } from '../command.ts';
@@ -139,7 +139,7 @@ export async function prepareHop(asked: Context, { root, fetched, release }: Hop
   );
   const extras = releaseExtras(bundle);
   const basedOn = fingerprintInstall(install, engine.containers);
-  const backups = await observeBackups(root, backupsFolder(install.manifest, values));
+  const backups = await observeBackups(root, [copiesFolder(install.manifest, values)]);
   const wish = {
     command: 'upgrade' as const,
     id: operation,

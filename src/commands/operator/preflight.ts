@@ -9,7 +9,7 @@ import { fillPlaceholders } from '../../model/placeholder.ts';
 import type { RegistryLogin } from '../../model/registry-login.ts';
 import type { DataPlaces } from '../../observe/data-size.ts';
 import { observeMachine } from '../../observe/machine.ts';
-import { backupsFolder } from '../../plan/data.ts';
+import { copiesFolder } from '../../plan/data.ts';
 import { type PreflightFinding, preflight } from '../../plan/preflight.ts';
 import type { Context } from '../command.ts';
 
@@ -82,7 +82,7 @@ export function backupPlaces({ manifest, record, env }: InstallFacts): BackupPla
   const items = Object.entries(manifest.data).filter(([, { ephemeral, onUpgrade }]) => ephemeral !== true && onUpgrade !== 'skip');
   const paths = items.flatMap(([, { path }]) => path ?? []);
   const volumes = items.flatMap(([name, { path }]) => (path === undefined ? (record.volumes[name] ?? []) : []));
-  return { data: { paths, volumes }, folder: backupsFolder(manifest, envValues(env)) };
+  return { data: { paths, volumes }, folder: copiesFolder(manifest, envValues(env)) };
 }
 
 /** The ports that a release needs on this machine, with these answers and features. */

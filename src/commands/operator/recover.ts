@@ -1,14 +1,14 @@
 // recover: ends an operation that was cut off. Rule: run by the very program that made the plan; before the point of no return it goes back, after it forward.
 import { reasonOf } from '../../apply/apply.ts';
 import { openJournal } from '../../apply/journal.ts';
-import { type Lock, takeLock } from '../../apply/lock.ts';
+import type { Lock } from '../../apply/lock.ts';
 import { ToolError } from '../../model/error.ts';
-import { lockPath } from '../../model/layout.ts';
 import { readRecord } from '../../observe/install.ts';
 import { observeSelf } from '../../observe/self.ts';
 import { planToText } from '../../show/plan.ts';
 import { recoverOpen } from '../carry-out.ts';
 import { type Command, type CommandResult, type Context, type FlagTable, isSet, refusePositionals } from '../command.ts';
+import { lockInstall } from '../lock-install.ts';
 import { FOLDER_FLAG, findInstall } from './folder.ts';
 import { runKeptOperator } from './hand-over.ts';
 
@@ -28,11 +28,7 @@ export const recover: Command = {
 async function run(context: Context): Promise<CommandResult> {
   refusePositionals(context);
   const root = findInstall(context);
-  const nonce = context.world.env.SLIPWAY_LOCK_NONCE;
-  const lock = await takeLock(
-    { path: lockPath(root), command: 'recover', ...(nonce === undefined ? {} : { takeOver: nonce }) },
-    context.world,
-  );
+  const lock = await lockInstall(root, 'recover', context.world, { handedOver: true });
   try {
     return await recoverUnderLock(context, root, lock);
   } finally {

@@ -22,13 +22,14 @@ import { observeBackups } from '../../observe/kept.ts';
 import { makeScratch } from '../../observe/scratch.ts';
 import { observeSelf } from '../../observe/self.ts';
 import { observeSettings } from '../../observe/settings.ts';
-import { backupPath, backupsFolder, dataToCopy } from '../../plan/data.ts';
+import { backupFolders, backupPath, copiesFolder, dataToCopy } from '../../plan/data.ts';
 import { imagesToPull } from '../../plan/release-steps.ts';
 import { planRestore } from '../../plan/restore.ts';
 import { planToJson, planToText } from '../../show/plan.ts';
 import { carryOut, refuseOpenJournal, throwUnlessDone } from '../carry-out.ts';
 import { CHANGING_FLAGS, type Command, type CommandResult, type Context, type FlagTable, isSet, textFlag } from '../command.ts';
 import { FOLDER_FLAG, findInstall } from './folder.ts';
+import { IDENTITY_FLAG, withOpenBackup } from './opened-backup.ts';
 import { refuseUnset } from './preflight.ts';
 
 const FLAGS = {
@@ -36,6 +37,7 @@ const FLAGS = {
   ...CHANGING_FLAGS,
   list: { type: 'boolean', help: 'the backups there are' },
   backup: { type: 'string', value: 'NAME', help: 'this backup instead of the newest' },
+  ...IDENTITY_FLAG,
 } as const satisfies FlagTable;
 
 export const restore: Command = {
@@ -50,14 +52,19 @@ async function run(context: Context): Promise<CommandResult> {
   const root = findInstall(context);
   await refuseOpenJournal(root);
   const install = await observeInstall(root);
-  const folder = backupsFolder(install.manifest, envValues(install.env));
-  const backups = await observeBackups(root, folder);
+  const backups = await observeBackups(root, backupFolders(install.manifest, envValues(install.env)));
   if (isSet(context.flags, 'list')) return listBackups(backups);
   const backup = chooseBackup(backups, textFlag(context.flags, 'backup') ?? context.positionals[0], install.record.version);
-  return restoreFrom(context, root, backup);
+  const planId = `restore-${context.world.random(8).toString('hex')}`;
+  return withOpenBackup(context, { root, planId, backup }, (opened) => restoreFrom(context, root, opened, { planId, name: backup.path }));
 }
 
-async function restoreFrom(context: Context, root: string, backup: KeptBackup): Promise<CommandResult> {
+async function restoreFrom(
+  context: Context,
+  root: string,
+  backup: KeptBackup,
+  { planId: id, name }: { readonly planId: string; readonly name: string },
+): Promise<CommandResult> {
   const { world } = context;
   const scratch = await makeScratch();
   const files = await unpackBackupFiles(root, backup.path, join(scratch, 'files'));
@@ -66,7 +73,6 @@ async function restoreFrom(context: Context, root: string, backup: KeptBackup): 
   const shipped = await manifestOf(root, backup, join(scratch, 'files'));
   const engine = await observeEngine(world, root, install.project);
   const at = momentOf(world.now());
-  const id = `restore-${world.random(8).toString('hex')}`;
   const record = await recordAfter(install, join(scratch, 'files'), {
     id,
     command: 'restore',
@@ -97,10 +103,9 @@ async function restoreFrom(context: Context, root: string, backup: KeptBackup): 
     {
       id,
       basedOn: fingerprintInstall(install, engine.containers),
-      backup: backup.path,
-      target,
+      ...{ backup: backup.path, name, target },
       items,
-      rescue: `${backupPath(install.manifest, envValues(install.env), at, install.record.version)}-rescue`,
+      rescue: `${backupPath(copiesFolder(install.manifest, envValues(install.env)), at, install.record.version)}-rescue`,
       files: [...files.filter((file) => file.path !== '.slipway/install.json'), record.file],
       features: record.features,
     },
@@ -121,7 +126,7 @@ async function restoreFrom(context: Context, root: string, backup: KeptBackup): 
   if (carried.outcome === 'planned') return { fields: { plan: planToJson(plan) }, text: planToText(plan) };
   throwUnlessDone(carried);
   return {
-    fields: { outcome: 'restored', from: install.record.version, version: target.version, backup: backup.path },
+    fields: { outcome: 'restored', from: install.record.version, version: target.version, backup: name },
     text: `${target.version} as of ${backup.at} is back; what was there is kept as a rescue backup\n`,
   };
 }

@@ -12,7 +12,7 @@ import { observeContainers } from '../../observe/engine.ts';
 import { observeInstall } from '../../observe/install.ts';
 import { observeBackupFailure, observeBackups } from '../../observe/kept.ts';
 import { newerThan, observeChannel } from '../../observe/remote.ts';
-import { backupsFolder } from '../../plan/data.ts';
+import { backupFolders } from '../../plan/data.ts';
 import { localEdits } from '../../plan/files.ts';
 import { type ServiceLine, statusToText } from '../../show/status.ts';
 import { type Command, type CommandResult, type Context, type FlagTable, isSet, refusePositionals } from '../command.ts';
@@ -35,7 +35,7 @@ async function run(context: Context): Promise<CommandResult> {
     .map((each) => serviceLine(each, manifest))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
   const open = install.openOperation;
-  const backups = await observeBackups(root, backupsFolder(manifest, envValues(install.env)));
+  const backups = await observeBackups(root, backupFolders(manifest, envValues(install.env)));
   const fields = {
     product: record.product,
     version: record.version,

@@ -15,7 +15,7 @@ import { observeInstallAsIs, refuseMoved } from '../../observe/install.ts';
 import { observeBackups, observeLocalImages } from '../../observe/kept.ts';
 import { observeImageUsers, observeLeftovers, observeNetworks, observeReceipts } from '../../observe/removal.ts';
 import { observeSelf } from '../../observe/self.ts';
-import { backupsFolder } from '../../plan/data.ts';
+import { backupFolders } from '../../plan/data.ts';
 import { imagesToPull } from '../../plan/release-steps.ts';
 import { leftoversOf, planUninstall, type Uninstall, type UninstallFacts } from '../../plan/uninstall.ts';
 import { planToJson, planToText } from '../../show/plan.ts';
@@ -103,11 +103,11 @@ async function observeUninstall(context: Context, root: string, self: Digest): P
   const install = await observeInstallAsIs(root);
   const { record, manifest, env } = install;
   refuseMoved(root, record.folder);
-  const folder = backupsFolder(manifest, envValues(env));
+  const folders = backupFolders(manifest, envValues(env));
   const own = {
     install,
     ...(await observeReceipts(root)),
-    backups: (await observeBackups(root, folder)).map(({ path }) => path),
+    backups: (await observeBackups(root, folders)).map(({ path }) => path),
     ...keep({ units: await dropUnits(install) }),
     leftovers: leftoversOf(record.version, await observeLeftovers(root, hexOf(self))),
   };

@@ -1,10 +1,10 @@
 // upgrade: one hop to a newer release, or back by itself. Rule: the target's own operator does it, under one lock, and nothing of the person's is lost.
 
 import type { Applied } from '../../apply/apply.ts';
-import { type Lock, takeLock } from '../../apply/lock.ts';
+import type { Lock } from '../../apply/lock.ts';
 import type { ChannelRelease } from '../../model/channel.ts';
 import { ToolError } from '../../model/error.ts';
-import { cacheFolder, lockPath } from '../../model/layout.ts';
+import { cacheFolder } from '../../model/layout.ts';
 import { parseVersion } from '../../model/version.ts';
 import type { FetchedChannel } from '../../observe/channel.ts';
 import { observeInstall } from '../../observe/install.ts';
@@ -22,6 +22,7 @@ import {
   refusePositionals,
   textFlag,
 } from '../command.ts';
+import { lockInstall } from '../lock-install.ts';
 import { ANSWER_FLAGS } from './answers.ts';
 import { watchDowntime } from './downtime.ts';
 import { FOLDER_FLAG, findInstall } from './folder.ts';
@@ -61,12 +62,8 @@ async function run(context: Context): Promise<CommandResult> {
   refusePositionals(context);
   const root = findInstall(context);
   await refuseOpenJournal(root);
-  const nonce = context.world.env.SLIPWAY_LOCK_NONCE;
   if (isPlanOnly(context)) return upgradeUnderLock(context, root, undefined);
-  const lock = await takeLock(
-    { path: lockPath(root), command: 'upgrade', ...(nonce === undefined ? {} : { takeOver: nonce }) },
-    context.world,
-  );
+  const lock = await lockInstall(root, 'upgrade', context.world, { handedOver: true });
   try {
     return await upgradeUnderLock(context, root, lock);
   } finally {

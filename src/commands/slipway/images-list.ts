@@ -1,6 +1,6 @@
 // images list: the one table of images, with where they come from, where a mirror puts them, and what the lock knows. Rule: reads files alone.
 import { printImageRef, readRef } from '../../model/image.ts';
-import { imageTable, type TableImage, thirdPartyReference } from '../../model/image-table.ts';
+import { imageTable, mirrorHome, type TableImage, thirdPartyReference } from '../../model/image-table.ts';
 import { LOCK_FILE_NAME, type LockFile, lockedFor } from '../../model/lock-file.ts';
 import { copiesOf, type MirrorEntry, planMirrorNames } from '../../model/mirror.ts';
 import type { Product } from '../../model/product.ts';
@@ -22,7 +22,7 @@ function listedImages(product: Product, lock: LockFile): ListedImage[] {
   const thirdParty = product.images.thirdParty.map((image): ListedImage => {
     const { name, group, index, source, tags = null } = image;
     const entry = entries.find(({ path }) => path[2] === group && path[3] === index);
-    const reference = thirdPartyReference(image, product.images.registry);
+    const reference = thirdPartyReference(image, mirrorHome(product.images));
     const ref = reference === undefined ? undefined : readRef(reference);
     const { platforms = [], digest = null, size = null } = (ref && lockedFor(lock, name, ref)) ?? {};
     const destinations = entry === undefined ? [] : destinationsOf(entry);
@@ -32,7 +32,8 @@ function listedImages(product: Product, lock: LockFile): ListedImage[] {
 }
 
 function ownImage({ images }: Product, { name, reference, platforms }: TableImage): ListedImage {
-  const written = reference.replace(/:[^:/]*$/, `:${images.own[name]?.tag ?? ''}`);
+  const own = images.own[name];
+  const written = own?.version === undefined ? reference.replace(/:[^:/]*$/, `:${own?.tag ?? ''}`) : reference;
   const unknown = { group: null, source: null, tags: null, destinations: [], digest: null, size: null };
   return { name, kind: 'own', reference: written, platforms, ...unknown };
 }

@@ -88,8 +88,15 @@ export function assess(inspection: Inspection, { release, operator, resolved }: 
       return ref === undefined || found === undefined ? [] : [{ ...found, name, reference: ref }];
     });
   const pinned = resolved !== undefined;
-  const { items, problems } = assessBundle(product, { ...inspection, release, operator, table, resolved: resolved ?? locked(), pinned });
-  return { items, problems: sortProblems([...inspection.problems, ...problems]) };
+  const { problems, ...assessed } = assessBundle(product, {
+    ...inspection,
+    release,
+    operator,
+    table,
+    resolved: resolved ?? locked(),
+    pinned,
+  });
+  return { ...assessed, problems: sortProblems([...inspection.problems, ...problems]) };
 }
 
 /** Warnings for files that another checkout would not have. */

@@ -3,7 +3,7 @@ import { digestOf } from '../../model/digest.ts';
 import { ToolError } from '../../model/error.ts';
 import type { HostAddress } from '../../model/host.ts';
 import type { ResolvedImage } from '../../model/image.ts';
-import { imageTable, type TableImage } from '../../model/image-table.ts';
+import type { TableImage } from '../../model/image-table.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import { momentOf } from '../../model/parse.ts';
 import { type Problem, sortProblems } from '../../model/problem.ts';
@@ -59,9 +59,9 @@ interface Planning {
 async function planOf(context: Context, { file, release, format }: Planning): Promise<CommandResult> {
   const { product, root } = file;
   const inspection = await inspectProduct(context, DEFAULT_OUT);
-  const table = imageTable(product, release.version);
-  const resolved = await observeImages(table, inspection, context);
   const operator = { file: '', size: 0, sha256: digestOf('') }; // nothing is packed
+  const { table } = assess(inspection, { release, operator });
+  const resolved = await observeImages(table, inspection, context);
   const { items, problems } = assess(inspection, { release, operator, resolved });
   const made = momentOf(context.world.now());
   const facts = { product, commit: inspection.checkout.commit, made, items, images: resolved, operator, installer: '', packed: undefined };

@@ -3,7 +3,6 @@
 import { join, relative, resolve } from 'node:path';
 import { ToolError } from '../../model/error.ts';
 import { addressOf, publicLocation } from '../../model/host.ts';
-import { imageTable } from '../../model/image-table.ts';
 import { renderInstaller } from '../../model/installer.ts';
 import { parsePublicKey } from '../../model/minisign.ts';
 import { momentOf } from '../../model/parse.ts';
@@ -17,6 +16,7 @@ import { observeUnsealed } from '../../observe/packed.ts';
 import { observeProductImages } from '../../observe/product-images.ts';
 import { checkSecretKey, type PackedRequest } from '../../observe/published.ts';
 import { observeTag } from '../../observe/worktree.ts';
+import type { Assessment } from '../../plan/assess.ts';
 import { checkLocked, checkPlatforms } from '../../plan/image-check.ts';
 import { planPack, UNSIGNED } from '../../plan/pack.ts';
 import { type Context, isSet } from '../command.ts';
@@ -50,11 +50,10 @@ export async function preparePack(context: Context, folders: Folders): Promise<P
   const made = momentOf(madeAt(context.world.env.SOURCE_DATE_EPOCH, worktree?.committed));
   const release = hasErrors(inspection.problems) ? ANY_RELEASE : chooseRelease(context, product, { checkout, made });
   const operator = await observeOperatorProgram(context.file, context.world.env);
-  const offline = await checkOffline(inspection, { release, operator }, context);
+  const { table, problems: offline } = await checkOffline(inspection, { release, operator }, context);
   if (hasErrors(offline)) throw problemsError(offline, context);
   await refuseOtherState(inspection, release, context);
   await checkSecretKey(signing, context.world.env);
-  const table = imageTable(product, release.version);
   const images = await observeProductImages({ table, lock: inspection.lock }, context.world);
   const { items, problems } = assess(inspection, { release, operator, resolved: images });
   const pinned = [...problems, ...checkPlatforms(product, table, images)];
@@ -80,17 +79,19 @@ interface Making {
   readonly operator: OperatorProgram;
 }
 
-async function checkOffline(inspection: Inspection, making: Making, context: Context): Promise<Problem[]> {
+async function checkOffline(inspection: Inspection, making: Making, context: Context): Promise<Pick<Assessment, 'table' | 'problems'>> {
   const { product, lock } = inspection;
   const { version, channel } = making.release;
   const demanded = isSet(context.flags, 'locked');
-  return sortProblems([
+  const { table, problems } = assess(inspection, making);
+  const all = sortProblems([
     ...(product.bundle === undefined ? [nothingToPack(product)] : []),
-    ...assess(inspection, making).problems,
-    ...checkLocked(product, imageTable(product, version), { lock, demanded }),
+    ...problems,
+    ...checkLocked(product, table, { lock, demanded }),
     ...(await checkIgnored(inspection, context)),
     ...(await checkAgainstPrevious(inspection, { channel, below: version }, context)),
   ]);
+  return { table, problems: all };
 }
 
 /** A release is made of exactly one commit, and of the one that its tag is on. */

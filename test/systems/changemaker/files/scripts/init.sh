@@ -1,0 +1,2 @@
+#!/bin/sh
+chown -R "$OWNER" /uploads /site
