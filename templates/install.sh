@@ -33,7 +33,7 @@ main() {
         set -- "$@" "$word"
         continue
         ;;
-      --set | --project | --save-answers)
+      --set | --project | --save-answers | --restore | --identity)
         check_value "$expecting" "$word"
         set -- "$@" "$expecting" "$word"
         expecting=''
@@ -53,8 +53,8 @@ main() {
       -y | --yes) wanted_yes=yes ;;
       --plan | --no-start | --plain | --json | --save-secrets | --accept-expired) set -- "$@" "$word" ;;
       --recover) wanted_verb=recover ;;
-      --version | --channel | --dir | --answers | --set | --project | --save-answers) expecting=$word ;;
-      --set=* | --project=* | --save-answers=*)
+      --version | --channel | --dir | --answers | --set | --project | --save-answers | --restore | --identity) expecting=$word ;;
+      --set=* | --project=* | --save-answers=* | --restore=* | --identity=*)
         check_value "${word%%=*}" "${word#*=}"
         set -- "$@" "${word%%=*}" "${word#*=}"
         ;;
@@ -81,6 +81,7 @@ usage() {
     '  --set NAME=VALUE  one answer; may be repeated' \
     '  --save-answers F  write the answers into a new file, for --answers elsewhere; --save-secrets: passwords too' \
     '  --project NAME    the compose project name, for a second install on one machine (with --dir)' \
+    '  --restore PATH    bring up this backup here: its folder, or a tar file of it; --identity FILE: the key of an encrypted one' \
     '  --plain           lines only, without colour and redrawing: for screen readers' \
     '  --yes             do not ask for confirmation (SLIPWAY_YES=1)' \
     '  --plan            only show what would be done' \

@@ -56,9 +56,9 @@ async function walkForward(walk: Walk): Promise<Applied> {
     try {
       refuseWhenStopped(walk);
       if (index > walk.plan.commitAfter) await passTheDoor(walk);
-      if (!walk.done.has(index)) await carryOutStep(walk, index, step);
+      if (!walk.done.has(index)) await carryOutAtLast(walk, index, step);
     } catch (error) {
-      const cause = diskTrouble(error, walk.site.root) ?? error;
+      const cause = interruptionOr(diskTrouble(error, walk.site.root) ?? error, walk);
       if (!walk.door) return walkBack(walk, cause);
       await walk.journal.end('failed');
       return { outcome: 'failed', cause };
@@ -66,6 +66,22 @@ async function walkForward(walk: Walk): Promise<Applied> {
   }
   await walk.journal.end('done');
   return { outcome: 'done' };
+}
+
+/** How often, and how many milliseconds apart, a step past the point of no return is tried: an engine may be restarting. */
+const TRIES = 5;
+const PAUSE = 5000;
+
+/** Behind the point of no return a program that failed is tried again: giving up would leave the rest undone for good. */
+async function carryOutAtLast(walk: Walk, index: number, step: Step): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await carryOutStep(walk, index, step);
+    } catch (cause) {
+      if (!walk.door || tries === TRIES || !isToolError(cause, 'E_COMMAND')) throw cause;
+      await walk.site.world.sleep(PAUSE);
+    }
+  }
 }
 
 /** Rules 1 to 3: the world is asked first, undo data is collected next, and `start` is on disk before the effect. */
@@ -155,13 +171,25 @@ function refuseWhenStopped(walk: Walk): void {
   if (walk.site.interrupted()) throw new ToolError('E_INTERRUPTED', 'interrupted');
 }
 
+/** What fails because a person asked to stop is no failure of the plan. */
+function interruptionOr(cause: unknown, walk: Walk): unknown {
+  if (!walk.site.interrupted() || isToolError(cause, 'E_INTERRUPTED')) return cause;
+  return new ToolError('E_INTERRUPTED', 'interrupted', { cause });
+}
+
 function walkOf(application: Application): Walk {
   const { state } = application.journal;
   const { world } = application.site;
-  const interrupted = (): boolean => world.stop.aborted && !walk.door && !walk.goingBack;
+  const mayStop = (): boolean => !walk.door && !walk.goingBack;
   const walk: Walk = {
     ...application,
-    site: { ...application.site, interrupted },
+    site: {
+      ...application.site,
+      interrupted: () => world.stop.aborted && mayStop(),
+      get stop() {
+        return mayStop() ? world.stop : undefined;
+      },
+    },
     plan: state.head.plan,
     started: new Map(state.started),
     done: new Set(state.done),

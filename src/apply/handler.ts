@@ -12,6 +12,8 @@ export interface Site {
   readonly world: World;
   /** True when a person asked to stop and going back is still possible: long waits end then. Never true on the way back. */
   readonly interrupted: () => boolean;
+  /** Aborted in the same case, for programs that may run for long; undefined where nothing may end them. */
+  readonly stop?: AbortSignal | undefined;
   /** The absolute path of the file that holds a content of the plan. */
   readonly content: (digest: Digest) => string;
 }

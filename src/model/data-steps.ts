@@ -32,7 +32,8 @@ export interface DataSteps {
   };
   'restore-data': {
     readonly backup: string;
-    readonly rescue: string;
+    /** The backup of the present data, for the way back; null = there is none, and must be none. */
+    readonly rescue: string | null;
     readonly project: ComposeProject;
     readonly items: readonly DataToCopy[];
   };

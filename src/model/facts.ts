@@ -150,6 +150,8 @@ export interface MachineFacts {
   readonly missingImages: readonly Digest[];
   /** Bytes of the data that a backup copies. */
   readonly dataBytes: number | undefined;
+  /** The same by volume or path, as far as it could be measured. */
+  readonly dataSizes?: ReadonlyMap<string, number>;
   readonly ports: readonly PortFact[];
   readonly projectContainers: readonly ContainerFact[];
   readonly engine?: EngineTraits;

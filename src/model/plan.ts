@@ -14,6 +14,7 @@ import type { KeptRuntime } from './install.ts';
 import type { Reservation } from './reservation.ts';
 import type { BundleEntry, ImageToTag, ManifestsToDelete } from './to-publish.ts';
 import type { UnitScope, UnitToSet } from './unit.ts';
+import type { WayBack } from './way-back.ts';
 
 /** A file to be written: its content is found by digest among the plan's contents. Paths are relative to the plan's root. */
 export interface FileToWrite {
@@ -53,6 +54,9 @@ export interface DataToCopy {
   readonly path?: string;
   readonly image: string;
   readonly recipe?: DumpRecipe;
+  /** What it takes on disk, and how long copying that takes about; absent where nobody could measure it. */
+  readonly bytes?: number;
+  readonly minutes?: number;
 }
 
 /** The backup that a step writes to: relative to the root, or absolute. */
@@ -253,6 +257,8 @@ export interface Plan {
   readonly fresh?: 'state' | 'root';
   /** When it is carried out our `.slipway` folder goes too, and the root when nothing else is in it. */
   readonly leaves?: 'nothing';
+  /** Until the point of no return; for hops between releases. */
+  readonly wayBack?: WayBack;
   readonly notes: readonly string[];
 }
 

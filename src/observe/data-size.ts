@@ -18,28 +18,38 @@ export interface DataPlaces {
 /** Seconds that measuring may take. */
 const PATIENCE = 20;
 
-/** Bytes that the data takes on disk; undefined when nobody can tell. */
-export async function observeDataBytes(world: World, root: string, { paths, volumes }: DataPlaces): Promise<number | undefined> {
+/** Bytes that each volume and path takes on disk; those that nobody can tell are left out. */
+export async function observeDataSizes(world: World, root: string, { paths, volumes }: DataPlaces): Promise<ReadonlyMap<string, number>> {
   const until = world.now().getTime() + PATIENCE * 1000;
-  const sizes = [await volumeBytes(world, volumes)];
-  for (const path of paths) sizes.push(await bytesBelow(resolve(root, path), () => world.now().getTime() > until));
-  return sizes.reduce((total, size) => (total === undefined || size === undefined ? undefined : total + size), 0);
+  const sizes = new Map(await volumeSizes(world, volumes));
+  for (const path of paths) {
+    const size = await bytesBelow(resolve(root, path), () => world.now().getTime() > until);
+    if (size !== undefined) sizes.set(path, size);
+  }
+  return sizes;
+}
+
+/** Their sum; undefined when one of them is not known. */
+export function sumOfSizes(sizes: ReadonlyMap<string, number>, { paths, volumes }: DataPlaces): number | undefined {
+  const all = [...paths, ...volumes].map((place) => sizes.get(place));
+  return all.reduce((total, size) => (total === undefined || size === undefined ? undefined : total + size), 0);
 }
 
 /** What the engine says of its volumes; one that it does not know has no data yet. */
-async function volumeBytes(world: World, names: readonly string[]): Promise<number | undefined> {
-  if (names.length === 0) return 0;
+async function volumeSizes(world: World, names: readonly string[]): Promise<readonly (readonly [string, number])[]> {
+  if (names.length === 0) return [];
   const argv = ['docker', 'system', 'df', '--verbose', '--format', '{{json .Volumes}}'];
   try {
     const { code, stdout } = await world.run(argv, { env: dockerEnvironment(world.env), timeout: PATIENCE });
-    if (code !== 0) return undefined;
+    if (code !== 0) return [];
     const rows = parseList(parseJson(stdout, 'docker system df') ?? [], 'docker system df', parseFields);
-    const found = rows.filter(({ Name: name }) => names.includes(parseText(name, 'Name')));
-    return found
-      .map(({ Size: size }) => parseSize(String(size)))
-      .reduce((total, size) => (total === undefined || size === undefined ? undefined : total + size), 0);
+    const said = new Map(rows.map(({ Name: name, Size: size }) => [parseText(name, 'Name'), parseSize(String(size))]));
+    return names.flatMap((name) => {
+      const size = said.has(name) ? said.get(name) : 0;
+      return size === undefined ? [] : [[name, size] as const];
+    });
   } catch (error) {
-    if (isToolError(error, 'E_COMMAND') || isToolError(error, 'E_FORMAT')) return undefined;
+    if (isToolError(error, 'E_COMMAND') || isToolError(error, 'E_FORMAT')) return [];
     throw error;
   }
 }

@@ -12,7 +12,7 @@ import type { World } from '../model/seams.ts';
 import { imageIds, listAllContainers, listContainers } from '../world/containers.ts';
 import { readTextIfThere } from '../world/disk.ts';
 import { dockerEnvironment } from '../world/docker.ts';
-import { type DataPlaces, observeDataBytes } from './data-size.ts';
+import { type DataPlaces, observeDataSizes, sumOfSizes } from './data-size.ts';
 import { observeClock, observeRegistries } from './network.ts';
 import { observePorts, type PortWish } from './ports.ts';
 
@@ -40,6 +40,7 @@ export async function observeMachine(world: World, wish: MachineWish): Promise<M
     answers ? listContainers({ world, root: wish.root }, wish.project) : [],
     answers ? missingImages(world, wish) : [],
   ]);
+  const dataSizes = answers ? await observeDataSizes(world, wish.root, wish.data) : new Map<string, number>();
   return {
     docker: engine.version,
     engineTrouble: engine.trouble,
@@ -52,7 +53,8 @@ export async function observeMachine(world: World, wish: MachineWish): Promise<M
       images: engine.imageFolder === undefined ? undefined : await observeDisk(engine.imageFolder),
     },
     missingImages: missing.map(({ digest }) => digest),
-    dataBytes: engine.trouble === undefined ? await observeDataBytes(world, wish.root, wish.data) : undefined,
+    dataBytes: answers ? sumOfSizes(dataSizes, wish.data) : undefined,
+    dataSizes,
     ports: await observePorts(wish.ports, async () => (engine.trouble === undefined ? listAllContainers({ world, root: wish.root }) : [])),
     projectContainers: containers,
     ...(engine.traits === undefined ? {} : { engine: engine.traits }),

@@ -14,6 +14,8 @@ export interface BackupWish {
   /** Where it goes: relative to the install, or absolute. */
   readonly backup: string;
   readonly reason: string;
+  /** What data takes on disk, by volume or path. */
+  readonly sizes?: ReadonlyMap<string, number>;
   /** Public keys that it is encrypted to; none = it is not. */
   readonly encryptTo?: readonly string[];
   /** Backups beside it that policy lets go. */
@@ -25,7 +27,7 @@ export function planBackup(wish: BackupWish, install: InstallFacts, engine: Engi
   const { record, project } = install;
   const manifest = withoutOwnServers(install.manifest, record.features);
   const image = imagesToPull(manifest)[0]?.pinned ?? '';
-  const items = dataToCopy({ manifest, config: engine.config, volumes: engine.volumes, image, forUpgrade: false });
+  const items = dataToCopy({ manifest, config: engine.config, volumes: engine.volumes, image, forUpgrade: false, sizes: wish.sizes });
   const services = whatRuns(
     decideServices({ root: install.root, old: manifest, target: manifest, engine, next: engine.config, swapped: [], items, quiet: true }),
     engine,

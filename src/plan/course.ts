@@ -55,6 +55,8 @@ export interface UpgradeFacts {
   readonly backups: readonly { readonly path: string; readonly rescue: boolean }[];
   /** What became of the files that both sides changed. */
   readonly merges?: ReadonlyMap<string, FileMerge>;
+  /** What data takes on disk, by volume or path. */
+  readonly sizes?: ReadonlyMap<string, number>;
   /** Pristine releases that are kept. */
   readonly releases: readonly string[];
   /** Kept operator programs, by the hex of their digests. */
@@ -104,9 +106,10 @@ export function setCourse(wish: UpgradeWish, facts: UpgradeFacts): Course {
   const hop = wish.start && wish.command === 'upgrade';
   const moves = findMoves({ record: install.record, old, target, next, majors });
   refuseLostData({ install, engine, next, target, moves, majors, carries: hop });
-  const copied = hop ? dataToCopy({ manifest: old, config: engine.config, volumes: engine.volumes, image, forUpgrade: true }) : [];
+  const { sizes } = facts;
+  const copied = hop ? dataToCopy({ manifest: old, config: engine.config, volumes: engine.volumes, image, forUpgrade: true, sizes }) : [];
   const moved = itemsToMove({ moves, old, image });
-  const items = [...copied.filter(({ name }) => !moves.some(({ from }) => from === name)), ...moved];
+  const items = [...copied, ...moved.filter(({ name }) => !copied.some((item) => item.name === name))];
   const migrations = hop ? target.upgrade.migrate.filter((migration) => migration.on.includes('upgrade')) : [];
   const quiet = items.length > 0 || migrations.length > 0;
   const swapped = [...files.swapped, ...swappedSettings(wish.settings, install)].map((file) => file.path);

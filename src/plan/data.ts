@@ -20,7 +20,12 @@ export interface DataWish {
   /** An image that is present; nothing in it is run. */
   readonly image: string;
   readonly forUpgrade: boolean;
+  /** Bytes on disk by volume or path, as far as they could be measured. */
+  readonly sizes?: ReadonlyMap<string, number> | undefined;
 }
+
+/** Bytes in a minute: a volume read through the engine and compressed on one core, measured low. */
+const COPIED_A_MINUTE = 50e6 * 60;
 
 /** The data items to copy now, in the order of the manifest. A volume that was never made has nothing to copy. */
 export function dataToCopy(wish: DataWish): DataToCopy[] {
@@ -28,9 +33,14 @@ export function dataToCopy(wish: DataWish): DataToCopy[] {
   for (const [name, item] of Object.entries(wish.manifest.data)) {
     if (item.ephemeral === true || (wish.forUpgrade && item.onUpgrade === 'skip')) continue;
     const place = item.path === undefined ? volumeOf(name, wish) : { path: item.path };
-    if (place !== undefined) items.push(keep({ name, ...place, image: wish.image, recipe: item.backup }));
+    if (place !== undefined) items.push(keep({ name, ...place, image: wish.image, recipe: item.backup, ...sizeOf(place, wish) }));
   }
   return items;
+}
+
+function sizeOf(place: { volume?: string; path?: string }, { sizes }: DataWish): Pick<DataToCopy, 'bytes' | 'minutes'> {
+  const bytes = sizes?.get(place.volume ?? place.path ?? '');
+  return bytes === undefined ? {} : { bytes, minutes: Math.max(1, Math.ceil(bytes / COPIED_A_MINUTE)) };
 }
 
 /** The folder of the backups that are asked for, relative to the install or absolute. */

@@ -116,7 +116,7 @@ function filesAfter(wish: RestoreWish, install: InstallFacts): FileAfter[] {
   return [...wish.files, ...gone.map((file) => ({ path: file.path, content: null, mode: 0 }))];
 }
 
-interface Opening {
+export interface Opening {
   readonly inside: readonly Step[];
   readonly door: readonly Step[];
   /** Nobody outside can reach what starts before the door opens. */
@@ -124,7 +124,7 @@ interface Opening {
 }
 
 /** How the restored release starts: the door opens last, as in an upgrade. */
-function openingOf(wish: RestoreWish, next: ComposeFact, project: ComposeProject): Opening {
+export function openingOf(wish: Pick<RestoreWish, 'target' | 'features'>, next: ComposeFact, project: ComposeProject): Opening {
   const { target } = wish;
   const services = servicesOf(target, Object.keys(next.services).sort());
   const probes = probesOf(target, wish.features);

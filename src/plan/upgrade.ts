@@ -19,6 +19,7 @@ import {
   validationSteps,
   withRestorer,
 } from './release-steps.ts';
+import { wayBackOf } from './way-back.ts';
 
 /** The plan of one hop. Throws E_CONFLICT, E_POLICY when the hop must not be taken at all. */
 export function planUpgrade(wish: UpgradeWish, facts: UpgradeFacts): Plan {
@@ -50,6 +51,7 @@ export function planUpgrade(wish: UpgradeWish, facts: UpgradeFacts): Plan {
     basedOn: wish.basedOn,
     steps: withRestorer([...before, ...after]),
     commitAfter: before.length - 1,
+    wayBack: wayBackOf(course, doorIsWhole(course)),
     notes: notesOf(course),
   };
 }
@@ -234,13 +236,6 @@ function notesOf(course: Course): string[] {
   const notes = [...course.ownServers, ...moveNotes(course)];
   if (course.files.merged.length > 0) notes.push(`your changes and the release's become one: ${course.files.merged.join(', ')}`);
   if (course.files.kept.length > 0) notes.push(`your changes stay: ${course.files.kept.join(', ')}`);
-  if (course.door && course.items.length > 0) notes.push('going back before the door opens restores code, settings and data');
-  if (course.items.length === 0) notes.push('no data is copied: going back before the point of no return restores code and settings');
-  if (!course.door && course.start && course.items.length > 0) {
-    notes.push(
-      `this product has no door: for up to ${course.target.upgrade.timeout + course.target.upgrade.probation} s the new release is reachable while a failure still goes back${course.migrations.length > 0 ? '; what was written meanwhile is kept in a rescue backup' : ', its data untouched'}`,
-    );
-  }
   if (!course.start) notes.push('--no-start: only files change; pull and start is up to you');
   if (course.target.hostPaths.length > 0) notes.push(`paths of this machine that services see: ${course.target.hostPaths.join(', ')}`);
   return [...notes, ...(course.launching?.notes ?? [])];

@@ -1,5 +1,7 @@
 // A plan as text. Rule: the same plan gives the same text; this is what golden tests pin and what a person confirms.
-import type { Plan, Step } from '../model/plan.ts';
+import type { DataToCopy, Plan, Step } from '../model/plan.ts';
+import { sizeToText } from '../model/units.ts';
+import type { WayBack } from '../model/way-back.ts';
 
 /** The plan for people: every step with its reason and its subjects, the point of no return, and the notes. */
 export function planToText(plan: Plan): string {
@@ -10,19 +12,27 @@ export function planToText(plan: Plan): string {
     if (index === plan.commitAfter && index < plan.steps.length - 1)
       lines.push(`  ${'-'.repeat(width + 1)} from here on there is no way back by itself`);
   });
+  if (plan.wayBack !== undefined) lines.push(`  way back: ${wayBackToText(plan.wayBack)}`);
   for (const note of plan.notes) lines.push(`  note: ${note}`);
   return `${lines.join('\n')}\n`;
 }
 
 /** The plan as the JSON result's `plan` field: kinds, reasons and arguments, as the journal stores them. */
-export function planToJson(plan: Plan): { command: string; steps: readonly Step[]; notes: readonly string[] } {
-  return { command: plan.command, steps: plan.steps, notes: plan.notes };
+export function planToJson(plan: Plan): Pick<Plan, 'command' | 'steps' | 'notes' | 'wayBack'> {
+  const { command, steps, notes, wayBack } = plan;
+  return { command, steps, notes, ...(wayBack === undefined ? {} : { wayBack }) };
+}
+
+function wayBackToText({ kind, losesMinutes, why }: WayBack): string {
+  const loss = losesMinutes === 0 ? 'loses nothing' : `loses up to ${losesMinutes} min`;
+  const classes = { free: 'free', 'restores-data': `restores data, ${loss}`, impossible: 'none for the data' };
+  return `${classes[kind]}: ${why}`;
 }
 
 function subjectsOf(step: Step): string {
   const subjects = listSubjects(step);
   if (subjects.length === 0) return '';
-  const shown = subjects.slice(0, 6).join(', ');
+  const shown = subjects.slice(0, 6).join(step.kind === 'copy-data' && subjects.some((each) => each.includes(',')) ? '; ' : ', ');
   return ` [${subjects.length > 6 ? `${shown} and ${subjects.length - 6} more` : shown}]`;
 }
 
@@ -46,8 +56,9 @@ function listSubjects(step: Step): readonly string[] {
       return step.items.map(({ name, volume }) => `${name} -> ${volume}`);
     case 'import-data':
       return step.items.map(({ dump, volume }) => `${dump} -> ${volume}`);
-    case 'measure-data':
     case 'copy-data':
+      return step.items.map(sizedName);
+    case 'measure-data':
     case 'dump-data':
     case 'guard-data':
     case 'restore-data':
@@ -75,4 +86,8 @@ function listSubjects(step: Step): readonly string[] {
     default:
       return [];
   }
+}
+
+function sizedName({ name, bytes, minutes }: DataToCopy): string {
+  return bytes === undefined ? name : `${name}: ${sizeToText(bytes)}, about ${minutes ?? 1} min`;
 }

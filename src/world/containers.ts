@@ -1,4 +1,5 @@
 // What the engine says about containers, volumes and images. Rule: everything it prints is parsed here, once.
+import { ToolError } from '../model/error.ts';
 import type { ContainerFact as Container } from '../model/facts.ts';
 import { readRef } from '../model/image.ts';
 import { parseFields, parseJson, parseList, parseMap, parseNumber, parseOptional, parseText } from '../model/parse.ts';
@@ -71,6 +72,19 @@ export async function inspectVolume(engine: Engine, name: string): Promise<Volum
   const text = await dockerIfThere(engine, ['volume', 'inspect', name]);
   if (text === undefined) return undefined;
   return parseList(parseJson(text, 'docker volume inspect'), 'docker volume inspect', parseVolume)[0];
+}
+
+/** Removes a container and what only it holds, whether it is there or not; throws E_COMMAND when the engine only says that it did. */
+export async function removeContainer(engine: Engine, name: string): Promise<void> {
+  await dockerIfThere(engine, ['rm', '--force', '--volumes', name]);
+  if ((await dockerIfThere(engine, ['inspect', '--type', 'container', name])) !== undefined) throw notSo(`the container ${name} is gone`);
+}
+
+/** An engine that says it has done what it has not: nothing may be built on that. */
+export function notSo(claim: string): ToolError {
+  return new ToolError('E_COMMAND', `the Docker Engine said that ${claim}, but it is not so`, {
+    hint: 'Look at the logs of the Docker Engine (`journalctl -u docker`), and restart it.',
+  });
 }
 
 /** The id of a local image, or undefined when it is not there. */

@@ -40,7 +40,7 @@ export interface Engine {
 
 /** Runs docker and gives its stdout; throws E_COMMAND with the end of what it said when it fails. */
 export async function docker(engine: Engine, args: readonly string[], options: RunOptions = {}): Promise<string> {
-  return expectSuccess(await runDocker(engine, ['docker', ...args], options), ['docker', ...args]);
+  return expectSuccess(await runDocker(engine, ['docker', ...args], { ...patienceFor(args), ...options }), ['docker', ...args]);
 }
 
 /** Runs `docker compose` on a project and gives its stdout. */
@@ -55,12 +55,12 @@ export async function runCompose(
   args: readonly string[],
   options: RunOptions = {},
 ): Promise<RunResult> {
-  return runDocker(engine, composeArgv(engine.root, project, args), options);
+  return runDocker(engine, composeArgv(engine.root, project, args), { ...patienceFor(args), ...options });
 }
 
 /** Runs docker where failing is an answer: `undefined` when it fails because the thing does not exist. */
 export async function dockerIfThere(engine: Engine, args: readonly string[]): Promise<string | undefined> {
-  const result = await runDocker(engine, ['docker', ...args]);
+  const result = await runDocker(engine, ['docker', ...args], patienceFor(args));
   if (result.code === 0) return result.stdout;
   if (/no such|not found/i.test(result.stderr)) return undefined;
   return expectSuccess(result, ['docker', ...args]);
@@ -68,14 +68,28 @@ export async function dockerIfThere(engine: Engine, args: readonly string[]): Pr
 
 /** Runs docker on several things, some of which may not exist: what it says of the others. */
 export async function dockerForSome(engine: Engine, args: readonly string[]): Promise<string> {
-  const result = await runDocker(engine, ['docker', ...args]);
+  const result = await runDocker(engine, ['docker', ...args], patienceFor(args));
   const isKnown = (line: string): boolean => /no such|not found/i.test(line);
   if (result.code === 0 || result.stderr.split('\n').filter(Boolean).every(isKnown)) return result.stdout;
   return expectSuccess(result, ['docker', ...args]);
 }
 
-function runDocker(engine: Engine, argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+function runDocker(engine: Engine, argv: readonly string[], options: RunOptions): Promise<RunResult> {
   return engine.world.run(argv, { ...options, env: dockerEnvironment(engine.world.env, join(engine.root, '.slipway', 'lock')) });
+}
+
+/** Seconds until an engine that does not answer is given up; more than a busy one needs for what only reads. */
+const READING = 300;
+/** Seconds for what changes something: each container that is stopped has its own grace time, which a product may set to many minutes. */
+const CHANGING = 3600;
+const READERS = ['ps', 'inspect', 'info', 'version', 'logs', 'config', 'ls', 'df'];
+/** As long as data comes and goes, or a program of the product works. */
+const ENDLESS = ['pull', 'push', 'build', 'cp', 'run', 'exec'];
+
+/** How long a call may take; nothing for those whose length is not the engine's. */
+function patienceFor([verb = '', object = '']: readonly string[]): RunOptions {
+  if (ENDLESS.includes(verb)) return {};
+  return { timeout: READERS.includes(verb) || READERS.includes(object) ? READING : CHANGING };
 }
 
 function expectSuccess(result: RunResult, argv: readonly string[]): string {

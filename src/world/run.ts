@@ -32,7 +32,7 @@ function resultOf(child: ChildProcess, argv: readonly string[], options: RunOpti
     let late = false;
     const end = (): void => {
       late = true;
-      child.kill('SIGKILL');
+      signalAll(child, 'SIGKILL'); // what it started holds its output open, and would be waited for
     };
     const timer = options.timeout === undefined ? undefined : setTimeout(end, options.timeout * 1000);
     if (options.output === undefined) collect(child.stdout, (text) => (kept.stdout = bounded(kept.stdout, text)), options.onLine);
@@ -58,18 +58,11 @@ const LONGEST_END = 10;
 /** Ends the child's whole session with this signal or this process; gives what forgets about it. */
 function endWith(child: ChildProcess, stop: AbortSignal): () => void {
   let killer: NodeJS.Timeout | undefined;
-  const signal = (name: NodeJS.Signals): void => {
-    try {
-      if (child.pid !== undefined) process.kill(-child.pid, name);
-    } catch {
-      // it has ended already
-    }
-  };
   const end = (): void => {
-    signal('SIGTERM');
-    killer = setTimeout(() => signal('SIGKILL'), LONGEST_END * 1000);
+    signalAll(child, 'SIGTERM');
+    killer = setTimeout(() => signalAll(child, 'SIGKILL'), LONGEST_END * 1000);
   };
-  const leave = (): void => signal('SIGTERM');
+  const leave = (): void => signalAll(child, 'SIGTERM');
   if (leaving.size === 0) process.once('exit', leaveAll);
   leaving.add(leave);
   if (stop.aborted) end();
@@ -80,6 +73,15 @@ function endWith(child: ChildProcess, stop: AbortSignal): () => void {
     leaving.delete(leave);
     if (leaving.size === 0) process.removeListener('exit', leaveAll);
   };
+}
+
+/** The child and all that it started. */
+function signalAll(child: ChildProcess, name: NodeJS.Signals): void {
+  try {
+    if (child.pid !== undefined) process.kill(-child.pid, name);
+  } catch {
+    // it has ended already
+  }
 }
 
 /** What is told to end when this process does. */

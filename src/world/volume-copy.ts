@@ -6,7 +6,8 @@ import type { Parser, ReadEntry } from 'tar';
 import { type Digest, digestFromHex } from '../model/digest.ts';
 import { ToolError } from '../model/error.ts';
 import { unseal } from './age.ts';
-import { docker, dockerIfThere, type Engine } from './docker.ts';
+import { removeContainer } from './containers.ts';
+import { docker, type Engine } from './docker.ts';
 
 /** Where data lives: a volume's name or an absolute folder, and any present image to make a container of. */
 export interface DataPlace {
@@ -70,7 +71,7 @@ function endOf(from: Readable, reader: Parser): Promise<void> {
 
 /** Removes the container through which a place is copied, should one be left from a copy that was cut off. */
 export async function removeCopier(engine: Engine, place: DataPlace): Promise<void> {
-  await dockerIfThere(engine, ['rm', '--force', place.container]);
+  await removeContainer(engine, place.container);
 }
 
 async function withContainer(engine: Engine, place: DataPlace, work: () => Promise<void>): Promise<void> {

@@ -65,7 +65,8 @@ export interface CutOff {
   readonly points: number;
 }
 
-type Result = Applied | 'dead' | 'nothing open' | Error;
+/** How a run or a recovery ended. */
+export type Result = Applied | 'dead' | 'nothing open' | Error;
 
 /** Delivers the first blow of a case, and looks how long its recovery is. */
 export async function cutOff(scenario: Scenario, { at, blow }: Case, mutant: Mutant = FAITHFUL): Promise<CutOff> {
@@ -142,17 +143,25 @@ function applicationOf(scenario: Scenario, journal: Journal, fuse: Fuse, mutant:
 }
 
 /** After an error the journal may be open; recovering says when it is not. */
-function isOpen(result: Result): boolean {
+export function isOpen(result: Result): boolean {
   return result === 'dead' || result instanceof Error;
 }
 
 function judge(scenario: Scenario, one: Case, result: Result): readonly string[] {
+  const wrongs = judgeEnd(scenario, result);
+  return typeof result === 'object' && 'outcome' in result && result.outcome === 'undone'
+    ? [...wrongDirection(scenario, one), ...wrongs]
+    : wrongs;
+}
+
+/** Whether the world is what the result says: exactly old when it was undone, exactly new when it was done. */
+export function judgeEnd(scenario: Scenario, result: Result): readonly string[] {
   const { stage } = scenario;
   if (result === 'dead') return ['it never ends'];
   if (result instanceof Error)
     return [`recovery fails: ${result.message}${result.cause instanceof Error ? `: ${result.cause.message}` : ''}`];
   if (result === 'nothing open') return leastWrong(scenario);
-  if (result.outcome === 'undone') return [...wrongDirection(scenario, one), ...findWrongs(stage, scenario.old)];
+  if (result.outcome === 'undone') return findWrongs(stage, scenario.old);
   return result.outcome === 'done' ? findWrongs(stage, scenario.new) : wrongsOfFailed(scenario);
 }
 
@@ -179,7 +188,8 @@ function wrongDirection(scenario: Scenario, { direction, blow, again }: Case): s
   return mustFinish ? ['it went back although it was to go on'] : [];
 }
 
-function nameOfResult(result: Result): string {
+/** A word for it. */
+export function nameOfResult(result: Result): string {
   if (typeof result === 'string') return result;
   return result instanceof Error ? 'error' : result.outcome;
 }

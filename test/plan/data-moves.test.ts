@@ -67,7 +67,7 @@ describe('a declared change of the major', () => {
       9. what the old engine holds, to compare with after the change [pgdata15]
       10. a dump that other hosts and versions can read [pgdata15]
       11. data is copied while nothing holds it open [db]
-      12. the data as it is, to go back to exactly this [uploads, pgdata15]
+      12. the data as it is, to go back to exactly this [pgdata15, uploads]
       13. the backup is read back and gets its name, .slipway/backups/20260316T100000Z-1.0.0
       14. the files become those of 2.0.0 [configs/nginx.conf, docker-compose.yml, docs/new.txt, -docs/old.txt, bundle.json, .env]
       15. from here on the new release may write; going back puts this backup back [uploads]
@@ -86,10 +86,10 @@ describe('a declared change of the major', () => {
       9. what the old engine holds, to compare with after the change [pgdata15]
       10. a dump that other hosts and versions can read [pgdata15]
       11. data is copied while nothing holds it open [db]
-      12. the data as it is, to go back to exactly this [uploads, pgdata15]
+      12. the data as it is, to go back to exactly this [pgdata15, uploads]
       13. the backup is read back and gets its name, .slipway/backups/20260316T100000Z-1.0.0
       14. the files become those of 2.0.0 [configs/nginx.conf, docker-compose.yml, docs/new.txt, -docs/old.txt, bundle.json, .env]
-      15. from here on the new release may write; going back puts this backup back [uploads, pgdata15]
+      15. from here on the new release may write; going back puts this backup back [pgdata15, uploads]
       16. data goes on in another volume [pgdata15 -> acme_pgdata15-15]
       17. the new engine takes over what the old one dumped [pgdata15 -> acme_pgdata15]
       18. data services of the new release [db]
@@ -105,7 +105,7 @@ describe('a declared change of the major', () => {
       9. what the old engine holds, to compare with after the change [pgdata15]
       10. a dump that other hosts and versions can read [pgdata15]
       11. data is copied while nothing holds it open [db]
-      12. the data as it is, to go back to exactly this [uploads, pgdata15]
+      12. the data as it is, to go back to exactly this [pgdata15, uploads]
       13. the backup is read back and gets its name, .slipway/backups/20260316T100000Z-1.0.0
       14. the files become those of 2.0.0 [configs/nginx.conf, docker-compose.yml, docs/new.txt, -docs/old.txt, bundle.json, .env]
       15. from here on the new release may write; going back puts this backup back [uploads]
@@ -140,7 +140,7 @@ describe('a declared rename', () => {
       8. files, settings and record go into the backup
       9. a dump that other hosts and versions can read [pgdata15]
       10. data is copied while nothing holds it open [db]
-      11. the data as it is, to go back to exactly this [uploads, pgdata15]
+      11. the data as it is, to go back to exactly this [pgdata15, uploads]
       12. the backup is read back and gets its name, .slipway/backups/20260316T100000Z-1.0.0
       13. the files become those of 2.0.0 [configs/nginx.conf, docker-compose.yml, docs/new.txt, -docs/old.txt, bundle.json, .env]
       14. from here on the new release may write; going back puts this backup back [uploads]

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { digestOf } from '../../src/model/digest.ts';
 import type { ToolError } from '../../src/model/error.ts';
 import { planUpgrade } from '../../src/plan/upgrade.ts';
-import { planToText } from '../../src/show/plan.ts';
+import { planToJson, planToText } from '../../src/show/plan.ts';
 import { ONE, TWO, upgradeOf, without } from './acme.ts';
 import { RUNS } from './scenes.ts';
 import { type Hop, hopOf, type ReleaseSketch } from './sketch.ts';
@@ -52,7 +52,7 @@ describe('the plan of an upgrade, as it is shown', () => {
         21. the product answers at its door
         22. downloads, older releases, and backups beyond the number that is kept [.slipway/cache, .slipway/releases/0.9.0, .slipway/backups/old-0]
         23. images of releases that are no longer kept [slipway.local/acme/api:0.9.0]
-        note: going back before the door opens restores code, settings and data
+        way back: restores data, loses nothing: code, settings and data are put back, and nobody could write before the door opens
       "
     `);
   });
@@ -76,7 +76,7 @@ describe('the plan of an upgrade, as it is shown', () => {
         11. 2.0.0 is written down as installed [.slipway/install.json]
         --- from here on there is no way back by itself
         12. downloads, older releases, and backups beyond the number that is kept [.slipway/cache]
-        note: no data is copied: going back before the point of no return restores code and settings
+        way back: free: no data is changed or copied; code and settings are put back
       "
     `);
   });
@@ -105,7 +105,7 @@ describe('the plan of an upgrade, as it is shown', () => {
         19. 2.0.0 is written down as installed [.slipway/install.json]
         --- from here on there is no way back by itself
         20. downloads, older releases, and backups beyond the number that is kept [.slipway/cache]
-        note: this product has no door: for up to 70 s the new release is reachable while a failure still goes back; what was written meanwhile is kept in a rescue backup
+        way back: restores data, loses up to 2 min: the new release is reachable for up to 70 s before it is known to be well; what was written meanwhile is kept in a rescue backup
       "
     `);
   });
@@ -122,7 +122,7 @@ describe('the plan of an upgrade, as it is shown', () => {
         6. the files become those of 1.0.0 [.env]
         7. the new release must be well
         8. 1.0.0 is written down as installed [.slipway/install.json]
-        note: no data is copied: going back before the point of no return restores code and settings
+        way back: free: no data is changed or copied; code and settings are put back
       "
     `);
   });
@@ -132,9 +132,26 @@ describe('the plan of an upgrade, as it is shown', () => {
     const notes = textOf(upgradeOf({ from: { release: ONE, edits } })).match(/^.*(note:|the files become).*$/gm);
     expect(notes?.join('\n')).toMatchInlineSnapshot(`
       "  13. the files become those of 2.0.0 [configs/nginx.conf, docker-compose.yml, docs/new.txt, -docs/old.txt, bundle.json, .env]
-        note: your changes stay: configs/api.conf
-        note: going back before the door opens restores code, settings and data"
+        note: your changes stay: configs/api.conf"
     `);
+  });
+
+  test('data is told with its size and the minutes that its copy takes, as far as somebody could measure it', () => {
+    const sizes = new Map([['acme_pgdata', 9e9]]);
+    const hop = upgradeOf({ facts: { sizes } });
+    expect(textOf(hop)).toContain('the data as it is, to go back to exactly this [pgdata: 9.0 GB, about 3 min; uploads]');
+    const { steps } = planToJson(planUpgrade(hop.wish, hop.facts));
+    const copy = steps.find((step) => step.kind === 'copy-data');
+    expect(copy).toMatchObject({ items: [{ name: 'pgdata', bytes: 9e9, minutes: 3 }, { name: 'uploads' }] });
+  });
+
+  test('the way back has one of three classes, with the minutes that it loses, for people and for programs', () => {
+    const wayBack = (hop: Hop) => planToJson(planUpgrade(hop.wish, hop.facts)).wayBack;
+    expect(wayBack(upgradeOf())).toMatchObject({ kind: 'restores-data', losesMinutes: 0 });
+    expect(wayBack(upgradeOf({ wish: { start: false } }))).toMatchObject({ kind: 'free', losesMinutes: 0 });
+    const bare = upgradeOf({ from: { release: without(ONE, 'data') }, to: without(TWO, 'data') });
+    expect(wayBack(bare)).toMatchObject({ kind: 'impossible', why: expect.stringContaining('none of it is copied') });
+    expect(textOf(bare)).toContain('way back: none for the data: the data is migrated, and none of it is copied');
   });
 
   test('nothing is started or stopped when that was asked for', () => {
@@ -147,7 +164,7 @@ describe('the plan of an upgrade, as it is shown', () => {
         5. 2.0.0 is written down as installed [.slipway/install.json]
         -- from here on there is no way back by itself
         6. downloads, older releases, and backups beyond the number that is kept [.slipway/cache]
-        note: no data is copied: going back before the point of no return restores code and settings
+        way back: free: only files change, and they are put back
         note: --no-start: only files change; pull and start is up to you
       "
     `);

@@ -106,7 +106,7 @@ describe('attach', () => {
   });
 
   test('says so when a command was cut off before it had changed anything', async () => {
-    const held = heldAt('config');
+    const held = heldAt('info');
     void stage.run(kept, { yes: true }, { run: held.run }).catch(() => undefined);
     await held.reached;
     await becomeAnotherProcess();

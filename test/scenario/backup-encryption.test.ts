@@ -1,4 +1,5 @@
 // Backups that are encrypted to a key. Rule: what leaves the host is readable only with the secret key; what the host goes back to by itself needs none.
+import { existsSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
@@ -86,7 +87,7 @@ describe('a backup to a key', () => {
       message: expect.stringContaining('env.age is not what was written'),
     });
     expect(await failure(stage.run(restore, { yes: true, identity: keyFile }))).toMatchObject({ code: 'E_BACKUP' });
-    expect(await readdir(join(stage.root, '.slipway/cache/opened'))).toEqual([]);
+    expect(existsSync(join(stage.root, '.slipway/cache/opened'))).toBe(false);
   });
 
   test('is restored with the secret key alone, which is never written anywhere', async () => {
@@ -103,13 +104,13 @@ describe('a backup to a key', () => {
     expect(await readFile(join(stage.root, 'configs/api.conf'), 'utf8')).toBe('shipped\n');
     expect(stage.engine.state().volumes.get('acme_pgdata')?.tree.get('rows')).toEqual(fileNode('row 1: a customer\n', 0o600, 70));
     for (const path of await filesBelow(stage.root)) expect(await readFile(path, 'latin1')).not.toContain(identity);
-    expect(await readdir(join(stage.root, '.slipway/cache/opened'))).toEqual([]);
+    expect(existsSync(join(stage.root, '.slipway/cache/opened'))).toBe(false);
   });
 
   test('leaves nothing readable behind when only the plan was asked for', async () => {
     await make({ 'encrypt-to': [recipient] });
     expect((await stage.run(restore, { plan: true, identity: keyFile })).fields.plan).toMatchObject({ command: 'restore' });
-    expect(await readdir(join(stage.root, '.slipway/cache/opened'))).toEqual([]);
+    expect(existsSync(join(stage.root, '.slipway/cache/opened'))).toBe(false);
   });
 
   test('is refused to another secret key, a locked file of keys, and a file that is none, each by what it is', async () => {

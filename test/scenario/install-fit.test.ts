@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { install } from '../../src/commands/operator/install.ts';
 import { type Manifest, parseManifest } from '../../src/model/manifest.ts';
-import type { Run } from '../../src/model/seams.ts';
-import { observeDataBytes } from '../../src/observe/data-size.ts';
+import type { Run, World } from '../../src/model/seams.ts';
+import { type DataPlaces, observeDataSizes, sumOfSizes } from '../../src/observe/data-size.ts';
 import { observeMachine } from '../../src/observe/machine.ts';
 import { failure } from '../failure.ts';
 import { fakeEngine } from '../fakes/engine.ts';
@@ -91,6 +91,10 @@ function installOn(run: Run): Promise<unknown> {
   return install.run({ world, flags, positionals: [], program: 'acmectl', file: join(folder, 'operator.js') });
 }
 
+async function bytesOf(seams: World, at: string, places: DataPlaces): Promise<number | undefined> {
+  return sumOfSizes(await observeDataSizes(seams, at, places), places);
+}
+
 describe('what a registry knows of images', () => {
   test('is in the bundle: digests, platforms, sizes, and what an image adds to those before it', async () => {
     await push('api', 'amd64', 'arm64');
@@ -156,7 +160,7 @@ describe('the data of an install', () => {
     await mkdir(join(root, 'data/deep'), { recursive: true });
     await writeFile(join(root, 'data/deep/file'), Buffer.alloc(300_000, 1));
     const places = { paths: ['data', 'absent'], volumes: [] };
-    const folders = await observeDataBytes(world(engine()), root, places);
+    const folders = await bytesOf(world(engine()), root, places);
     expect(folders).toBeGreaterThanOrEqual(300_000);
     expect(folders).toBeLessThan(400_000);
     const rows = [
@@ -164,7 +168,7 @@ describe('the data of an install', () => {
       { Name: 'other_db', Size: '9GB' },
     ];
     const run: Run = async () => ({ code: 0, stdout: JSON.stringify(rows), stderr: '' });
-    expect(await observeDataBytes(world(run), root, { paths: [], volumes: ['acme_db', 'acme_new'] })).toBe(1.5e9);
+    expect(await bytesOf(world(run), root, { paths: [], volumes: ['acme_db', 'acme_new'] })).toBe(1.5e9);
   });
 
   test.each([
@@ -173,7 +177,7 @@ describe('the data of an install', () => {
     ['an answer that is no JSON', { code: 0, stdout: 'VOLUME NAME  LINKS  SIZE' }],
   ])('is not known, rather than nothing, with %s', async (_, answer) => {
     const run: Run = async () => ({ stderr: '', ...answer });
-    expect(await observeDataBytes(world(run), root, { paths: [], volumes: ['acme_db'] })).toBeUndefined();
+    expect(await bytesOf(world(run), root, { paths: [], volumes: ['acme_db'] })).toBeUndefined();
   });
 
   test('lies on the disk of its folder, which may not be there yet; another host’s disks are not this one’s', async () => {

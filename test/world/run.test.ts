@@ -73,6 +73,12 @@ test('it ends, too, when this process exits', async () => {
   expect(await allEnded(family)).toBe(true);
 });
 
+test('a child that runs out of time ends with all that it started, which would hold its output open', async () => {
+  const ids = await file();
+  await expect(runProgram(['sh', '-c', FAMILY, 'sh', ids], { timeout: 1 })).rejects.toMatchObject({ code: 'E_COMMAND' });
+  expect(await allEnded(await idsIn(ids))).toBe(true);
+});
+
 test('a child that nobody asked to stop lives to its own end', async () => {
   expect(await runProgram(['sh', '-c', 'sleep 0.1; echo done'])).toEqual({ code: 0, stdout: 'done\n', stderr: '' });
 });

@@ -6,13 +6,14 @@ import type { Saved } from '../../model/journal.ts';
 import { parseFields, parseMap, parseText } from '../../model/parse.ts';
 import type { DataToCopy, RescueWish } from '../../model/plan.ts';
 import { inspectVolume, LABEL, type Volume } from '../../world/containers.ts';
-import { digestOfFile, statIfThere } from '../../world/disk.ts';
+import { digestOfFile, listNames, statIfThere } from '../../world/disk.ts';
 import { docker, dockerIfThere } from '../../world/docker.ts';
-import { copyIn, copyOut, digestOfEntries } from '../../world/volume-copy.ts';
+import { copyIn, copyOut, digestOfEntries, removeCopier } from '../../world/volume-copy.ts';
 import { syncFolder } from '../durable.ts';
 import type { Handler, Handlers, Site } from '../handler.ts';
 import { undoFolder } from '../site.ts';
 import { backupFolder, backupSteps, fileOf, placeOf, readBackup } from './backup.ts';
+import { textsOf } from './files.ts';
 
 /** A gate: from here on the new release may write. Going back through it puts the data back as the backup has it. */
 const guardData: Handler<'guard-data'> = {
@@ -30,12 +31,13 @@ const guardData: Handler<'guard-data'> = {
 
 const restoreData: Handler<'restore-data'> = {
   done: async () => false,
-  save: async (step, site) => saveVolumes(step.items, site),
+  save: async (step, site) => (step.rescue === null ? saveNothing(step.items, site) : saveVolumes(step.items, site)),
   run: async (step, site) => {
     const volumes = volumesIn(await saveVolumes(step.items, site));
     for (const item of step.items) await restoreItem(item, { backup: step.backup, volumes, project: step.project.name }, site);
   },
   undo: async (step, saved, site) => {
+    if (step.rescue === null) return removeItems(step.items, textsOf(saved, 'folders'), site);
     for (const item of step.items)
       await restoreItem(item, { backup: step.rescue, volumes: volumesIn(saved), project: step.project.name }, site);
   },
@@ -43,6 +45,36 @@ const restoreData: Handler<'restore-data'> = {
 
 /** The handlers that put data back. */
 export const dataSteps = { 'guard-data': guardData, 'restore-data': restoreData } satisfies Partial<Handlers>;
+
+/** Nothing is there yet, and so nothing can be lost. Throws E_POLICY where something is; tells which folders are there, all of them empty. */
+async function saveNothing(items: readonly DataToCopy[], site: Site): Promise<Saved> {
+  const folders: string[] = [];
+  for (const { volume, path } of items) {
+    if (volume !== undefined && (await inspectVolume(site, volume)) !== undefined) throw inUse(`the volume ${volume} exists`);
+    if (path === undefined || (await statIfThere(resolve(site.root, path))) === undefined) continue;
+    if ((await listNames(resolve(site.root, path))).length > 0) throw inUse(`${resolve(site.root, path)} is not empty`);
+    folders.push(path);
+  }
+  return { folders };
+}
+
+async function removeItems(items: readonly DataToCopy[], folders: readonly string[], site: Site): Promise<void> {
+  for (const item of items) {
+    await removeCopier(site, placeOf(item, site));
+    if (item.volume !== undefined) await removeVolume(item.volume, site);
+    if (item.path === undefined) continue;
+    const path = resolve(site.root, item.path);
+    await rm(asideOf(item, site), { recursive: true, force: true });
+    await rm(path, { recursive: true, force: true });
+    if (folders.includes(item.path)) await mkdir(path, { recursive: true });
+  }
+}
+
+function inUse(what: string): ToolError {
+  return new ToolError('E_POLICY', `${what} already: a backup is never put over data`, {
+    hint: 'Give another project name (--project) and folder (--dir), or remove that data if nobody needs it.',
+  });
+}
 
 /** Keeps what is there now: people may have written it while the door was open. */
 async function rescueData(wish: RescueWish, items: readonly DataToCopy[], site: Site): Promise<void> {
@@ -113,6 +145,10 @@ export async function removeVolume(name: string, site: Site): Promise<void> {
   const users = (await docker(site, ['ps', '--all', '--quiet', '--filter', `volume=${name}`])).split('\n').filter(Boolean);
   for (const id of users) await dockerIfThere(site, ['rm', '--force', id]);
   await dockerIfThere(site, ['volume', 'rm', name]);
+  if ((await inspectVolume(site, name)) !== undefined)
+    throw new ToolError('E_BACKUP', `the volume ${name} is there still, after the Docker Engine removed it`, {
+      hint: 'Nothing is unpacked over data. Look at the logs of the Docker Engine, then run `recover`.',
+    });
 }
 
 /** When the aside folder exists already, an earlier try was cut off: what lies in place is its half-unpacked copy. */

@@ -13,6 +13,7 @@ import { type EnvironmentValues, readValues } from '../../world/values.ts';
 import type { Handler, Handlers, Site } from '../handler.ts';
 import { textsOf } from './files.ts';
 import { lastLog, POLL_EVERY, pause, troubleOf } from './ready.ts';
+import { startNow } from './services.ts';
 
 type Expectation = Omit<Step<'check-health'>, 'kind' | 'why'>;
 
@@ -45,6 +46,14 @@ const guardHealth: Handler<'guard-health'> = {
     const well = new Set(textsOf(saved, 'probes'));
     const probes = step.probes.filter((_, index) => well.has(String(index)));
     const services = textsOf(saved, 'services');
+    // What was started on the way back may have ended since, at a restart of the machine or of the engine.
+    const found = await listContainers(site, step.project.name);
+    const isUp = (service: string): boolean => found.some((each) => each.service === service && !each.oneOff && each.state === 'running');
+    await startNow(
+      site,
+      step.project,
+      services.filter((service) => !isUp(service)),
+    );
     const containers = await waitUntilWell(
       { project: step.project, services, jobs: [], optional: [], probes, timeout: step.timeout, probation: 0 },
       site,

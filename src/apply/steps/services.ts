@@ -4,7 +4,16 @@ import { ToolError } from '../../model/error.ts';
 import { parseFlag, parseMap } from '../../model/parse.ts';
 import type { ComposeProject, ImageToPull, Step } from '../../model/plan.ts';
 import { readComposeConfig } from '../../world/compose-config.ts';
-import { imageIds, type ListedContainer, listBriefly, listContainers, listNetworks, listVolumes } from '../../world/containers.ts';
+import {
+  imageIds,
+  type ListedContainer,
+  listBriefly,
+  listContainers,
+  listNetworks,
+  listVolumes,
+  notSo,
+  removeContainer,
+} from '../../world/containers.ts';
 import { compose, docker, dockerForSome, dockerIfThere, runCompose } from '../../world/docker.ts';
 import type { Handler, Handlers, Site } from '../handler.ts';
 import { nameOf, textsOf } from './files.ts';
@@ -37,6 +46,8 @@ const pullImages: Handler<'pull-images'> = {
       }
     };
     await Promise.all(Array.from({ length: PULLS_AT_ONCE }, next));
+    const lacking = (await lookAtImages(step, site)).find((image) => !image.ready);
+    if (lacking !== undefined) throw notSo(`${lacking.name} is here`);
   },
   undo: async (step, saved, site) => {
     const present = parseMap(saved.present, 'saved.present', parseFlag);
@@ -106,18 +117,19 @@ const runJob: Handler<'run-job'> = {
   save: (step, site) => listBelongings(step.project.name, site),
   run: async (step, site) => {
     await waitUntilReady(site, step.project.name, step.needs);
-    await removeJob(step, site);
-    const argv = ['run', '--rm', '--no-deps', '-T', '--name', jobName(step), step.service, ...step.command];
+    await removeContainer(site, jobName(step));
+    const argv = ['run', '--no-deps', '-T', '--name', jobName(step), step.service, ...step.command];
     const onLine = (line: string): void => site.world.report({ type: 'output', source: step.service, line });
-    const result = await runCompose(site, step.project, argv, { onLine, ...(step.timeout === null ? {} : { timeout: step.timeout }) });
-    if (result.code === 0) return;
-    throw new ToolError('E_STEP_FAILED', `${step.service}: ${step.command.join(' ')} ended with exit code ${result.code}`, {
-      hint: 'Its output above says why; the release may be broken, report it to its maintainer.',
-      details: { output: result.stderr.split('\n').slice(-20).join('\n') },
-    });
+    const timeout = step.timeout === null ? {} : { timeout: step.timeout };
+    const result = await runCompose(site, step.project, argv, { onLine, ...timeout, ...(site.stop && { stop: site.stop }) });
+    if (result.code !== 0) throw failedJob(step, `ended with exit code ${result.code}`, result.stderr);
+    // The program that watched it may have lost sight of it: the engine's own word about the container counts.
+    const job = (await listContainers(site, step.project.name)).find(({ name }) => name === jobName(step));
+    if (job?.state !== 'exited' || job.exitCode !== 0) throw failedJob(step, `did not come to its end: ${job?.state ?? 'it never was'}`);
+    await removeContainer(site, jobName(step));
   },
   undo: async (step, saved, site) => {
-    await removeJob(step, site);
+    await removeContainer(site, jobName(step));
     await removeNewVolumes(site, step.project.name, textsOf(saved, 'volumes'));
     await removeNewNetworks(site, step.project.name, textsOf(saved, 'networks'));
   },
@@ -149,7 +161,7 @@ const removeProject: Handler<'remove-project'> = {
   run: async (step, site) => {
     await removeContainers(site, await listContainers(site, step.project.name));
     await removeNewNetworks(site, step.project.name, []);
-    for (const volume of step.volumes) await dockerIfThere(site, ['volume', 'rm', volume]);
+    await removeVolumes(site, step.project.name, step.volumes);
   },
 };
 
@@ -177,12 +189,15 @@ export async function serviceContainers(site: Site, project: ComposeProject, ser
   return (await listBriefly(site, project.name)).filter((container) => wanted.has(container.service) && !container.oneOff);
 }
 
-/** Stops containers with their own grace time, then removes them; volumes stay. */
+/** Stops containers with their own grace time, then removes them, and looks that they are gone; volumes stay. */
 export async function removeContainers(site: Site, containers: readonly ListedContainer[]): Promise<void> {
   const ids = containers.map((container) => container.id);
   if (ids.length === 0) return;
   await dockerForSome(site, ['stop', ...ids]);
   await dockerForSome(site, ['rm', '--force', ...ids]);
+  const left = new Set((await docker(site, ['ps', '--all', '--quiet', '--no-trunc'])).split('\n'));
+  const still = ids.find((id) => left.has(id));
+  if (still !== undefined) throw notSo(`the container ${still.slice(0, 12)} is gone`);
 }
 
 /** What a project has of volumes and networks now, to tell later which were made. */
@@ -191,7 +206,13 @@ async function listBelongings(project: string, site: Site): Promise<{ volumes: s
   return { volumes, networks };
 }
 
-async function startNow(site: Site, project: ComposeProject, services: readonly string[], extra: readonly string[] = []): Promise<void> {
+/** Starts these services as they are described now. */
+export async function startNow(
+  site: Site,
+  project: ComposeProject,
+  services: readonly string[],
+  extra: readonly string[] = [],
+): Promise<void> {
   if (services.length === 0) return;
   await compose(site, project, ['up', '--detach', '--no-deps', '--no-build', '--pull', 'never', ...extra, ...services]);
 }
@@ -218,7 +239,7 @@ async function lookAtImages(step: Step<'pull-images'>, site: Site): Promise<Foun
 
 async function pullImage(image: FoundImage, site: Site): Promise<void> {
   site.world.report({ type: 'note', text: `pulling ${image.name}` });
-  if (!image.here) await docker(site, ['pull', '--quiet', image.pinned]);
+  if (!image.here) await docker(site, ['pull', '--quiet', image.pinned], { ...(site.stop && { stop: site.stop }) });
   await docker(site, ['tag', image.pinned, image.local]);
 }
 
@@ -228,18 +249,30 @@ async function removeImage(reference: string, site: Site): Promise<void> {
     await dockerIfThere(site, ['image', 'rm', reference]);
   } catch (error) {
     if (!(error instanceof ToolError) || !/conflict|being used|in use/i.test(error.message)) throw error;
+    return;
   }
+  if ((await imageIds(site, [reference])).size > 0) throw notSo(`the image ${reference} is gone`);
 }
 
 /** Removes the project's volumes that were not there before. */
 export async function removeNewVolumes(site: Site, project: string, before: readonly string[]): Promise<void> {
-  for (const volume of await listVolumes(site, project)) if (!before.includes(volume)) await dockerIfThere(site, ['volume', 'rm', volume]);
+  const made = (await listVolumes(site, project)).filter((volume) => !before.includes(volume));
+  await removeVolumes(site, project, made);
 }
 
-/** The same for its networks. */
+async function removeVolumes(site: Site, project: string, volumes: readonly string[]): Promise<void> {
+  if (volumes.length === 0) return;
+  for (const volume of volumes) await dockerIfThere(site, ['volume', 'rm', volume]);
+  const still = (await listVolumes(site, project)).find((volume) => volumes.includes(volume));
+  if (still !== undefined) throw notSo(`the volume ${still} is gone`);
+}
+
 export async function removeNewNetworks(site: Site, project: string, before: readonly string[]): Promise<void> {
-  for (const network of await listNetworks(site, project))
-    if (!before.includes(network)) await dockerIfThere(site, ['network', 'rm', network]);
+  const made = (await listNetworks(site, project)).filter((network) => !before.includes(network));
+  if (made.length === 0) return;
+  for (const network of made) await dockerIfThere(site, ['network', 'rm', network]);
+  const still = (await listNetworks(site, project)).find((network) => made.includes(network));
+  if (still !== undefined) throw notSo(`the network ${still} is gone`);
 }
 
 /** A name of its own, so that a job whose starter was killed is found again. */
@@ -247,12 +280,15 @@ function jobName(step: Step<'run-job'>): string {
   return `${step.project.name}-${nameOf(step)}`;
 }
 
-async function removeJob(step: Step<'run-job'>, site: Site): Promise<void> {
-  await dockerIfThere(site, ['rm', '--force', '--volumes', jobName(step)]);
+function failedJob(step: Step<'run-job'>, what: string, output = ''): ToolError {
+  return new ToolError('E_STEP_FAILED', `${step.service}: ${step.command.join(' ')} ${what}`, {
+    hint: 'Its output above says why; the release may be broken, report it to its maintainer.',
+    details: { output: output.split('\n').slice(-20).join('\n') },
+  });
 }
 
 async function removeScratch(project: ComposeProject, site: Site): Promise<void> {
-  for (const container of await listContainers(site, project.name)) await dockerIfThere(site, ['rm', '--force', '--volumes', container.id]);
+  for (const container of await listContainers(site, project.name)) await removeContainer(site, container.id);
   await removeNewVolumes(site, project.name, []);
   await removeNewNetworks(site, project.name, []);
 }

@@ -10,6 +10,7 @@ import { momentOf } from '../../model/parse.ts';
 import { parseRecipients } from '../../model/recipient.ts';
 import { refuseMistyped } from '../../observe/age-keys.ts';
 import { checkBackups } from '../../observe/backup-check.ts';
+import { observeDataSizes } from '../../observe/data-size.ts';
 import { observeContainers, observeEngine } from '../../observe/engine.ts';
 import { observeInstall } from '../../observe/install.ts';
 import { observeBackups } from '../../observe/kept.ts';
@@ -96,7 +97,9 @@ async function make(context: Context, root: string): Promise<CommandResult> {
   const basedOn = fingerprintInstall(install, engine.containers);
   const reason = isSet(flags, 'scheduled') ? `${record.schedule ?? 'scheduled'} backup` : 'asked for';
   const prune = backupsToPrune(before, { keep: manifest.backup.keep, version: record.version });
-  const plan = planBackup({ id, basedOn, backup: path, encryptTo, reason, prune }, install, engine);
+  const places = { paths: Object.values(manifest.data).flatMap(({ path }) => path ?? []), volumes: engine.volumes };
+  const sizes = await observeDataSizes(world, root, places);
+  const plan = planBackup({ id, basedOn, backup: path, encryptTo, reason, prune, sizes }, install, engine);
   const recheck = async (): Promise<Digest> =>
     fingerprintInstall(await observeInstall(root), await observeContainers(world, root, record.project));
   const carrying = { root, recheck, operator: await observeSelf(context.file), program: context.file, project: record.project };

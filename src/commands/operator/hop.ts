@@ -87,17 +87,8 @@ export async function prepareHop(asked: Context, { root, fetched, release }: Hop
   const { manifest } = used;
   const start = !isSet(asked.flags, 'no-start');
   const { context, login } = start ? await ensureLogin(answering, { manifest, root }) : { context: answering, login: undefined };
-  if (start)
-    await refuseUnfit(context, {
-      manifest,
-      root,
-      project: record.project,
-      ports: [],
-      hosts: record.hosts,
-      backup: backupPlaces(before),
-      registry,
-      login,
-    });
+  const fit = { manifest, root, project: record.project, ports: [], hosts: record.hosts, backup: backupPlaces(before), registry, login };
+  const sizes = start ? await refuseUnfit(context, fit) : undefined;
   refuseOtherSecrets(record, settingsValues(before.settings, before.manifest.env));
   const env = await decideSettings(context, install, manifest);
   const values = settingsValues(env.settings, manifest.env);
@@ -165,6 +156,7 @@ export async function prepareHop(asked: Context, { root, fetched, release }: Hop
     backups,
     merges: merging.merges,
     majors,
+    ...(sizes && { sizes }),
     releases: await observeReleases(root),
     operators: await observeOperators(root),
     localImages: start ? await observeUnsharedImages(world, root, record) : [],

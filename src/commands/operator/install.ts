@@ -42,6 +42,7 @@ import { chooseRegistry, REGISTRY_FLAG } from './choose-registry.ts';
 import { defaultFolder, FOLDER_FLAG } from './folder.ts';
 import { handOver } from './hand-over.ts';
 import { renderFetched } from './host-files.ts';
+import { installRestored, RESTORE_FLAGS, releaseOf, wantedBackup } from './install-restored.ts';
 import { installedAlready } from './installed-already.ts';
 import { changeRuntime, prepareLaunching } from './launching.ts';
 import { portsOf, refuseUnfit, refuseUnset } from './preflight.ts';
@@ -62,6 +63,7 @@ const FLAGS = {
   ...CHANGING_FLAGS,
   ...UNIT_FLAGS,
   ...SOURCE_FLAGS,
+  ...RESTORE_FLAGS,
   'release-version': { type: 'string', value: 'V', help: 'this version instead of the latest' },
   project: { type: 'string', value: 'NAME', help: 'the compose project name, for a second install on one machine' },
   'no-start': { type: 'boolean', help: 'write the files, and touch no container' },
@@ -95,12 +97,13 @@ async function run(asked: Context): Promise<CommandResult> {
   const { flags, world } = context;
   if (known !== undefined && known.uninstalled === undefined) return installedAlready(context, root, known);
   await refuseOpenJournal(root);
+  const saved = await wantedBackup(context, product, known);
   const wanted = wantedSource(context, product, 'install');
   world.report({ type: 'phase', text: `Looking for ${textFlag(flags, 'title') ?? product}` });
   const fetched = await observeChannel(world, { ...wanted, acceptExpired: isSet(flags, 'accept-expired') });
-  const adopted = known === undefined ? await adoptInstead(context, { root, wanted, fetched }) : undefined;
+  const adopted = known === undefined && saved === undefined ? await adoptInstead(context, { root, wanted, fetched }) : undefined;
   if (adopted !== undefined) return adopted;
-  const release = chooseRelease(fetched, textFlag(flags, 'release-version'));
+  const release = saved === undefined ? chooseRelease(fetched, textFlag(flags, 'release-version')) : releaseOf(fetched, saved);
   const scratch = await makeScratch();
   const node = await changeRuntime(context, { fetched, release, cache: scratch });
   const handed = await handOver(context, {
@@ -113,6 +116,7 @@ async function run(asked: Context): Promise<CommandResult> {
   if (handed !== undefined) return handed;
   const onBytes = (done: number, total: number): void => world.report({ type: 'progress', text: 'bundle', done, total, unit: 'bytes' });
   const bundle = await fetchRelease({ source: fetched.source, release, product, trust: fetched.trust, cache: scratch, onBytes });
+  if (saved !== undefined) return installRestored(context, { root, fetched, release, bundle, cache: scratch, network, saved });
   const project = parseProductName(textFlag(flags, 'project') ?? known?.project ?? bundle.manifest.project, '--project');
   if (known !== undefined) refuseOtherIdentity(known, { product, project, version: bundle.manifest.version });
   const { context: answering, registry } = await chooseRegistry(context, {

@@ -1,6 +1,7 @@
 // A backup made ready to be read: decrypted where it is encrypted. Rule: the secret key comes from a file, is never written anywhere, and what it opened is gone afterwards.
-import { rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { removeIfEmpty } from '../../apply/work.ts';
 import { isSealed } from '../../model/backup.ts';
 import { ToolError } from '../../model/error.ts';
 import { journalPath, openedFolder } from '../../model/layout.ts';
@@ -32,12 +33,19 @@ export async function withOpenBackup<T>(
   const identities = await readIdentities(await identityFile(context, backup));
   context.world.report({ type: 'phase', text: 'Decrypting the backup' });
   await rm(join(root, '.slipway/cache/opened'), { recursive: true, force: true }); // of a command that was killed
+  await mkdir(root, { recursive: true }); // with the usual mode; only what is ours is private
   try {
     const opened = await openSealedBackup({ folder: resolve(root, backup.path), backup, identities, into: join(root, path) });
     return await work({ ...opened, path });
   } finally {
-    if (!(await isThere(journalPath(root)))) await rm(join(root, path), { recursive: true, force: true });
+    if (!(await isThere(journalPath(root)))) await clear(root, path);
   }
+}
+
+/** On a host without an install nothing else is there: the folders around it go, too. */
+async function clear(root: string, path: string): Promise<void> {
+  await rm(join(root, path), { recursive: true, force: true });
+  for (const folder of ['.slipway/cache/opened', '.slipway/cache', '.slipway', '.']) await removeIfEmpty(join(root, folder));
 }
 
 async function identityFile({ flags, world }: Context, backup: KeptBackup): Promise<string> {

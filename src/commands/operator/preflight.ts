@@ -34,15 +34,18 @@ export interface BackupPlaces {
   readonly folder: string;
 }
 
-/** Throws E_PREFLIGHT, or E_PROJECT_ELSEWHERE, naming everything that stands in the way. */
-export async function refuseUnfit(context: Context, wish: FitWish): Promise<void> {
+/**
+ * Throws E_PREFLIGHT, or E_PROJECT_ELSEWHERE, naming everything that stands in the way. Gives what was measured of the data to back up, by volume or
+ * path.
+ */
+export async function refuseUnfit(context: Context, wish: FitWish): Promise<ReadonlyMap<string, number>> {
   const { world } = context;
-  const findings = await findUnfit(context, wish);
+  const { findings, sizes } = await examineFit(context, wish);
   for (const finding of findings)
     if (finding.severity === 'warn') world.report({ type: 'warning', text: finding.message, hint: finding.hint });
   const blocks = findings.filter((finding) => finding.severity === 'block');
   const [first] = blocks;
-  if (first === undefined) return;
+  if (first === undefined) return sizes;
   const code = blocks.length === 1 && first.code === 'project-elsewhere' ? 'E_PROJECT_ELSEWHERE' : 'E_PREFLIGHT';
   throw new ToolError(code, blocks.map((block) => block.message).join('; '), {
     hint: blocks.map((block) => block.hint).join(' '),
@@ -52,6 +55,15 @@ export async function refuseUnfit(context: Context, wish: FitWish): Promise<void
 
 /** All findings, for `doctor`. */
 export async function findUnfit(context: Context, wish: FitWish): Promise<readonly PreflightFinding[]> {
+  return (await examineFit(context, wish)).findings;
+}
+
+interface Fit {
+  readonly findings: readonly PreflightFinding[];
+  readonly sizes: ReadonlyMap<string, number>;
+}
+
+async function examineFit(context: Context, wish: FitWish): Promise<Fit> {
   const { manifest, root, project, ports, backup, hosts } = wish;
   const images = manifest.images.map(({ reference, digest }) => ({ pinned: `${reference}@${digest}`, digest }));
   const { data = { paths: [], volumes: [] }, folder: backups = '.' } = backup ?? {};
@@ -65,7 +77,10 @@ export async function findUnfit(context: Context, wish: FitWish): Promise<readon
     login: wish.login,
     ...(hosts === undefined ? {} : { hosts }),
   });
-  return preflight({ manifest, root, project, mirror: wish.registry ?? null }, machine);
+  return {
+    findings: preflight({ manifest, root, project, mirror: wish.registry ?? null }, machine),
+    sizes: machine.dataSizes ?? new Map(),
+  };
 }
 
 /** Throws E_PROJECT_ELSEWHERE when containers of the project belong to another folder: they are not ours to change. */

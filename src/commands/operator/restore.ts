@@ -142,7 +142,13 @@ async function recordAfter(
   operation: Parameters<typeof withOperation>[1],
 ): Promise<{ file: FileToWrite; text: string; features: readonly string[]; registry: string | null }> {
   const path = join(folder, '.slipway/install.json');
-  const { schedule: _, units: __, network: ___, kept: ____, ...then } = parseInstall((await readText(path)) ?? '', 'install.json of the backup');
+  const {
+    schedule: _,
+    units: __,
+    network: ___,
+    kept: ____,
+    ...then
+  } = parseInstall((await readText(path)) ?? '', 'install.json of the backup');
   const { trust, operations, held, schedule, units, network } = install.record; // what starts by itself, and how the world is reached, is this machine's, not the backup's
   const restored = {
     ...keep({ ...then, trust, operations, held, schedule, units, network }),
