@@ -260,6 +260,8 @@ export interface Plan {
   /** Until the point of no return; for hops between releases. */
   readonly wayBack?: WayBack;
   readonly notes: readonly string[];
+  /** Versions that were to follow in the same operation, each with a plan of its own. */
+  readonly onward?: readonly string[];
 }
 
 /** A text, or a file whose bytes are the content. */

@@ -6,7 +6,7 @@ import type { ComposeFact, EngineFacts, InstallFacts } from '../model/facts.ts';
 import type { FileMerge } from '../model/file-merge.ts';
 import { pristineFolder } from '../model/layout.ts';
 import type { Manifest } from '../model/manifest.ts';
-import type { ComposeProject, DataToCopy, FileToWrite } from '../model/plan.ts';
+import type { ComposeProject, DataToCopy, FileToWrite, ImageToPull } from '../model/plan.ts';
 import { MAIN_ENV } from '../model/settings.ts';
 import { COMPOSE_FILE } from '../model/site-registry.ts';
 import type { CommandWish } from './command.ts';
@@ -44,6 +44,10 @@ export interface UpgradeWish {
   readonly features: readonly string[];
   /** False: nothing but files (`--no-start`). */
   readonly start: boolean;
+  /** Versions that follow in the same operation: what they need is neither missing nor cleared away. */
+  readonly onward?: readonly string[];
+  /** Their images. */
+  readonly further?: readonly ImageToPull[];
 }
 
 export interface UpgradeFacts {

@@ -24,7 +24,7 @@ import { wayBackOf } from './way-back.ts';
 /** The plan of one hop. Throws E_CONFLICT, E_POLICY when the hop must not be taken at all. */
 export function planUpgrade(wish: UpgradeWish, facts: UpgradeFacts): Plan {
   const course = setCourse(wish, facts);
-  const { launching } = wish;
+  const { launching, onward = [] } = wish;
   const before = [
     ...(launching === undefined ? [] : commandSteps(launching)),
     ...loginSteps(wish.login),
@@ -40,7 +40,7 @@ export function planUpgrade(wish: UpgradeWish, facts: UpgradeFacts): Plan {
   const after = [
     ...openDoor(course),
     ...dropSteps(course),
-    ...(wish.command === 'upgrade' ? prune(course) : []),
+    ...(wish.command === 'upgrade' && onward.length === 0 ? prune(course) : []),
     ...(launching === undefined ? [] : formerRuntimeSteps(launching)),
   ];
   return {
@@ -53,11 +53,12 @@ export function planUpgrade(wish: UpgradeWish, facts: UpgradeFacts): Plan {
     commitAfter: before.length - 1,
     wayBack: wayBackOf(course, doorIsWhole(course)),
     notes: notesOf(course),
+    ...(onward.length === 0 ? {} : { onward }),
   };
 }
 
 function pull(course: Course): Step[] {
-  const images = imagesToPull(course.target);
+  const images = [...imagesToPull(course.target), ...(course.further ?? [])];
   if (!course.start || images.length === 0) return [];
   return [{ kind: 'pull-images', why: 'all images are here before anything stops', images }];
 }

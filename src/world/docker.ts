@@ -116,9 +116,30 @@ function lastWords(text: string): string {
   return lines.slice(-3).join(' | ').slice(0, 600) || 'it said nothing';
 }
 
+/** What engines and registries say, and what to do then. */
+const HINTS: readonly (readonly [RegExp, string])[] = [
+  [/port is already allocated|address already in use/i, 'Another program holds this port: stop it, or take another port with `configure`.'],
+  [/toomanyrequests|429|rate limit/i, 'The registry lets no more through for now: log in to it (`docker login`), or try again in an hour.'],
+  [
+    /unauthorized|authentication required|access denied|denied:/i,
+    'The registry wants another login: give --registry-user, or run `docker login`.',
+  ],
+  [/no matching manifest/i, 'The image is not made for the processor of this machine: choose another release, or another machine.'],
+  [
+    /failed to verify|digest (mismatch|did not match)|unexpected digest/i,
+    'The registry sent other bytes than were signed: a proxy on the way, or a damaged registry. Try again.',
+  ],
+  [
+    /timeout|received unexpected HTTP status: 5|i\/o|connection re/i,
+    'The registry or the network failed: try again later; what was pulled by then is kept.',
+  ],
+];
+
 function hintFor(stderr: string): string {
   if (/permission denied/i.test(stderr) && /docker\.sock/.test(stderr)) return 'Run as root, or add this user to the docker group.';
   if (/cannot connect to the docker daemon|is the docker daemon running/i.test(stderr)) return 'Start the Docker Engine, then try again.';
   if (/no space left/i.test(stderr)) return 'The disk is full: free some space, then try again.';
+  const known = HINTS.find(([pattern]) => pattern.test(stderr));
+  if (known !== undefined) return known[1];
   return 'See the message above; the logs of the services may say more.';
 }

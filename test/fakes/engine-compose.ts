@@ -1,5 +1,6 @@
 // `docker compose` of the fake engine: config, up, run, exec. Rule: it reads the compose files on disk at every call, so that a file swap really matters.
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { ToolError } from '../../src/model/error.ts';
 import type { RunResult } from '../../src/model/seams.ts';
 import {
   type ComposeCall,
@@ -165,10 +166,22 @@ async function runOnce(words: readonly string[], project: Project, call: Call): 
   await call.between('run');
   startContainer(call.state, container);
   const inside = insideOf(container, call.state, call.programs, call.images);
-  if (inside.programOf(container).work?.(command, inside) === undefined) throw new Error(`fake engine: ${command.join(' ')} never ends`);
+  if (inside.programOf(container).work?.(command, inside) === undefined) return endlessly(command, call);
   while (workOn(inside)) await call.between('run');
   const { exitCode } = container;
   return { code: exitCode, stdout: '', stderr: exitCode === 0 ? '' : `${name}: ${command.join(' ')} failed\n` };
+}
+
+/** Whoever watches it gives up, or is told to stop; the container goes on. */
+async function endlessly(command: readonly string[], { state, options }: Call): Promise<RunResult> {
+  const { timeout, stop } = options;
+  if (timeout !== undefined) {
+    state.clock += timeout * 1000;
+    throw new ToolError('E_COMMAND', `docker compose took longer than ${timeout} s and was ended`);
+  }
+  if (stop === undefined) throw new Error(`fake engine: ${command.join(' ')} never ends`);
+  if (!stop.aborted) await new Promise((resolve) => stop.addEventListener('abort', resolve, { once: true }));
+  return { code: 130, stdout: '', stderr: '' };
 }
 
 async function exec(words: readonly string[], project: Project, call: Call): Promise<RunResult> {

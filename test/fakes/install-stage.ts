@@ -9,6 +9,7 @@ import { type Digest, digestOf } from '../../src/model/digest.ts';
 import type { Manifest } from '../../src/model/manifest.ts';
 import type { Run, World } from '../../src/model/seams.ts';
 import { type FakeEngine, fakeEngine } from './engine.ts';
+import type { Registry } from './engine-call.ts';
 import type { FakeImage } from './engine-state.ts';
 import { buildRelease, publishRelease, quietWorld } from './release-builder.ts';
 import { type ScriptedTerminal, scriptedTerminal } from './scripted-terminal.ts';
@@ -88,7 +89,10 @@ export const PRODUCT: Partial<Manifest> = {
 };
 
 /** A stage that is gone when the test has finished. */
-export async function makeInstallStage({ onTestFinished }: Pick<TestContext, 'onTestFinished'>): Promise<InstallStage> {
+export async function makeInstallStage(
+  { onTestFinished }: Pick<TestContext, 'onTestFinished'>,
+  registry: Partial<Registry> = {},
+): Promise<InstallStage> {
   const place = await mkdtemp(join(tmpdir(), 'slipway-install-'));
   onTestFinished(() => rm(place, { recursive: true, force: true }));
   const [root, host, bin] = [join(place, 'acme'), join(place, 'host'), join(place, 'bin')];
@@ -100,6 +104,7 @@ export async function makeInstallStage({ onTestFinished }: Pick<TestContext, 'on
   const engine = fakeEngine({
     images: [imageOf('db'), imageOf('api'), imageOf('db', '2'), imageOf('api', '2')],
     programs: { db: { version: 'db' }, api: { version: 'api' } },
+    ...registry,
   });
   const run = async (command: Command, flags: Flags = {}, parts: Partial<World> = {}): Promise<Ran> => {
     const events: object[] = [];

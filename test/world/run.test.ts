@@ -57,17 +57,18 @@ test('it ends, too, when this process exits', async () => {
   const script = `import { runProgram } from ${JSON.stringify(run)};
     process.on('SIGUSR2', () => process.exit(6)); // before the child, which may be faster than the line after it
     runProgram(['sh', '-c', ${JSON.stringify(FAMILY)}, 'sh', ${JSON.stringify(ids)}], { stop: new AbortController().signal });`;
-  const bundled = await import('esbuild').then(({ build }) =>
+  const program = `${ids}.mjs`;
+  await import('esbuild').then(({ build }) =>
     build({
       stdin: { contents: script, resolveDir: import.meta.dirname },
       bundle: true,
       platform: 'node',
       format: 'esm',
-      write: false,
+      outfile: program,
       logLevel: 'silent',
     }),
   );
-  const parent = spawn(process.execPath, ['--input-type=module', '-e', bundled.outputFiles[0]?.text ?? ''], { stdio: 'ignore' });
+  const parent = spawn(process.execPath, [program], { stdio: 'ignore' });
   const family = await idsIn(ids);
   parent.kill('SIGUSR2');
   expect(await allEnded(family)).toBe(true);
