@@ -95,7 +95,7 @@ async function setRescueAside(folder: string): Promise<void> {
   await syncFolder(dirname(folder));
 }
 
-interface Restoring {
+export interface Restoring {
   readonly backup: string;
   /** What is known of the volumes. */
   readonly volumes: ReadonlyMap<string, Volume>;
@@ -103,7 +103,7 @@ interface Restoring {
   readonly project: string;
 }
 
-/** Puts one item of a backup into its volume or folder, whatever is there goes, and compares. */
+/** Puts one item back: verified, into an empty place, and compared. */
 export async function restoreItem(item: DataToCopy, { backup, volumes, project }: Restoring, site: Site): Promise<void> {
   const file = join(backupFolder(backup, site), fileOf(item, 'copy'));
   await verifyItem(item, backup, file, site);
@@ -140,7 +140,7 @@ async function emptyVolume(name: string, before: Volume, site: Site): Promise<vo
   await docker(site, ['volume', 'create', '--driver', before.driver, ...labels, ...options, name]);
 }
 
-/** Containers that still hold the volume are this project's own, half-started; they go first. */
+/** Removes a volume. Containers that still hold it are this project's own, half-started; they go first. */
 export async function removeVolume(name: string, site: Site): Promise<void> {
   const users = (await docker(site, ['ps', '--all', '--quiet', '--filter', `volume=${name}`])).split('\n').filter(Boolean);
   for (const id of users) await dockerIfThere(site, ['rm', '--force', id]);
