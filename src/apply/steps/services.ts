@@ -254,7 +254,6 @@ async function removeImage(reference: string, site: Site): Promise<void> {
   if ((await imageIds(site, [reference])).size > 0) throw notSo(`the image ${reference} is gone`);
 }
 
-/** Removes the project's volumes that were not there before. */
 export async function removeNewVolumes(site: Site, project: string, before: readonly string[]): Promise<void> {
   const made = (await listVolumes(site, project)).filter((volume) => !before.includes(volume));
   await removeVolumes(site, project, made);
