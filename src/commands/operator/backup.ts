@@ -17,6 +17,7 @@ import { observeDataSizes } from '../../observe/data-size.ts';
 import { observeContainers, observeEngine } from '../../observe/engine.ts';
 import { observeInstall } from '../../observe/install.ts';
 import { type KeptBackup, observeBackupChecks, observeBackups } from '../../observe/kept.ts';
+import { observeOwnContent } from '../../observe/own-content.ts';
 import { observeSelf } from '../../observe/self.ts';
 import { backupsToPrune, type Prunable, planBackup } from '../../plan/backup.ts';
 import { backupFolders, backupPath, backupsFolder, recipientsOf } from '../../plan/data.ts';
@@ -35,6 +36,7 @@ import {
   textFlags,
 } from '../command.ts';
 import { FOLDER_FLAG, findInstall } from './folder.ts';
+import { forgetVolume } from './forget.ts';
 import { IDENTITY_FLAG } from './opened-backup.ts';
 import { backupToTry, tryBackup } from './try-backup.ts';
 
@@ -55,18 +57,20 @@ const FLAGS = {
 
 export const backup: Command = {
   name: 'backup',
-  summary: 'Makes a backup of data, settings and files; `list` names those there are, `verify` reads them to their end.',
-  usage: '[list|verify [NAME]]',
+  summary:
+    'Makes a backup of data, settings and files; `list` names those there are, `verify` reads them to their end. `forget` removes a volume that an upgrade kept.',
+  usage: '[list|verify [NAME]|forget VOLUME]',
   flags: FLAGS,
   run,
 };
 
 async function run(context: Context): Promise<CommandResult> {
   const [verb, name, ...rest] = context.positionals;
-  if (rest.length > 0 || (name !== undefined && verb !== 'verify')) throw unknownWord(rest[0] ?? name ?? '');
+  if (rest.length > 0 || (name !== undefined && verb !== 'verify' && verb !== 'forget')) throw unknownWord(rest[0] ?? name ?? '');
   const root = findInstall(context);
   if (verb === 'list') return list(context, await observeInstall(root));
   if (verb === 'verify') return verify(context, await observeInstall(root), name);
+  if (verb === 'forget' && name !== undefined) return forgetVolume(context, root, name);
   if (verb !== undefined) throw unknownWord(verb);
   return isSet(context.flags, 'scheduled') ? makeQuietly(context, root) : make(context, root);
 }
@@ -97,6 +101,13 @@ async function make(context: Context, root: string): Promise<CommandResult> {
   const path = backupPath(elsewhere === undefined ? folderOf(install) : resolve(elsewhere), at, record.version);
   const before = elsewhere === undefined ? await observeBackups(root, [folderOf(install)]) : [];
   const encryptTo = await recipientsFor(context, install);
+  const { files: own, tooMany } = await observeOwnContent(root, manifest);
+  if (tooMany.length > 0)
+    world.report({
+      type: 'warning',
+      text: `${tooMany.join(', ')}: too many files, left out`,
+      hint: 'Ask the vendor to declare it as data.',
+    });
   const id = `backup-${world.random(8).toString('hex')}`;
   const basedOn = fingerprintInstall(install, engine.containers);
   const reason = isSet(flags, 'scheduled') ? `${record.schedule ?? 'scheduled'} backup` : 'asked for';
@@ -106,7 +117,7 @@ async function make(context: Context, root: string): Promise<CommandResult> {
   });
   const places = { paths: Object.values(manifest.data).flatMap(({ path }) => path ?? []), volumes: engine.volumes };
   const sizes = await observeDataSizes(world, root, places);
-  const plan = planBackup({ id, basedOn, backup: path, encryptTo, reason, prune, sizes }, install, engine);
+  const plan = planBackup({ id, basedOn, backup: path, encryptTo, own, reason, prune, sizes }, install, engine);
   const recheck = async (): Promise<Digest> =>
     fingerprintInstall(await observeInstall(root), await observeContainers(world, root, record.project));
   const carrying = { root, recheck, operator: await observeSelf(context.file), program: context.file, project: record.project };
@@ -208,6 +219,6 @@ function reasonIn({ message, details }: ToolError): string {
 
 function unknownWord(word: string): ToolError {
   return new ToolError('E_USAGE', `backup: ${JSON.stringify(word)} is not known`, {
-    hint: 'It is `backup`, `backup list` or `backup verify [NAME]`.',
+    hint: 'It is `backup`, `backup list`, `backup verify [NAME]` or `backup forget VOLUME`.',
   });
 }
