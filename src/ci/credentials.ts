@@ -30,6 +30,11 @@ export function hostTokens({ product, forge }: CiScene): Record<string, string> 
   return Object.fromEntries(tokens);
 }
 
+/** Of these, the tokens that are the job's own: they can do what its rights say, and end with it. */
+export function ownTokens(scene: CiScene): Record<string, string> {
+  return Object.fromEntries(Object.entries(hostTokens(scene)).filter(([, value]) => value === jobToken(scene.forge)));
+}
+
 /** The key that signs, where the product is signed. */
 export function signingKey({ product }: CiScene): Record<string, string> {
   return product.release.publicKey === undefined ? {} : { [SIGNING_KEY]: secret(SIGNING_KEY) };
@@ -69,6 +74,12 @@ export function releaseRegistries(product: Product): readonly string[] {
 export function loginsOf(registries: readonly (string | undefined)[], scene: CiScene): Login[] {
   const names = [...new Set(registries.filter((name) => name !== undefined))];
   return names.flatMap((registry) => loginOf(registry, scene) ?? []);
+}
+
+/** Of these registries, those that the job's own token opens. */
+export function ownRegistries(registries: readonly (string | undefined)[], scene: CiScene): string[] {
+  const own = loginsOf(registries, scene).filter(({ password }) => password === jobToken(scene.forge));
+  return own.map(({ registry }) => registry);
 }
 
 function loginOf(registry: string, { product, forge }: CiScene): Login | undefined {

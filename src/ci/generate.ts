@@ -1,5 +1,6 @@
 // The workflows of a product as files, and how they differ from what is there. Rule: the same product file gives the same text; lines in marked places stay.
 import { FORGES, type Forge } from '../model/ci-rules.ts';
+import { digestOf, hexOf } from '../model/digest.ts';
 import { ToolError } from '../model/error.ts';
 import type { Product } from '../model/product.ts';
 import { secretNote } from './credentials.ts';
@@ -34,6 +35,11 @@ export function forgesOf({ ci, release }: Product): readonly Forge[] {
   if (ci.forges !== undefined) return ci.forges;
   const used = FORGES.filter((forge) => release.hosts.some(({ type }) => type === forge));
   return used.length === 0 ? ['github'] : used;
+}
+
+/** The product file as its workflows name it; line ends of another system are not a difference. */
+export function sourceOf(file: string, text: string): CiScene['source'] {
+  return { file, digest: `sha256:${hexOf(digestOf(text.replaceAll('\r\n', '\n'))).slice(0, 16)}` };
 }
 
 /** All workflows of a product for a forge, with empty marked places. */

@@ -98,6 +98,7 @@ function jobOf(job: Job, scene: CiScene): Yaml {
     permissions: job.permissions as Record<string, string>,
     ...(job.images === undefined ? {} : { strategy: { 'fail-fast': false, matrix: { image: job.images } } }),
     ...(job.outputs === undefined ? {} : { outputs: job.outputs }),
+    ...(job.withoutSources === true && scene.folder !== '' ? { defaults: { run: { 'working-directory': '.' } } } : {}),
     steps: [...steps(job.setup), place(`${job.id}-before`), ...steps(job.steps), place(`${job.id}-after`)],
   };
 }

@@ -22,9 +22,7 @@ if ((await call('GET', 'releases/tags/' + TAG)) === undefined) {
 }
 `);
 
-const REPORT = `
-const text = readFileSync(RUNNER_TEMP + '/outdated.txt', 'utf8').slice(0, 50000);
-const body = [MARK, '\`\`\`', text.trimEnd(), '\`\`\`', ''].join('\\n');
+const FIND = `
 async function find(path) {
   for (let page = 1; page <= 20; page += 1) {
     const list = await call('GET', path + 'per_page=50&limit=50&page=' + page);
@@ -32,6 +30,16 @@ async function find(path) {
     if (known !== undefined || list.length < 30) return known;
   }
 }
+`;
+
+const REPORT = `
+const text = readFileSync(RUNNER_TEMP + '/outdated.txt', 'utf8').slice(0, 50000);
+const body = [MARK, '\`\`\`', text.trimEnd(), '\`\`\`', ''].join('\\n');${FIND}`;
+
+const COMMENT_IT = `
+const known = await find('issues/' + PULL + '/comments?');
+if (known === undefined) await call('POST', 'issues/' + PULL + '/comments', { body });
+else await call('PATCH', 'issues/comments/' + known.id, { body });
 `;
 
 /** One issue with the text of outdated.txt, closed when `$OUTDATED` is not 4. */
@@ -45,10 +53,13 @@ else if (state === 'open') await call('POST', 'issues', { title: TITLE, body });
 
 /** One comment on the pull request `$PULL` with the text of outdated.txt. */
 export const COMMENT: readonly string[] = script(`
-const { MARK, PULL } = process.env;${REPORT}
-const known = await find('issues/' + PULL + '/comments?');
-if (known === undefined) await call('POST', 'issues/' + PULL + '/comments', { body });
-else await call('PATCH', 'issues/comments/' + known.id, { body });
+const { MARK, PULL } = process.env;${REPORT}${COMMENT_IT}
+`);
+
+/** One comment on the pull request `$PULL` with the text that `$COMMENT` holds in base64. */
+export const PLAN_COMMENT: readonly string[] = script(`
+const { COMMENT, MARK, PULL } = process.env;
+const body = [MARK, Buffer.from(COMMENT, 'base64').toString('utf8')].join('\\n');${FIND}${COMMENT_IT}
 `);
 
 function script(text: string): readonly string[] {

@@ -8,13 +8,18 @@ import { CHECKOUT, type CiScene, expression, SCRIPT, SETUP_NODE, SETUP_QEMU, typ
 const BUILDER = 'slipway-ci';
 
 /** The sources with their whole history and all tags, Node.js, and slipway. */
-export function sources({ product }: CiScene, ref?: string): Step[] {
+export function sources(scene: CiScene, ref?: string): Step[] {
   const at = ref === undefined ? {} : { ref };
   return [
     { name: 'Check out', uses: CHECKOUT, with: { ...at, 'fetch-depth': 0, 'persist-credentials': false } },
-    { name: 'Set up Node.js', uses: SETUP_NODE, with: { 'node-version': product.ci.node } },
-    { name: 'Set up slipway', run: product.ci.setup },
+    setUpNode(scene),
+    { name: 'Set up slipway', run: scene.product.ci.setup },
   ];
+}
+
+/** The version of Node.js that the product names. */
+export function setUpNode({ product }: CiScene): Step {
+  return { name: 'Set up Node.js', uses: SETUP_NODE, with: { 'node-version': product.ci.node } };
 }
 
 /** `docker login` for each of these registries. */

@@ -1,6 +1,7 @@
 // The checks of pull requests, newer images, and scheduled jobs. Rule: what comes from outside, such as a fork, gets no secret and no right to write.
 import type { ScheduledJob } from '../model/ci-rules.ts';
 import { homeRegistry, imagePermission, jobToken } from './credentials.ts';
+import { planJobs, SAME_REPOSITORY } from './plan-comment.ts';
 import { COMMENT, ISSUE } from './scripts.ts';
 import { logIn, logOut, sources } from './steps.ts';
 import { CHECKOUT, type CiScene, expression, type Job, type Step, secret, type Workflow } from './workflow.ts';
@@ -25,7 +26,7 @@ export function checkWorkflow(scene: CiScene): Workflow {
     title: 'check',
     on: { pullRequests: true, dispatch: {} },
     group: `check-${product}-${expression('github.ref')}`,
-    jobs: [check, ...commentJob(scene)],
+    jobs: [check, ...planJobs(scene), ...commentJob(scene)],
   };
 }
 
@@ -74,7 +75,7 @@ function commentJob(scene: CiScene): Job[] {
     {
       id: 'outdated',
       title: 'Newer images',
-      if: "github.event_name == 'pull_request' && github.event.pull_request.head.repo.full_name == github.repository",
+      if: SAME_REPOSITORY,
       permissions: { contents: 'read', 'pull-requests': 'write' },
       setup: sources(scene),
       steps: [lookStep(), report],

@@ -51,6 +51,8 @@ export interface Job {
   /** One run for each value, as `matrix.image`. */
   readonly images?: readonly string[];
   readonly outputs?: Readonly<Record<string, string>>;
+  /** True for a job that checks nothing out, so that the product's folder is not there. */
+  readonly withoutSources?: true;
   /** Before the first marked place: getting the sources and the tools. */
   readonly setup: readonly Step[];
   readonly steps: readonly Step[];

@@ -39,6 +39,8 @@ export interface CiRules {
   readonly setup: readonly string[];
   /** Shell lines that test the product, before anything is reserved or built. */
   readonly validate: readonly string[];
+  /** True when pull requests get the plan of the next release as a comment. */
+  readonly plan: boolean;
   /** Branches besides the main one whose pushes build images. */
   readonly branches: readonly string[];
   /** What each secret is, for whoever sets it. */

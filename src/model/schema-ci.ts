@@ -40,6 +40,7 @@ export const ciSchema = z
       .default('24'),
     setup: texts.optional().describe('Shell lines after which `slipway` is on the PATH; default: npm ci beside the product file'),
     validate: texts.default([]).describe('Shell lines that test the product'),
+    plan: flag.default(true).describe('Pull requests get the plan of the next release as a comment'),
     branches: z.array(branch).default([]).describe('Branches besides the main one whose pushes build images'),
     secrets: z.record(part.variableName, text).default({}).describe('What each secret is'),
     logins: z.record(registryHost, login).default({}),

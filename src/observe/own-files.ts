@@ -12,6 +12,7 @@ const OWN_FILES = {
   operator: ['operator.mjs', '../dist/operator.mjs'],
   installer: ['templates/install.sh', '../templates/install.sh'],
   starter: ['templates/starter/slipway.yaml.hbs', '../templates/starter/slipway.yaml.hbs'],
+  scripts: ['templates/scripts/install.sh.hbs', '../templates/scripts/install.sh.hbs'],
 } as const;
 
 /** The operator program that goes into bundles; $SLIPWAY_OPERATOR names another one. `program` is the file that slipway runs from. */
@@ -27,7 +28,15 @@ export async function readInstallerTemplate(program: string, env: World['env']):
 
 /** The files of the starter product, by their paths in it. */
 export async function readStarter(program: string, env: World['env']): Promise<ReadonlyMap<string, string>> {
-  const folder = dirname(await findOwnFile('starter', program, env));
+  return readFolder(dirname(await findOwnFile('starter', program, env)));
+}
+
+/** The templates of a product's own scripts, by their names. */
+export async function readScripts(program: string, env: World['env']): Promise<ReadonlyMap<string, string>> {
+  return readFolder(dirname(await findOwnFile('scripts', program, env)));
+}
+
+async function readFolder(folder: string): Promise<ReadonlyMap<string, string>> {
   const texts = new Map<string, string>();
   for (const path of (await listFiles(folder)).sort()) texts.set(path, (await readTextIfThere(join(folder, path))) ?? '');
   return texts;

@@ -1,7 +1,8 @@
 // The workflow files of a repository. Rule: reads only; line ends of another system are not a difference.
 import { realpath } from 'node:fs/promises';
-import { join, relative, sep } from 'node:path';
-import { listNames, readTextIfThere } from '../world/disk.ts';
+import { dirname, join, relative, sep } from 'node:path';
+import { isToolError } from '../model/error.ts';
+import { listNames, readTextIfThere, statIfThere } from '../world/disk.ts';
 import { type GitWorld, runGit } from '../world/git.ts';
 
 export interface Workflows {
@@ -23,6 +24,25 @@ export async function observeWorkflows(root: string, folders: readonly string[],
     .join('/');
   const files = await Promise.all(folders.map((folder) => readFolder(top, folder)));
   return { top, folder: below === '' ? '' : `${below}/`, files: files.flat() };
+}
+
+/** The top of the git repository that a folder, which need not be there yet, would be below; undefined when it is its own top. */
+export async function observeRepositoryAround(root: string, world: GitWorld): Promise<string | undefined> {
+  let near = root;
+  while ((await statIfThere(near))?.isDirectory() !== true && near !== dirname(near)) near = dirname(near);
+  const top = await topOf(near, world);
+  return top === undefined || top === (await realpath(near)) + relative(near, root) ? undefined : top;
+}
+
+/** Undefined where there is no repository, or no git. */
+async function topOf(folder: string, world: GitWorld): Promise<string | undefined> {
+  try {
+    const said = await runGit(['rev-parse', '--show-toplevel'], world, { cwd: folder, codes: [0, 128] });
+    return said.trim() === '' ? undefined : said.replace(/\n$/, '');
+  } catch (error) {
+    if (isToolError(error, 'E_COMMAND')) return undefined;
+    throw error;
+  }
 }
 
 async function readFolder(top: string, folder: string): Promise<{ path: string; text: string }[]> {

@@ -1,5 +1,6 @@
 // Decides what `init` asks and writes. Rule: new files only; whatever is there already stops everything before the first write.
 import { stringify } from 'yaml';
+import { FORGES } from '../model/ci-rules.ts';
 import type { Variable } from '../model/description.ts';
 import { type Digest, digestOf } from '../model/digest.ts';
 import { ToolError } from '../model/error.ts';
@@ -13,6 +14,8 @@ export type StarterAnswers = ReadonlyMap<string, string>;
 export interface NewFile {
   readonly path: string;
   readonly text: string;
+  /** Default 0644. */
+  readonly mode?: number;
 }
 
 export interface InitWanted {
@@ -35,10 +38,20 @@ export interface InitQuestions {
   readonly product: string;
   /** True when there are own images, and nothing says where they are pushed. */
   readonly needsRegistry: boolean;
+  /** True when workflows are written. */
+  readonly hasWorkflows: boolean;
 }
 
+const FORGE_QUESTION: Variable = {
+  ask: 'The forge that checks and releases it',
+  help: 'Its workflows are written at once; `slipway ci generate` brings them up to date. It may be changed in slipway.yaml later.',
+  type: 'choice',
+  choices: [...FORGES, 'none'],
+  default: 'github',
+};
+
 /** The questions of `init`, in the words of a product's own settings. */
-export function initQuestions({ product, needsRegistry }: InitQuestions): Readonly<Record<string, Variable>> {
+export function initQuestions({ product, needsRegistry, hasWorkflows }: InitQuestions): Readonly<Record<string, Variable>> {
   return {
     PRODUCT: {
       ask: 'The product in one short word',
@@ -60,6 +73,7 @@ export function initQuestions({ product, needsRegistry }: InitQuestions): Readon
       type: 'url',
       default: '',
     },
+    ...(hasWorkflows ? { FORGE: FORGE_QUESTION } : {}),
   };
 }
 
@@ -73,6 +87,7 @@ export function starterFiles(answers: StarterAnswers, templates: ReadonlyMap<str
     registryYaml: yamlText(answer('REGISTRY')),
     url: answer('URL'),
     urlYaml: yamlText(answer('URL')),
+    forge: FORGES.find((each) => each === answer('FORGE')) ?? '',
   };
   return [...templates].map(([path, text]) => {
     if (path === 'gitignore') return { path: IGNORE_FILE, text };
@@ -88,7 +103,7 @@ export function planNewFiles({ id, hasState, files, present, notes }: InitWanted
   const isIgnoring = present.includes(IGNORE_FILE);
   const written = files.filter(({ path }) => !present.includes(path));
   const contents = new Map(written.map(({ text }): [Digest, Content] => [digestOf(text), { text }]));
-  const all: FileToWrite[] = written.map(({ path, text }) => ({ path, content: digestOf(text), mode: 0o644 }));
+  const all: FileToWrite[] = written.map(({ path, text, mode = 0o644 }) => ({ path, content: digestOf(text), mode }));
   const steps: Step[] = [
     { kind: 'stage-files', why: 'all files are ready before the first appears', to: STAGED, files: all },
     { kind: 'swap-files', why: 'the product appears, each file at once', from: STAGED, files: all },

@@ -4,11 +4,11 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { hasDockerRegistry } from '../fakes/docker-registry.ts';
 import { git } from '../fakes/git-workspace.ts';
-import { serve } from '../fakes/http-server.ts';
 import { pushImage } from '../fakes/registry-push.ts';
 import { COMPONENTS, TRAIN, workflowOf } from './products.ts';
+import { forgeIssues, type Item } from './runner/issues.ts';
 import { startsWorkflow } from './runner/runner.ts';
-import { buildMachine, expectWell, openStage, type Stage, TOKEN } from './runner/stage.ts';
+import { buildMachine, expectWell, openStage, type Stage } from './runner/stage.ts';
 
 let bin: string;
 beforeAll(async () => {
@@ -17,42 +17,6 @@ beforeAll(async () => {
 
 const headOf = ({ work }: Stage): string => git(work, 'rev-parse', 'HEAD');
 const scheduled = (stage: Stage) => ({ name: 'schedule', ref: 'refs/heads/main', sha: headOf(stage) }) as const;
-
-interface Item {
-  readonly number: number;
-  readonly id: number;
-  title?: string;
-  body: string;
-  state: string;
-}
-
-/** The issues of a forge and the comments of its pull requests: what both forges have in common, page by page. */
-async function forgeIssues(): Promise<{ url: string; issues: Item[]; comments: Item[] }> {
-  const [issues, comments]: [Item[], Item[]] = [[], []];
-  for (let n = 1; n <= 60; n += 1) issues.push({ number: n, id: n, title: 'another', body: 'x', state: 'open' });
-  const host = await serve(async (request, response) => {
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk as Buffer);
-    const url = new URL(request.url ?? '', 'http://x');
-    const answer = (status: number, value: unknown): void => {
-      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
-    };
-    if (request.headers.authorization !== `Bearer ${TOKEN}`) return answer(401, {});
-    const sent = (chunks.length === 0 ? {} : JSON.parse(Buffer.concat(chunks).toString())) as Partial<Item>;
-    const path = url.pathname.replace('/repos/acme/acme/', '');
-    const list = path.includes('comments') ? comments : issues;
-    const from = (Number(url.searchParams.get('page')) - 1) * 50;
-    if (request.method === 'GET') return answer(200, list.filter(({ state }) => state === 'open').slice(from, from + 50));
-    if (request.method === 'POST') {
-      list.push({ number: list.length + 1, id: list.length + 1, body: '', state: 'open', ...sent });
-      return answer(201, list.at(-1));
-    }
-    const item = list.find(({ id }) => id === Number(path.split('/').at(-1)));
-    if (item === undefined) return answer(404, {});
-    return answer(200, Object.assign(item, sent));
-  });
-  return { url: `http://${host}`, issues, comments };
-}
 
 describe.skipIf(!hasDockerRegistry() && process.env.CI !== 'true')('the generated workflows', () => {
   test('newer images: one issue that is opened, brought up to date, and closed when there is nothing newer', async () => {
@@ -74,7 +38,7 @@ describe.skipIf(!hasDockerRegistry() && process.env.CI !== 'true')('the generate
   }, 600_000);
 
   test('newer images: one comment on a pull request', async () => {
-    const stage = await openStage(bin, { kind: 'github', change: (text) => `${text}  outdated: { report: comment }\n` });
+    const stage = await openStage(bin, { kind: 'github', change: (text) => `${text}  outdated: { report: comment }\n  plan: false\n` });
     await pushImage({ host: stage.upstream.host }, 'library/postgres', { architecture: 'amd64', layers: ['17'], tag: '17' });
     expectWell(await stage.run('mirror', scheduled(stage)));
     await stage.lock();
@@ -85,6 +49,35 @@ describe.skipIf(!hasDockerRegistry() && process.env.CI !== 'true')('the generate
     for (let times = 0; times < 2; times += 1) expectWell(await stage.run('check', pull, forge.url));
     expect(forge.comments).toEqual([expect.objectContaining({ body: expect.stringContaining('17') })]);
   }, 600_000);
+
+  test.each(['github', 'gitea'] as const)(
+    'the plan of the next release: one comment on a pull request, and a fork gets none (%s)',
+    async (kind) => {
+      const stage = await openStage(bin, { kind });
+      const forge = await forgeIssues();
+      git(stage.work, 'push', '-q', `file://${stage.bare}`, 'HEAD:refs/pull/3/merge');
+      const pull = { name: 'pull_request', ref: 'refs/pull/3/merge', sha: headOf(stage) } as const;
+      const fork = { ...pull, pull: { base: pull.sha, number: 3, fork: 'somebody/acme' } };
+      const ends = await stage.run('check', fork, forge.url);
+      expect(ends.map(({ name, result }) => [name, result])).toEqual([
+        ['check', expect.anything()],
+        ['plan', 'skipped'],
+        ['plan-comment', 'skipped'],
+      ]);
+      expect(forge.comments).toEqual([]);
+      for (const version of ['1.0.0', '1.1.0']) {
+        const sha = await stage.push({ 'package.json': `{ "version": "${version}" }\n` });
+        git(stage.work, 'push', '-q', `file://${stage.bare}`, '+HEAD:refs/pull/3/merge');
+        const [, plan, comment] = await stage.run('check', { ...pull, sha, pull: { base: sha, number: 3 } }, forge.url);
+        expectWell([plan, comment].flatMap((end) => end ?? []));
+        const body = expect.stringMatching(
+          new RegExp(`^<!-- slipway plan tiny -->\\n## Next release: \`v${version}\`\\n[\\s\\S]*### Images`),
+        );
+        expect(forge.comments).toEqual([expect.objectContaining({ body })]);
+      }
+    },
+    600_000,
+  );
 
   test('images that are built from each other are built in their order, and mirrored after', async () => {
     const stage = await openStage(bin, {

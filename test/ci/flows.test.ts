@@ -51,7 +51,7 @@ describe.skipIf(!hasDockerRegistry() && process.env.CI !== 'true')('the generate
   }, 600_000);
 
   test('check: a pull request passes, and one with a hand-edited workflow does not', async () => {
-    const stage = await openStage(bin, { kind: 'gitea' });
+    const stage = await openStage(bin, { kind: 'gitea', change: (text) => `${text}  plan: false\n` });
     const sha = await mirrorAndLock(stage);
     git(stage.work, 'push', '-q', `file://${stage.bare}`, 'HEAD:refs/pull/1/merge');
     const pull = { name: 'pull_request', ref: 'refs/pull/1/merge', sha, pull: { base: sha, number: 1 } } as const;

@@ -70,7 +70,7 @@ describe('every generated file', () => {
       const { jobs, permissions } = parsed(text);
       expect(permissions, path).toEqual({});
       for (const job of Object.values(jobs)) {
-        expect(job.permissions.contents, path).toBeDefined();
+        expect(Object.keys(job.permissions), path).not.toEqual([]);
         for (const { uses, with: inputs = {} } of job.steps.filter((step) => step.uses !== undefined)) {
           expect(uses).toMatch(
             forge === 'gitea' ? /^https:\/\/github\.com\/[\w-]+\/[\w-]+@[0-9a-f]{40}$/ : /^[\w-]+\/[\w-]+@[0-9a-f]{40}$/,
@@ -206,6 +206,40 @@ describe('releases', () => {
     expect(gitea).toContain(`GITEA_TOKEN: ${secret('GITEA_TOKEN')}`);
     expect(gitea).toMatch(/^# {3}CI_GITHUB_TOKEN +the token of the release host github/m);
     expect(gitea).toMatch(/^# {3}DOCKER_TOKEN +Docker Hub access token$/m);
+  });
+});
+
+describe('pull requests', () => {
+  const { on, jobs } = parsed(workflowOf(COMPONENTS, 'github', 'check'));
+
+  test('the job that runs their code reads, the job that writes the comment has none of their files, and a fork gets neither', () => {
+    expect(Object.keys(on)).toEqual(['pull_request', 'workflow_dispatch']);
+    expect(jobs.plan?.permissions).toEqual({ contents: 'read', packages: 'read' });
+    expect(jobs['plan-comment']).toMatchObject({ permissions: { 'pull-requests': 'write' }, needs: ['plan'] });
+    expect(JSON.stringify(jobs['plan-comment']?.steps)).not.toMatch(/checkout|slipway (?:plan release|check)|npm/);
+    for (const name of ['plan', 'plan-comment']) expect(jobs[name]?.if).toContain('head.repo.full_name == github.repository');
+    expect(every.map(({ text }) => text).join()).not.toMatch(/pull_request_target|workflow_run/);
+  });
+
+  test('the plan gets the job’s own token, and no secret of another forge or registry', () => {
+    const text = JSON.stringify(jobs.plan);
+    expect([...text.matchAll(/secrets\.(\w+)/g)].map(([, name]) => name)).toEqual(['GITHUB_TOKEN', 'GITHUB_TOKEN']);
+    expect(text).toContain('Log in to ghcr.io');
+  });
+
+  test('a pull request for a channel’s branch shows that channel’s next release', () => {
+    const both = COMPONENTS.replace(
+      'release:\n',
+      'release:\n  channels: { stable: { branch: main }, staging: { branch: staging, prerelease: staging } }\n',
+    );
+    const plan = JSON.stringify(parsed(workflowOf(both, 'gitea', 'check')).jobs.plan);
+    expect(plan).toContain('  staging) CHANNEL=staging ;;');
+    expect(JSON.stringify(jobs.plan)).not.toContain('CHANNEL');
+  });
+
+  test('without a bundle, or with `plan: false`, there is no comment', () => {
+    for (const text of [TRAIN, COMPONENTS.replace('ci:\n', 'ci:\n  plan: false\n')])
+      expect(Object.keys(parsed(workflowOf(text, 'github', 'check')).jobs)).not.toContain('plan');
   });
 });
 

@@ -117,6 +117,7 @@ describe('defaults', () => {
         node: '24',
         setup: ['npm ci --ignore-scripts', 'echo "$PWD/node_modules/.bin" >> "$GITHUB_PATH"'],
         validate: [],
+        plan: true,
         branches: [],
         secrets: {},
         logins: {},

@@ -11,6 +11,7 @@ import { init } from '../../src/commands/slipway/init.ts';
 import { digestOf } from '../../src/model/digest.ts';
 import { parseManifest } from '../../src/model/manifest.ts';
 import type { Run, World } from '../../src/model/seams.ts';
+import { runProgram } from '../../src/world/run.ts';
 import { failure } from '../failure.ts';
 import { fakeEngine } from '../fakes/engine.ts';
 import type { Work } from '../fakes/engine-state.ts';
@@ -50,7 +51,7 @@ interface Asked extends CommandResult {
 /** With lines there is a person who types them; without, everything is confirmed beforehand. */
 async function runInit(flags: Flags = {}, lines?: readonly string[], world: Partial<World> = {}): Promise<Asked> {
   const terminal = scriptedTerminal(lines);
-  const around = quietWorld({ env: {}, terminal, ...world });
+  const around = quietWorld({ env: gitEnvironment, run: runProgram, terminal, ...world });
   const confirmed = lines === undefined ? { yes: true } : {};
   const result = await init.run({
     world: around,
@@ -96,7 +97,7 @@ describe('a product that init made', () => {
   });
 
   test('asks a person, and names product, title, registry and address', async () => {
-    const lines = ['shop', 'Shop: the "best"', 'registry.example.com/shop', 'https://releases.example.com', '', 'y'];
+    const lines = ['shop', 'Shop: the "best"', 'registry.example.com/shop', 'https://releases.example.com', 'gitea', '', 'y'];
     const { terminal } = await runInit({}, lines);
     expect(terminal.shown()).toContain('The product in one short word');
     const { result } = await slipway(['check']);
@@ -104,6 +105,7 @@ describe('a product that init made', () => {
     expect(await text('slipway.yaml')).toContain('\ntitle: "Shop: the \\"best\\""\n');
     expect(await text('slipway.yaml')).toContain('\n  registry: registry.example.com/shop ');
     expect(await text('slipway.yaml')).toContain('url: https://releases.example.com ');
+    expect(await readdir(join(root, '.gitea/workflows'))).toContain('slipway-check.yml');
   });
 
   test('keeps keys and what is packed out of the repository', async () => {
@@ -115,6 +117,7 @@ describe('a product that init made', () => {
     expect((await readdir(root)).sort()).toEqual([
       '.env',
       '.git',
+      '.github',
       '.gitignore',
       'VERSION',
       'dist',
@@ -124,6 +127,48 @@ describe('a product that init made', () => {
       'slipway.yaml',
       'templates',
     ]);
+  });
+});
+
+describe('workflows', () => {
+  test.each(['github', 'gitea'])('are there at once for %s, as `ci generate` makes them', async (forge) => {
+    const { fields } = await runInit({ forge });
+    const names = ['check', 'mirror', 'outdated', 'refresh', 'release'];
+    const wanted = names
+      .map((name) => `.${forge}/workflows/slipway-${name}.yml`)
+      .filter((path) => forge !== '' && !path.includes('mirror'));
+    expect(fields.files).toEqual(expect.arrayContaining(wanted));
+    const { result } = await slipway(['ci', 'generate', '--check']);
+    expect(
+      (result.files as { path: string; outcome: string }[]).every(
+        ({ path, outcome }) => path.startsWith(`.${forge}/`) && outcome === 'unchanged',
+      ),
+    ).toBe(true);
+  });
+
+  test('are left out when nobody wants them, and an unknown forge is refused', async () => {
+    expect(await failure(runInit({ forge: 'gitlab' }))).toMatchObject({ code: 'E_ANSWER', message: expect.stringContaining('github') });
+    const { fields } = await runInit({ forge: 'none' });
+    expect((fields.files as string[]).filter((path) => path.startsWith('.g'))).toEqual(['.gitignore']);
+    expect((await slipway(['check'])).result.problems).toEqual([]);
+  });
+
+  test('belong to the top of the repository: below it, nothing is asked, and the way to them is told', async () => {
+    git(join(root, '..'), 'init', '-q');
+    const { fields, text: shown } = await runInit({});
+    expect((fields.files as string[]).some((path) => path.includes('workflows'))).toBe(false);
+    expect(shown).toContain('`slipway ci generate` writes them there');
+    await slipway(['ci', 'generate', '--yes']);
+    expect(await readdir(join(root, '../.github/workflows'))).toContain('slipway-my-shop-check.yml');
+  });
+
+  test('come with the thin scripts when those are asked for', async () => {
+    const { fields } = await runInit({ scripts: true });
+    expect(fields.files).toEqual(
+      expect.arrayContaining(['scripts/build-release.sh', 'scripts/mirror-images.sh', '.github/workflows/slipway-check.yml']),
+    );
+    expect(fields.files).not.toContain('scripts/build-and-push.sh'); // it builds no image of its own yet
+    await slipway(['ci', 'generate', '--check']);
   });
 });
 
@@ -165,7 +210,7 @@ describe('init', () => {
   });
 
   test('does nothing that a person did not confirm', async () => {
-    expect(await failure(runInit({}, ['', '', '', '', '', 'n']))).toMatchObject({ code: 'E_NOT_CONFIRMED' });
+    expect(await failure(runInit({}, ['', '', '', '', '', '', 'n']))).toMatchObject({ code: 'E_NOT_CONFIRMED' });
     expect(await failure(runInit({ yes: false }))).toMatchObject({ code: 'E_NOT_CONFIRMED' });
     expect(await readdir(root)).toEqual([]);
   });

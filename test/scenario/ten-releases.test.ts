@@ -145,7 +145,7 @@ test('C-5: the person’s folders, .env and data are byte for byte what they wer
   const own = (): unknown => [...readFolderTree(stage.root)].filter(([path]) => /^(content|data|docker-compose\.override)/.test(path));
   const before = own();
   const env = (await read('.env')).replace('WORKERS', 'REPLICAS');
-  const { 'configs/more.conf': gone, 'configs/api.conf': edited, ...less } = LABELS;
+  const { 'configs/more.conf': gone, 'configs/api.conf': edited = '', ...less }: Readonly<Record<string, string>> = LABELS;
   await publish({ version: '2.9.9', env: RENAMED, files: { ...less, 'configs/api.conf': edited } });
   expect((await take()).fields).toMatchObject({ outcome: 'upgraded' });
   expect(own()).toEqual(before);

@@ -2,9 +2,8 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { writeDurably } from '../../apply/durable.ts';
-import { forgesOf, generateWorkflows, type PlannedFile, planWorkflows, workflowFolder } from '../../ci/generate.ts';
+import { forgesOf, generateWorkflows, type PlannedFile, planWorkflows, sourceOf, workflowFolder } from '../../ci/generate.ts';
 import { FORGES, type Forge } from '../../model/ci-rules.ts';
-import { digestOf, hexOf } from '../../model/digest.ts';
 import { ToolError } from '../../model/error.ts';
 import { didYouMean } from '../../model/near.ts';
 import { type Product, readProduct } from '../../model/product.ts';
@@ -34,8 +33,7 @@ export const ci: Command = {
     const forges = chooseForges(context, product);
     const { top, folder, files } = await observeWorkflows(root, forges.map(workflowFolder), context.world);
     const file = `${folder}${basename(name)}`;
-    const source = { file, digest: `sha256:${hexOf(digestOf(text.replaceAll('\r\n', '\n'))).slice(0, 16)}` };
-    const made = forges.flatMap((forge) => generateWorkflows({ product, forge, folder, source }));
+    const made = forges.flatMap((forge) => generateWorkflows({ product, forge, folder, source: sourceOf(file, text) }));
     const planned = planWorkflows(made, files, file);
     if (isSet(context.flags, 'check')) return checked(planned);
     if (isPlanOnly(context)) return planOf(planned, context);

@@ -39,7 +39,7 @@ export async function initFrom(context: Context, root: string, ask: Ask): Promis
   const propose = await readSource(context, root);
   const folder = slugOf(posix.basename(root));
   const first = propose(new Map());
-  const answers = await ask({ product: first.name ?? folder, needsRegistry: first.needsRegistry });
+  const answers = await ask({ product: first.name ?? folder, needsRegistry: first.needsRegistry, hasWorkflows: false });
   const { files, reviews, problems } = propose(answers);
   const made: NewFile[] = [...files, ...ignore];
   const notes = [...reviews, ...problems.map(({ message }) => `to decide: ${message}`)];
@@ -117,7 +117,7 @@ async function judged(
   const problems = sortProblems([...own, ...assess(inspection, { release: ANY_RELEASE, operator }).problems]);
   const fields = { ...result.fields, problems };
   if (!hasErrors(problems)) {
-    const text = `${problems.length === 0 ? '' : problemsToText(problems)}${result.text}Next: look at what slipway.yaml marks with "review", then \`slipway check\`.\n`;
+    const text = `${problems.length === 0 ? '' : problemsToText(problems)}${result.text}Next: look at what slipway.yaml marks with "review", then \`slipway check\`, and \`slipway ci generate\` for its workflows.\n`;
     return { fields, text };
   }
   context.world.terminal.err(result.text);

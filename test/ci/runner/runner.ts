@@ -17,8 +17,8 @@ export interface RunEvent {
   readonly run?: number;
   /** The paths that changed; undefined = any. */
   readonly changed?: readonly string[];
-  /** Of a pull request: the commit of its base, and its number. */
-  readonly pull?: { readonly base: string; readonly number: number };
+  /** Of a pull request: the commit of its base, its number, the branch it is for, and the fork that it comes from. */
+  readonly pull?: { readonly base: string; readonly number: number; readonly into?: string; readonly fork?: string };
 }
 
 export interface Forge {
@@ -71,6 +71,7 @@ interface Job {
   readonly if?: string;
   readonly strategy?: { readonly matrix: { readonly image: readonly string[] } };
   readonly outputs?: Readonly<Record<string, string>>;
+  readonly defaults?: { readonly run: { readonly 'working-directory': string } };
   readonly steps: readonly Step[];
 }
 
@@ -88,7 +89,7 @@ interface File {
 
 const KNOWN = {
   file: ['name', 'on', 'permissions', 'concurrency', 'defaults', 'jobs'],
-  job: ['name', 'needs', 'if', 'runs-on', 'permissions', 'strategy', 'outputs', 'steps'],
+  job: ['name', 'needs', 'if', 'runs-on', 'permissions', 'strategy', 'outputs', 'defaults', 'steps'],
   step: ['name', 'id', 'if', 'uses', 'with', 'env', 'run'],
 };
 
@@ -175,7 +176,8 @@ async function runInstance({ job, file, event, world }: JobCall, name: string, o
       steps.push({ name: step.name, result: 'skipped', log: '' });
       continue;
     }
-    const { end, written } = await runStep(step, { contexts, machine, file });
+    const inside = job.defaults?.run['working-directory'] ?? file.defaults.run['working-directory'] ?? '';
+    const { end, written } = await runStep(step, { contexts, machine, shell: file.defaults.run.shell, inside });
     steps.push(end);
     if (step.id !== undefined) outputs[step.id] = { outputs: written };
     failed ||= end.result === 'failure';
@@ -213,10 +215,14 @@ async function newMachine(world: RunnerWorld, event: RunEvent): Promise<Machine>
 interface StepCall {
   readonly contexts: Contexts;
   readonly machine: Machine;
-  readonly file: File;
+  readonly shell: string;
+  readonly inside: string;
 }
 
-async function runStep(step: Step, { contexts, machine, file }: StepCall): Promise<{ end: StepEnd; written: Record<string, string> }> {
+async function runStep(
+  step: Step,
+  { contexts, machine, shell, inside }: StepCall,
+): Promise<{ end: StepEnd; written: Record<string, string> }> {
   if (step.uses !== undefined) {
     const log = await useAction(step, contexts, machine);
     return { end: { name: step.name, result: 'success', log }, written: {} };
@@ -228,10 +234,10 @@ async function runStep(step: Step, { contexts, machine, file }: StepCall): Promi
     GITHUB_PATH: join(machine.temp, 'path'),
   };
   for (const each of Object.values(files)) writeFileSync(each, '');
-  if (file.defaults.run.shell !== 'bash') throw new Error('another shell');
+  if (shell !== 'bash') throw new Error('another shell');
   const script = join(machine.temp, 'step.sh');
   writeFileSync(script, step.run ?? '');
-  const cwd = join(machine.workspace, file.defaults.run['working-directory'] ?? '');
+  const cwd = join(machine.workspace, inside);
   const all = { ...defaultEnvironment(machine), ...machine.env, ...env, ...files };
   const { code, output } = await execute(['bash', '--noprofile', '--norc', '-eo', 'pipefail', script], cwd, all);
   Object.assign(machine.env, readPairs(files.GITHUB_ENV));
@@ -293,7 +299,8 @@ async function checkOut(ref: string, { workspace, event, world, home }: Machine)
 }
 
 function githubOf({ name, ref, sha, inputs, pull }: RunEvent, { forge }: RunnerWorld): Value {
-  const request = { base: { sha: pull?.base ?? '' }, number: pull?.number ?? 0, head: { repo: { full_name: forge.repository } } };
+  const base = { sha: pull?.base ?? '', ref: pull?.into ?? 'main' };
+  const request = { base, number: pull?.number ?? 0, head: { repo: { full_name: pull?.fork ?? forge.repository } } };
   return {
     event_name: name,
     ref,
