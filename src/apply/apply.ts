@@ -58,7 +58,7 @@ async function walkForward(walk: Walk): Promise<Applied> {
       if (index > walk.plan.commitAfter) await passTheDoor(walk);
       if (!walk.done.has(index)) await carryOutAtLast(walk, index, step);
     } catch (error) {
-      const cause = interruptionOr(diskTrouble(error, walk.site.root) ?? error, walk);
+      const cause = interruptionOr(diskTrouble(error) ?? error, walk);
       if (!walk.door) return walkBack(walk, cause);
       await walk.journal.end('failed');
       return { outcome: 'failed', cause };
@@ -117,7 +117,7 @@ async function walkBack(walk: Walk, cause: unknown): Promise<Applied> {
     await walk.journal.append({ back: true });
     for (const index of [...walk.started.keys()].sort((a, b) => b - a)) await undoStep(walk, index);
   } catch (error) {
-    const reason = reasonOf(diskTrouble(error, walk.site.root) ?? error);
+    const reason = reasonOf(diskTrouble(error) ?? error);
     throw new ToolError('E_WAY_BACK_FAILED', 'the way back failed; nothing was thrown away', {
       cause: new AggregateError(
         [cause, error].filter((each) => each !== undefined),
@@ -131,8 +131,15 @@ async function walkBack(walk: Walk, cause: unknown): Promise<Applied> {
   return cause === undefined ? { outcome: 'undone' } : { outcome: 'undone', cause };
 }
 
+/** On a full disk the space set aside is given back, and the step taken back once more: that is safe to repeat. */
 async function undoStep(walk: Walk, index: number): Promise<void> {
-  await takeBack(walk, index);
+  try {
+    await takeBack(walk, index);
+  } catch (error) {
+    const full = isToolError(diskTrouble(error) ?? error, 'E_DISK_FULL');
+    if (!full || !(await walk.journal.giveRoom())) throw error;
+    await takeBack(walk, index);
+  }
   await writeUndone(walk, index);
 }
 

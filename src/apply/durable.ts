@@ -44,23 +44,25 @@ export async function copyDurably(from: string, path: string, mode: number): Pro
 /** Creates `path` with this content, or returns false when it exists already. `link()` decides, so two writers never both succeed. */
 export async function createDurably(path: string, content: string, nonce: string): Promise<boolean> {
   const temporary = `${path}.${nonce}`;
-  const file = await open(temporary, 'w', 0o600);
-  try {
-    await file.writeFile(content);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  try {
-    await link(temporary, path);
-    await syncFolder(dirname(path));
-    return true;
-  } catch (error) {
-    if (systemCode(error) === 'EEXIST') return false;
-    throw error;
-  } finally {
-    await rm(temporary, { force: true });
-  }
+  return naming(path, async () => {
+    try {
+      const file = await open(temporary, 'w', 0o600);
+      try {
+        await file.writeFile(content);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await link(temporary, path);
+      await syncFolder(dirname(path));
+      return true;
+    } catch (error) {
+      if (systemCode(error) === 'EEXIST') return false;
+      throw error;
+    } finally {
+      await rm(temporary, { force: true });
+    }
+  });
 }
 
 /** Makes a folder and its parents, and syncs the parent of the last one. */
@@ -80,9 +82,9 @@ export async function syncFolder(path: string): Promise<void> {
 }
 
 /** A disk's refusal names the file that was to be written: an open file's own errors name none. */
-async function naming(path: string, work: () => Promise<void>): Promise<void> {
+async function naming<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
-    await work();
+    return await work();
   } catch (error) {
     throw diskTrouble(error, path) ?? error;
   }

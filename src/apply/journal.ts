@@ -22,6 +22,8 @@ import { clearUnbegun, clearWork, leavesNothing } from './work.ts';
 export interface Journal {
   readonly state: JournalState;
   readonly append: (line: JournalLine) => Promise<void>;
+  /** Gives back the space that was set aside; false when it was given back before. */
+  readonly giveRoom: () => Promise<boolean>;
   /** Writes the last line, clears the plan's own files away and moves the journal to history/. */
   readonly end: (how: JournalEnd) => Promise<void>;
 }
@@ -95,7 +97,12 @@ function journalOf(root: string, state: JournalState): Journal {
       putAway(root, state.head, how),
     );
   };
-  return { state, append, end };
+  const giveRoom = async (): Promise<boolean> => {
+    const isThere = (await readIfThere(reservePath(root))) !== undefined;
+    await rm(reservePath(root), { force: true });
+    return isThere;
+  };
+  return { state, append, giveRoom, end };
 }
 
 /** What a disk refuses here leaves the journal open, so it is told as cut off: `recover` goes on, or finds nothing left to do. */

@@ -12,6 +12,8 @@ export interface AnswerSources {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** `--answers FILE`. */
   readonly file?: EnvFile;
+  /** Names that are meant for another release on the way: here they are no answers, unless this one has them too. */
+  readonly elsewhere?: ReadonlySet<string>;
 }
 
 export interface GivenAnswers {
@@ -29,21 +31,21 @@ interface Product {
 const PREFIX = 'SLIPWAY_SET_';
 
 /** The given values, normalised, with what is wrong about them: unknown names and values that do not fit. */
-export function gatherGiven({ flags, environment, file }: AnswerSources, { env, features }: Product): GivenAnswers {
+export function gatherGiven({ flags, environment, file, elsewhere = new Set() }: AnswerSources, { env, features }: Product): GivenAnswers {
   const given = new Map([...fromFile(file), ...fromEnvironment(environment), ...flags]);
-  const chosen = given.get(FEATURES_NAME);
+  const chosen = given.has(FEATURES_NAME)
+    ? listOf(given.get(FEATURES_NAME) ?? '').filter(
+        (name) => !elsewhere.has(name.replace(/=.*/, '')) || featureProblem(name, features).length === 0,
+      )
+    : undefined;
   given.delete(FEATURES_NAME);
-  for (const name of SITE_NAMES) if (!Object.hasOwn(env, name)) given.delete(name);
+  for (const name of [...SITE_NAMES, ...elsewhere]) if (!Object.hasOwn(env, name)) given.delete(name);
   const problems = [...given].flatMap(([name, value]) => valueProblem(name, value, env));
   const known = [...given].filter(([name, value]) => Object.hasOwn(env, name) && (value !== '' || env[name]?.secret === undefined));
   return {
     values: new Map(known.map(([name, value]) => [name, normaliseAnswer(env[name] ?? {}, value)])),
-    features: chosen === undefined ? undefined : listOf(chosen),
-    problems: [
-      ...problems,
-      ...listOf(chosen ?? '').flatMap((name) => featureProblem(name, features)),
-      ...twiceChosen(listOf(chosen ?? '')),
-    ],
+    features: chosen,
+    problems: [...problems, ...(chosen ?? []).flatMap((name) => featureProblem(name, features)), ...twiceChosen(chosen ?? [])],
   };
 }
 

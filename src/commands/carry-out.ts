@@ -43,7 +43,7 @@ export async function carryOut(planned: Planned, context: Context, carrying: Car
   const { plan } = planned;
   if (isPlanOnly(context)) return { outcome: 'planned', plan };
   if (plan.steps.length === 0) return { outcome: 'nothing', plan };
-  await confirm(plan, context, carrying.preface ?? '');
+  await confirm(`${carrying.preface ?? ''}${planToText(plan)}`, context);
   const lock = carrying.lock ?? (await lockInstall(carrying.root, plan.command, context.world));
   try {
     return await withProjectLock(carrying.project, plan.command, context, () => applyUnderLock(planned, context, carrying));
@@ -110,10 +110,10 @@ export function throwUnlessDone(carried: Carried, details: Readonly<Record<strin
   }
 }
 
-async function confirm(plan: Plan, context: Context, preface: string): Promise<void> {
+/** Shows what would be done and asks. Throws E_NOT_CONFIRMED. */
+export async function confirm(text: string, context: Context): Promise<void> {
   const { world, flags } = context;
-  world.terminal.err(preface);
-  world.terminal.err(planToText(plan));
+  world.terminal.err(text);
   if (isSet(flags, 'yes') || world.env.SLIPWAY_YES === '1') return;
   if (!world.terminal.interactive) {
     throw new ToolError('E_NOT_CONFIRMED', 'there is no terminal to confirm the plan', {

@@ -114,7 +114,8 @@ export interface Probe {
   readonly service?: string;
   readonly command?: readonly string[];
   readonly refused?: boolean;
-  readonly after?: 'entry';
+  /** `entry`: asked when the door is open. `finished`: not part of health; it says when background work has ended, before which no later release begins. */
+  readonly after?: 'entry' | 'finished';
   readonly when?: string;
 }
 
@@ -124,8 +125,9 @@ export interface UpgradeRules {
   readonly migrate: readonly Migration[];
   readonly entry: readonly string[];
   readonly health: readonly Probe[];
-  /** Seconds. */
+  /** Seconds; `finishTimeout` is for probes `after: finished`, an hour when it is not said. */
   readonly timeout: number;
+  readonly finishTimeout?: number;
   /** Seconds. */
   readonly probation: number;
 }
@@ -217,6 +219,7 @@ export function parseUpgradeRules(value: unknown, where: string): UpgradeRules {
     health: parseList(f.health, `${where}.health`, parseProbe),
     timeout: parseNumber(f.timeout, `${where}.timeout`),
     probation: parseNumber(f.probation, `${where}.probation`),
+    ...(f.finishTimeout === undefined ? {} : { finishTimeout: parseNumber(f.finishTimeout, `${where}.finishTimeout`) }),
   };
 }
 
@@ -259,7 +262,7 @@ function parseProbe(value: unknown, where: string): Probe {
     service: text(f, 'service', where),
     command: parseOptional(f.command, `${where}.command`, parseTexts),
     refused: flag(f, 'refused', where),
-    after: oneOf(f, 'after', ['entry'] as const, where),
+    after: oneOf(f, 'after', ['entry', 'finished'] as const, where),
     when: text(f, 'when', where),
   });
 }

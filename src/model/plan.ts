@@ -199,6 +199,13 @@ export interface StepArgs {
     readonly project: ComposeProject;
     readonly items: readonly DataToCopy[];
   };
+  /** Restores a backup into this project, which is gone afterwards, and starts these services on it. */
+  'try-backup': {
+    readonly backup: string;
+    readonly project: ComposeProject;
+    readonly services: readonly string[];
+    readonly items: readonly DataToCopy[];
+  };
   'swap-files': { readonly from: string; readonly files: readonly FileAfter[] };
   'start-services': { readonly project: ComposeProject; readonly services: readonly string[]; readonly recreate: readonly string[] };
   'run-job': {
@@ -269,6 +276,8 @@ export interface Plan {
   /** Until the point of no return; for hops between releases. */
   readonly wayBack?: WayBack;
   readonly notes: readonly string[];
+  /** Versions that were to follow in the same operation, each with a plan of its own. */
+  readonly onward?: readonly string[];
 }
 
 /** A text, or a file whose bytes are the content. */

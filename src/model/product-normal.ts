@@ -209,6 +209,7 @@ function normaliseUpgrade(raw: Raw<'upgrade'>): UpgradeRules {
     health: raw.health.map((probe): Probe => keep(probe)),
     timeout: seconds(raw.timeout),
     probation: seconds(raw.probation),
+    ...(raw.finishTimeout === undefined ? {} : { finishTimeout: seconds(raw.finishTimeout) }),
   };
 }
 

@@ -227,7 +227,7 @@ const probe = z.strictObject({
   service: text.optional(),
   command: part.command.optional(),
   refused: flag.optional(),
-  after: z.literal('entry').optional(),
+  after: z.enum(['entry', 'finished']).optional().describe('finished: background work has ended, and a later release may begin'),
   when: part.when.optional(),
 });
 
@@ -239,6 +239,7 @@ const upgrade = z.strictObject({
   health: z.array(probe).default([]),
   timeout: part.duration.default('120s'),
   probation: part.duration.default('30s'),
+  finishTimeout: part.duration.optional().describe('How long an upgrade of several hops waits for probes `after: finished`; default 1h'),
 });
 
 const ignored = z.strictObject({

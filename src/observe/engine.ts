@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { redirectEnvFiles } from '../model/compose-env-files.ts';
+import { diskTrouble } from '../model/disk-trouble.ts';
 import type { ComposeFact, ContainerFact, EngineFacts } from '../model/facts.ts';
 import type { ComposeProject } from '../model/plan.ts';
 import type { World } from '../model/seams.ts';
@@ -96,6 +97,10 @@ export async function observeCandidate(world: World, root: string, candidate: Ca
 }
 
 async function writePrivately(path: string, text: string): Promise<string> {
-  await writeFile(path, text, { mode: 0o600, flag: 'wx' });
-  return path;
+  try {
+    await writeFile(path, text, { mode: 0o600, flag: 'wx' });
+    return path;
+  } catch (error) {
+    throw diskTrouble(error, path) ?? error; // the system names no file once it is open
+  }
 }

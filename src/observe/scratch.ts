@@ -1,6 +1,6 @@
-// A private folder for what is fetched before there is an install. Rule: it is gone when the process ends, however it ends short of a kill.
+// A private folder for what is looked at before it has a place in an install. Rule: it is gone when the process ends, however it ends short of a kill.
 import { rmSync } from 'node:fs';
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -9,4 +9,17 @@ export async function makeScratch(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'slipway-'));
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   return folder;
+}
+
+/** The same for as long as this work takes. */
+export async function inScratch<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'slipway-'));
+  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  process.once('exit', remove);
+  try {
+    return await work(folder);
+  } finally {
+    process.off('exit', remove);
+    await rm(folder, { recursive: true, force: true });
+  }
 }

@@ -87,6 +87,8 @@ export interface Prunable {
   readonly path: string;
   readonly version: string;
   readonly rescue: boolean;
+  /** False for one that is known to be damaged. */
+  readonly good?: boolean;
 }
 
 /**
@@ -98,9 +100,14 @@ export function backupsToPrune(
   { keep, version }: { readonly keep: number; readonly version: string },
 ): string[] {
   const ordinary = backups.filter(({ rescue }) => !rescue);
-  const wayBack = ordinary.findLast((each) => each.version !== version);
+  const wayBack = ordinary.findLast((each) => each.version !== version && each.good !== false);
   const old = ordinary.slice(0, Math.max(0, ordinary.length - Math.max(0, keep - 1)));
   return old.filter((each) => each !== wayBack).map(({ path }) => path);
+}
+
+/** The newest backup that a person could restore: it stays, whatever else goes, until a whole one was made after it. */
+export function lastGoodBackup<T extends { readonly rescue: boolean; readonly complete?: boolean }>(backups: readonly T[]): T | undefined {
+  return backups.findLast(({ rescue, complete }) => !rescue && complete !== false);
 }
 
 /** Services that a person stopped stay stopped. */

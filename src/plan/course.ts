@@ -6,7 +6,7 @@ import type { ComposeFact, EngineFacts, InstallFacts } from '../model/facts.ts';
 import type { FileMerge } from '../model/file-merge.ts';
 import { pristineFolder } from '../model/layout.ts';
 import type { Manifest } from '../model/manifest.ts';
-import type { ComposeProject, DataToCopy, FileToWrite } from '../model/plan.ts';
+import type { ComposeProject, DataToCopy, FileToWrite, ImageToPull } from '../model/plan.ts';
 import { MAIN_ENV } from '../model/settings.ts';
 import { COMPOSE_FILE } from '../model/site-registry.ts';
 import type { CommandWish } from './command.ts';
@@ -42,6 +42,10 @@ export interface UpgradeWish {
   readonly features: readonly string[];
   /** False: nothing but files (`--no-start`). */
   readonly start: boolean;
+  /** Versions that follow in the same operation: what they need is neither missing nor cleared away. */
+  readonly onward?: readonly string[];
+  /** Their images. */
+  readonly further?: readonly ImageToPull[];
 }
 
 export interface UpgradeFacts {
@@ -50,7 +54,7 @@ export interface UpgradeFacts {
   /** The compose project as the new files will describe it. */
   readonly next: ComposeFact;
   /** Finished backups, oldest first. */
-  readonly backups: readonly { readonly path: string; readonly rescue: boolean }[];
+  readonly backups: readonly { readonly path: string; readonly rescue: boolean; readonly complete?: boolean }[];
   /** What became of the files that both sides changed. */
   readonly merges?: ReadonlyMap<string, FileMerge>;
   /** What data takes on disk, by volume or path. */
@@ -84,6 +88,7 @@ export interface Course extends UpgradeWish, UpgradeFacts {
 /** Sets the course of one hop. Throws E_CONFLICT for files that both sides changed, E_POLICY when data would be left behind. */
 export function setCourse(wish: UpgradeWish, facts: UpgradeFacts): Course {
   refuseLostData(wish.target, facts);
+  refuseLinkedSettings(wish.settings, facts.install);
   const { install, engine, next } = facts;
   const target = withoutOwnServers(wish.target, wish.features);
   const old = withoutOwnServers(install.manifest, install.record.features);
@@ -148,6 +153,15 @@ function movedServerNotes({ target, features }: UpgradeWish, { install: { manife
 export function swappedSettings(settings: readonly FileToWrite[], { files }: InstallFacts): readonly FileToWrite[] {
   const isSame = ({ path, content, mode }: FileToWrite): boolean => files.get(path)?.digest === content && files.get(path)?.mode === mode;
   return settings.filter((file) => file.path === MAIN_ENV || !isSame(file));
+}
+
+/** A link gives way to a file when it is replaced: whoever edits what it leads to would edit for nobody. */
+function refuseLinkedSettings(settings: readonly FileToWrite[], { root, files }: InstallFacts): void {
+  const link = settings.find(({ path }) => files.get(path)?.mode === 0)?.path;
+  if (link === undefined) return;
+  throw new ToolError('E_POLICY', `${link} is a link, and would become a file of its own`, {
+    hint: `Put the file itself there: cp --remove-destination "$(readlink -f ${root}/${link})" ${root}/${link}`,
+  });
 }
 
 /** A volume that would be new and empty under an old name is the classic way to lose everything. */

@@ -19,6 +19,8 @@ export interface PreflightWish {
   readonly project: string;
   /** The site's own registry, where images come from one. */
   readonly mirror?: string | null;
+  /** How many upgrades follow each other, each with a backup of its own. */
+  readonly hops?: number;
   /** The product's own command, for hints. */
   readonly cli?: string;
 }
@@ -33,7 +35,7 @@ export function preflight(wish: PreflightWish, machine: MachineFacts): Preflight
     ...surroundings(wish, machine),
     ...platforms(wish, machine),
     ...memory(wish, machine),
-    ...findRoom(wish.manifest, machine),
+    ...findRoom(wish.manifest, machine, wish.hops),
   ];
 }
 

@@ -21,9 +21,18 @@ export function loginSteps(registry: string | undefined): Step[] {
   return registry === undefined ? [] : [{ kind: 'log-in', why: `docker keeps the login for ${registry}, for later pulls too`, registry }];
 }
 
-/** The probes that apply to these features. */
+/** The probes of health that apply to these features. */
 export function probesOf(manifest: Manifest, features: readonly string[]): Probe[] {
-  return manifest.upgrade.health.filter((probe) => probe.when === undefined || features.includes(probe.when.replace(/^features\./, '')));
+  return activeProbes(manifest, features).filter(({ after }) => after !== 'finished');
+}
+
+/** The probes that say when a release has ended what it does in the background: before that nobody leaves it. */
+export function finishedProbesOf(manifest: Manifest, features: readonly string[]): Probe[] {
+  return activeProbes(manifest, features).filter(({ after }) => after === 'finished');
+}
+
+function activeProbes({ upgrade }: Manifest, features: readonly string[]): Probe[] {
+  return upgrade.health.filter((probe) => probe.when === undefined || features.includes(probe.when.replace(/^features\./, '')));
 }
 
 /** Rule 5: a migration that was cut off is taken back to the step that restores the data: its gate, or, where there was no data yet, the start that made it. */

@@ -11,8 +11,8 @@ import type { PreflightFinding } from './preflight.ts';
 const PULLED = 3.5;
 /** A release's files lie in the download, staged, in place, and pristine for the next merge. */
 const COPIES_OF_FILES = 4;
-/** The backup, and what going back keeps of the data that is there by then. */
-const COPIES_OF_DATA = 2;
+/** Besides a backup for each hop: what going back keeps of the data that is there by then. */
+const COPIES_FOR_GOING_BACK = 1;
 
 interface Need {
   readonly disk: DiskFact | undefined;
@@ -21,10 +21,10 @@ interface Need {
   readonly what: string;
 }
 
-/** One finding for each disk that would be full. */
-export function findRoom(manifest: Manifest, machine: MachineFacts): PreflightFinding[] {
+/** One finding for each disk that would be full; `manifest` is all releases of the path as one. */
+export function findRoom(manifest: Manifest, machine: MachineFacts, hops = 1): PreflightFinding[] {
   const disks = new Map<string, { readonly disk: DiskFact; readonly needs: Need[] }>();
-  for (const need of needsOf(manifest, machine)) {
+  for (const need of needsOf(manifest, machine, hops)) {
     if (need.disk === undefined || need.bytes === 0) continue;
     const known = disks.get(need.disk.device) ?? { disk: need.disk, needs: [] };
     known.needs.push(need);
@@ -33,14 +33,14 @@ export function findRoom(manifest: Manifest, machine: MachineFacts): PreflightFi
   return [...disks.values()].flatMap(({ disk, needs }) => (disk.free < sum(needs) ? [tooFull(disk, needs)] : []));
 }
 
-function needsOf(manifest: Manifest, { disks, missingImages, dataBytes = 0 }: MachineFacts): Need[] {
+function needsOf(manifest: Manifest, { disks, missingImages, dataBytes = 0 }: MachineFacts, hops: number): Need[] {
   const images = manifest.images.filter(({ digest }) => missingImages.includes(digest));
   const files = manifest.files.reduce((total, { size }) => total + size, 0);
   return [
     { disk: disks.images, bytes: Math.ceil(compressedBytes(images) * PULLED), what: imagesToText(images) },
     { disk: disks.images, bytes: Math.max(0, (manifest.requires.disk ?? 0) - dataBytes), what: 'its data' },
-    { disk: disks.backups, bytes: dataBytes * COPIES_OF_DATA, what: `backups of ${sizeToText(dataBytes)} of data` },
-    { disk: disks.install, bytes: files * COPIES_OF_FILES, what: 'the files of the release' },
+    { disk: disks.backups, bytes: dataBytes * (hops + COPIES_FOR_GOING_BACK), what: `backups of ${sizeToText(dataBytes)} of data` },
+    { disk: disks.install, bytes: files * COPIES_OF_FILES, what: hops > 1 ? 'the files of the releases' : 'the files of the release' },
   ];
 }
 

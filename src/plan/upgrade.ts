@@ -2,6 +2,7 @@
 import { hexOf } from '../model/digest.ts';
 import { pristineFolder } from '../model/layout.ts';
 import type { FileAfter, FileToWrite, Plan, RescueWish, Step } from '../model/plan.ts';
+import { lastGoodBackup } from './backup.ts';
 import { commandSteps, formerRuntimeSteps } from './command.ts';
 import { type Course, setCourse, swappedSettings, type UpgradeFacts, type UpgradeWish } from './course.ts';
 import { closeBackupStep } from './data.ts';
@@ -23,7 +24,7 @@ import { wayBackOf } from './way-back.ts';
 /** The plan of one hop. Throws E_CONFLICT, E_POLICY when the hop must not be taken at all. */
 export function planUpgrade(wish: UpgradeWish, facts: UpgradeFacts): Plan {
   const course = setCourse(wish, facts);
-  const { launching } = wish;
+  const { launching, onward = [] } = wish;
   const before = [
     ...(launching === undefined ? [] : commandSteps(launching)),
     ...loginSteps(wish.login),
@@ -38,7 +39,7 @@ export function planUpgrade(wish: UpgradeWish, facts: UpgradeFacts): Plan {
   ];
   const after = [
     ...openDoor(course),
-    ...(wish.command === 'upgrade' ? prune(course) : []),
+    ...(wish.command === 'upgrade' && onward.length === 0 ? prune(course) : []),
     ...(launching === undefined ? [] : formerRuntimeSteps(launching)),
   ];
   return {
@@ -51,11 +52,12 @@ export function planUpgrade(wish: UpgradeWish, facts: UpgradeFacts): Plan {
     commitAfter: before.length - 1,
     wayBack: wayBackOf(course, doorIsWhole(course)),
     notes: notesOf(course),
+    ...(onward.length === 0 ? {} : { onward }),
   };
 }
 
 function pull(course: Course): Step[] {
-  const images = imagesToPull(course.target);
+  const images = [...imagesToPull(course.target), ...(course.further ?? [])];
   if (!course.start || images.length === 0) return [];
   return [{ kind: 'pull-images', why: 'all images are here before anything stops', images }];
 }
@@ -200,11 +202,17 @@ function openDoor(course: Course): Step[] {
   ];
 }
 
+/** A copy without what upgrades leave alone (`onUpgrade: skip`) is no backup to go back to in every need. */
+function makesWholeCopy({ items, old }: Course): boolean {
+  return items.length > 0 && !Object.values(old.data).some(({ onUpgrade }) => onUpgrade === 'skip');
+}
+
 /** Keeps the release that runs and the one before it; backups by policy, rescue backups always. */
 function prune(course: Course): Step[] {
   const keep = new Set([course.target.version, course.old.version]);
   const programs = new Set([course.target.operator, course.old.operator].map(hexOf));
-  const ordinary = course.backups.filter((backup) => !backup.rescue).map((backup) => backup.path);
+  const spared = makesWholeCopy(course) ? undefined : lastGoodBackup(course.backups);
+  const ordinary = course.backups.filter((backup) => !backup.rescue && backup !== spared).map((backup) => backup.path);
   const room = Math.max(0, course.target.backup.keep - (course.items.length > 0 ? 1 : 0));
   const paths = [
     '.slipway/cache',

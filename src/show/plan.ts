@@ -29,6 +29,35 @@ function wayBackToText({ kind, losesMinutes, why }: WayBack): string {
   return `${classes[kind]}: ${why}`;
 }
 
+/** A hop of an upgrade that goes by way of several releases. */
+export interface HopView {
+  readonly from: string;
+  readonly to: string;
+  readonly plan: Plan;
+}
+
+/** All hops, each as its own plan. */
+export function hopsToText(hops: readonly HopView[]): string {
+  const way = hops.map(({ to }) => to);
+  const lines = [
+    `Upgrade from ${hops[0]?.from} to ${way.at(-1)} in ${hops.length} hops: ${way.join(', ')}\n`,
+    '  note: everything is fetched before the first hop; one that fails goes back to the release before it, and ends the upgrade there\n',
+    '  note: each later hop is planned again when it begins; one that would do something else than is shown here is not begun\n',
+  ];
+  const plans = hops.map(({ from, to, plan }, index) => `\nHop ${index + 1} of ${hops.length}: ${from} → ${to}\n${planToText(plan)}`);
+  return `${lines.join('')}${plans.join('')}`;
+}
+
+/** All steps in their order, as for one plan, and the hops that they belong to. */
+export function hopsToJson(hops: readonly HopView[]): ReturnType<typeof planToJson> & { hops: readonly object[] } {
+  return {
+    command: hops[0]?.plan.command ?? '',
+    steps: hops.flatMap(({ plan }) => plan.steps),
+    notes: [...new Set(hops.flatMap(({ plan }) => plan.notes))],
+    hops: hops.map(({ from, to, plan }) => ({ from, to, ...planToJson(plan) })),
+  };
+}
+
 function subjectsOf(step: Step): string {
   const subjects = listSubjects(step);
   if (subjects.length === 0) return '';
@@ -57,6 +86,7 @@ function listSubjects(step: Step): readonly string[] {
     case 'dump-data':
     case 'guard-data':
     case 'restore-data':
+    case 'try-backup':
       return step.items.map((item) => item.name);
     case 'rotate-secret':
     case 'run-job':

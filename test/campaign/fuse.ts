@@ -102,6 +102,7 @@ export function fuseJournal(journal: Journal, root: string, fuse: Fuse): Journal
   return {
     state: journal.state,
     append: (line) => around(line, () => journal.append(line)),
+    giveRoom: journal.giveRoom,
     end: (how) => around({ end: how }, () => journal.end(how)),
   };
 }

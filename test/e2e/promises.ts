@@ -48,7 +48,8 @@ export async function leftovers(installed: Installed): Promise<string[]> {
   return [...containers, ...networks, ...files, ...journal, ...staged];
 }
 
-async function filesBelow(root: string, below = ''): Promise<Record<string, string>> {
+/** Path → digest of every file below a folder, without what is ours. */
+export async function filesBelow(root: string, below = ''): Promise<Record<string, string>> {
   const found: Record<string, string> = {};
   for (const entry of await readdir(join(root, below), { withFileTypes: true })) {
     const path = below === '' ? entry.name : `${below}/${entry.name}`;

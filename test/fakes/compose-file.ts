@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { parse } from 'yaml';
+import { envValues, parseEnvFile } from '../../src/model/env-file.ts';
 
 export interface FakeMount {
   readonly type: 'volume' | 'bind';
@@ -102,10 +103,9 @@ export function hashOfService(service: FakeService): string {
   return createHash('sha256').update(JSON.stringify(rest)).digest('hex');
 }
 
-function readEnvironment(path: string): Map<string, string> {
-  const lines = readText(path).split(/\r?\n/);
-  const pairs = lines.map((line) => /^\s*([A-Za-z_]\w*)=(.*)$/.exec(line)).filter((match) => match !== null);
-  return new Map(pairs.map((match) => [match[1] ?? '', (match[2] ?? '').replace(/^(["'])(.*)\1$/, '$2')]));
+/** By the rules that are compared with Compose's own, file by file, where there is a real one. */
+function readEnvironment(path: string): ReadonlyMap<string, string> {
+  return envValues(parseEnvFile(readText(path), path));
 }
 
 function readOne(file: string, values: ReadonlyMap<string, string>, warnings: Set<string>): unknown {

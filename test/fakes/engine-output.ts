@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { Encrypter } from 'age-encryption';
+import { diskTrouble } from '../../src/model/disk-trouble.ts';
 import type { RunOptions } from '../../src/model/seams.ts';
 
 /** Writes it, packed and encrypted as it was asked for. */
@@ -12,9 +13,13 @@ export async function writeOutput(
 ): Promise<void> {
   const packed = output.gzip === true ? gzipSync(content, { level: 1 }) : content;
   const bytes = await encrypted(packed, output.encryptTo ?? []);
-  writeFileSync(output.file, bytes.subarray(0, bytes.length / 2), { mode: 0o600 });
-  await between();
-  writeFileSync(output.file, bytes, { mode: 0o600 });
+  try {
+    writeFileSync(output.file, bytes.subarray(0, bytes.length / 2), { mode: 0o600 });
+    await between();
+    writeFileSync(output.file, bytes, { mode: 0o600 });
+  } catch (error) {
+    throw diskTrouble(error, output.file) ?? error; // as the program that calls docker names the disk that refuses it
+  }
 }
 
 async function encrypted(bytes: Uint8Array, recipients: readonly string[]): Promise<Uint8Array> {

@@ -21,6 +21,14 @@ describe('what a disk refuses', () => {
     expect(diskTrouble(refused('ENOSPC', { path: '/there' }), '/elsewhere')?.message).toContain('/there');
   });
 
+  test('a folder that cannot be made on the way to another is a disk that takes no more', () => {
+    const refusal = diskTrouble(refused('ENOENT', { syscall: 'mkdir', path: '/srv/acme/new/folder' }));
+    expect(refusal).toMatchObject({
+      code: 'E_DISK_FULL',
+      message: expect.stringContaining('the disk that holds /srv/acme/new/folder takes no new folder'),
+    });
+  });
+
   test('anything else is not its business', () => {
     expect(diskTrouble(refused('ENOENT'))).toBeUndefined();
     expect(diskTrouble(undefined)).toBeUndefined();

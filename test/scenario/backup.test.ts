@@ -47,7 +47,7 @@ describe('backup', () => {
     expect(made).toMatchObject({ outcome: 'made', version: '1.0.0' });
     expect(running()).toEqual(before);
     const listed = await stage.run(say('list'));
-    expect(listed.text).toMatch(/NAME +VERSION +DATA +WHY\n.*1\.0\.0 .*asked for/);
+    expect(listed.text).toMatch(/NAME +VERSION +SIZE +AGE +VERIFIED +ENCRYPTED +WHY\n.*1\.0\.0 .* when made +no +asked for/);
     expect((await stage.run(say('verify'))).fields).toMatchObject({ backups: [{ problems: [] }] });
     expect((await stage.run(status, { offline: true })).fields).toMatchObject({ backups: 1, openOperation: null });
   });

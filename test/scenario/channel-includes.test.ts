@@ -9,7 +9,7 @@ import { release } from '../../src/commands/slipway/release.ts';
 import { type Channel, parseChannel, parseSignedChannel } from '../../src/model/channel.ts';
 import { parseVersion } from '../../src/model/version.ts';
 import { fetchChannel } from '../../src/observe/channel.ts';
-import { chooseUpgrade } from '../../src/observe/remote.ts';
+import { findPath } from '../../src/plan/path.ts';
 import { folderSource } from '../../src/world/folder-source.ts';
 import { runProgram } from '../../src/world/run.ts';
 import { buildRelease, makeKeys, quietWorld } from '../fakes/release-builder.ts';
@@ -87,7 +87,7 @@ test('an install that follows the prereleases is offered the final release', asy
   const trust = { key: keys.publicKey, signed: true, sequences: {} };
   const sources = [folderSource(join(folder, 'local'))];
   const staging = await fetchChannel({ sources, product: 'acme', channel: 'staging', trust, now: new Date() });
-  expect(chooseUpgrade(staging, parseVersion('1.0.0-staging.7'), { held: [] })?.version).toBe('1.0.0');
+  expect(findPath(staging.channel, { from: parseVersion('1.0.0-staging.7'), held: [] })).toMatchObject([{ version: '1.0.0' }]);
 });
 
 test('a publish that stops between its own channel file and the others has released it in its own, and the next run adds the rest', async () => {

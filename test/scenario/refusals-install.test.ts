@@ -349,7 +349,7 @@ const UPGRADES: readonly Refusal[] = [
   },
   {
     ...{ name: 'it cannot be reached from here', code: 'E_POLICY', message: /1\.1\.0 cannot be reached from 1\.0\.0: it takes >=1\.0\.5/ },
-    hint: /--to a version in between first/,
+    hint: /No release of this channel leads there; ask the maintainer/,
     cause: async (scene) => {
       const attempt = await upgradeAfter(nothing)(scene);
       await announce(scene, ofLatest({ from: '>=1.0.5' }));
@@ -358,12 +358,18 @@ const UPGRADES: readonly Refusal[] = [
   },
   {
     ...{
-      name: 'a release on the way must not be skipped',
+      name: 'a release on the way must not be skipped, and was taken back',
       code: 'E_POLICY',
-      message: /1\.0\.5 lies on the way to 1\.1\.0/,
-      hint: /--to 1\.0\.5 first/,
+      message: /1\.0\.5 must not be skipped on the way to 1\.1\.0, and was taken back by its maintainer: it loses mail/,
+      hint: /ask the maintainer/,
     },
-    cause: upgradeAfter((scene) => scene.publish('1.0.5', { upgrade: { ...(PRODUCT.upgrade as Manifest['upgrade']), stop: true } })),
+    cause: upgradeAfter(async (scene) => {
+      await scene.publish('1.0.5', { upgrade: { ...(PRODUCT.upgrade as Manifest['upgrade']), stop: true } });
+      const taken = { status: 'yanked', reason: 'it loses mail' };
+      await announce(scene, ({ releases }) => ({
+        releases: releases.map((release) => (release.version === '1.0.5' ? { ...release, ...taken } : release)),
+      }));
+    }),
   },
   {
     ...{ name: 'an operation was cut off', code: 'E_OPEN_OPERATION', message: /./, hint: /recover/ },

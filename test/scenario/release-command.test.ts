@@ -8,10 +8,11 @@ import { channel } from '../../src/commands/slipway/channel.ts';
 import { publish } from '../../src/commands/slipway/publish.ts';
 import { release } from '../../src/commands/slipway/release.ts';
 import { type Channel, type ChannelRelease, parseChannel, parseSignedChannel } from '../../src/model/channel.ts';
+import { chooseRelease } from '../../src/model/choose-release.ts';
 import type { World } from '../../src/model/seams.ts';
 import { parseVersion } from '../../src/model/version.ts';
 import { fetchChannel } from '../../src/observe/channel.ts';
-import { chooseRelease, chooseUpgrade } from '../../src/observe/remote.ts';
+import { findPath } from '../../src/plan/path.ts';
 import { folderSource } from '../../src/world/folder-source.ts';
 import { runProgram } from '../../src/world/run.ts';
 import { buildRelease, makeKeys, quietWorld } from '../fakes/release-builder.ts';
@@ -88,10 +89,10 @@ describe('release yank', () => {
     expect(await shown()).toMatchObject({ sequence: before.sequence + 1, latest: '1.1.0' });
     expect(await shown('mirror')).toEqual(await shown());
     const channelNow = await fetched();
-    expect(() => chooseRelease(channelNow, '2.0.0')).toThrow(
+    expect(() => chooseRelease(channelNow.channel, '2.0.0')).toThrow(
       expect.objectContaining({ code: 'E_POLICY', message: expect.stringContaining('loses uploads') }),
     );
-    expect(chooseUpgrade(channelNow, parseVersion('1.0.0'), { held: [] })?.version).toBe('1.1.0');
+    expect(findPath(channelNow.channel, { from: parseVersion('1.0.0'), held: [] })).toMatchObject([{ version: '1.1.0' }]);
     expect((await seen('2.0.0'))?.assets).toEqual(before.releases.find(({ version }) => version === '2.0.0')?.assets);
   });
 
@@ -116,13 +117,14 @@ describe('release yank', () => {
 });
 
 describe('release limit', () => {
-  test('keeps older installs from a release, and tells them the way', async () => {
+  test('keeps older installs from going to a release directly, and leads them by way of another', async () => {
     await run(release, ['limit', '2.0.0'], { 'not-from': '<1.1.0', reason: 'needs the migration of 1.1.0' });
     const channelNow = await fetched();
-    expect(chooseUpgrade(channelNow, parseVersion('1.1.0'), { held: [] })?.version).toBe('2.0.0');
-    expect(() => chooseUpgrade(channelNow, parseVersion('1.0.0'), { held: [] })).toThrow(
-      expect.objectContaining({ code: 'E_POLICY', hint: expect.stringContaining('--to 1.1.0') }),
-    );
+    expect(findPath(channelNow.channel, { from: parseVersion('1.1.0'), held: [] })).toMatchObject([{ version: '2.0.0' }]);
+    expect(findPath(channelNow.channel, { from: parseVersion('1.0.0'), held: [] })).toMatchObject([
+      { version: '1.1.0' },
+      { version: '2.0.0' },
+    ]);
   });
 
   test('takes only what a range can say', async () => {

@@ -7,13 +7,14 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import type { Command, CommandResult } from '../../src/commands/command.ts';
 import { publish } from '../../src/commands/slipway/publish.ts';
 import { release } from '../../src/commands/slipway/release.ts';
+import { chooseRelease } from '../../src/model/choose-release.ts';
 import { digestOf } from '../../src/model/digest.ts';
 import { type Manifest, parseManifest } from '../../src/model/manifest.ts';
 import { parseVersion } from '../../src/model/version.ts';
 import { type FetchedChannel, fetchChannel } from '../../src/observe/channel.ts';
 import { observePrevious } from '../../src/observe/previous.ts';
 import { type FetchedRelease, fetchRelease, readReleaseText } from '../../src/observe/release.ts';
-import { chooseRelease, chooseUpgrade } from '../../src/observe/remote.ts';
+import { findPath } from '../../src/plan/path.ts';
 import { openSource } from '../../src/world/hosts.ts';
 import { runProgram } from '../../src/world/run.ts';
 import { buildRelease, makeKeys, quietWorld } from '../fakes/release-builder.ts';
@@ -114,7 +115,7 @@ describe('a release made before Slipway', () => {
     expect(manifest).toMatchObject({ data: { pgdata: { engine: 'postgres', major: 13 } }, upgrade: { from: '>=0.8.0' } });
     expect((await look()).channel.releases).toMatchObject([{ from: '>=0.8.0', status: 'limited' }]);
     const found = await look();
-    expect(() => chooseUpgrade(found, parseVersion('0.8.5'), { to: '0.9.0', held: [] })).toThrow(
+    expect(() => findPath(found.channel, { from: parseVersion('0.8.5'), to: '0.9.0', held: [] })).toThrow(
       expect.objectContaining({ code: 'E_POLICY' }),
     );
   });
@@ -185,8 +186,8 @@ describe('a release made before Slipway', () => {
     await importIt();
     const found = await look();
     expect(found.channel).toMatchObject({ latest: null, releases: [{ version: '0.9.0', status: 'limited', imported: true }] });
-    expect(() => chooseRelease(found, '0.9.0')).toThrow(expect.objectContaining({ code: 'E_POLICY' }));
-    expect(() => chooseUpgrade(found, parseVersion('0.8.0'), { to: '0.9.0', held: [] })).toThrow(
+    expect(() => chooseRelease(found.channel, '0.9.0')).toThrow(expect.objectContaining({ code: 'E_POLICY' }));
+    expect(() => findPath(found.channel, { from: parseVersion('0.8.0'), to: '0.9.0', held: [] })).toThrow(
       expect.objectContaining({ code: 'E_POLICY' }),
     );
     await buildRelease({ workspace, version: '1.0.0', keys, manifest: { tag: 'bundle-v1.0.0' } });

@@ -1,6 +1,7 @@
 // One file of a backup, written to its end and read back. Rule: what is encrypted is read back as its owner would, with a key that is forgotten at once.
 import { createReadStream, createWriteStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
+import { diskTrouble } from '../../model/disk-trouble.ts';
 import { SEALED } from '../../model/recipient.ts';
 import { makeWitness, seal, unseal } from '../../world/age.ts';
 
@@ -25,10 +26,12 @@ export function sealedName(name: string, encryptTo: readonly string[] | undefine
 
 /** Writes a file (mode 0600), synced, and reads an encrypted one back to its end. */
 export async function writeBackupFile(source: AsyncIterable<Uint8Array>, file: string, sealing: Sealing | undefined): Promise<void> {
-  const to = createWriteStream(file, { mode: 0o600, flush: true });
-  if (sealing === undefined) return pipeline(source, to);
-  await pipeline(seal(source, sealing.encryptTo), to);
-  await countSealedBytes(file, sealing.identity);
+  try {
+    await pipeline(sealing === undefined ? source : seal(source, sealing.encryptTo), createWriteStream(file, { mode: 0o600, flush: true }));
+  } catch (error) {
+    throw diskTrouble(error, file) ?? error;
+  }
+  if (sealing !== undefined) await countSealedBytes(file, sealing.identity);
 }
 
 /** The size of what is in an encrypted file, read to its end. */

@@ -133,12 +133,17 @@ function findRestart(step: Expectation, containers: readonly Container[], births
 }
 
 /** What a vendor's probe finds wrong, or undefined. */
-async function probeTrouble(probe: Probe, step: Pick<Expectation, 'project'>, site: Site): Promise<string | undefined> {
+export async function probeTrouble(
+  probe: Probe,
+  step: Pick<Expectation, 'project'>,
+  site: Pick<Site, 'root' | 'world'>,
+): Promise<string | undefined> {
   const values = await readValues(join(site.root, step.project.folder, '.env'));
   if (probe.service !== undefined) return commandTrouble(probe, step, site);
   const trouble = await socketTrouble(probe, values);
   if (probe.refused !== true) return trouble;
-  return trouble === undefined ? `${probe.http ?? probe.tcp} answers, but should not` : undefined;
+  const address = fillPlaceholders(probe.http ?? probe.tcp ?? '', values, 'upgrade.health');
+  return trouble === undefined ? `${address} answers, but should not` : undefined;
 }
 
 async function socketTrouble(probe: Probe, values: EnvironmentValues): Promise<string | undefined> {
@@ -147,7 +152,11 @@ async function socketTrouble(probe: Probe, values: EnvironmentValues): Promise<s
   return probeTcp(fillPlaceholders(probe.tcp ?? '', values, 'upgrade.health'));
 }
 
-async function commandTrouble(probe: Probe, step: Pick<Expectation, 'project'>, site: Site): Promise<string | undefined> {
+async function commandTrouble(
+  probe: Probe,
+  step: Pick<Expectation, 'project'>,
+  site: Pick<Site, 'root' | 'world'>,
+): Promise<string | undefined> {
   const result = await runCompose(site, step.project, ['exec', '-T', probe.service ?? '', ...(probe.command ?? [])], { timeout: 30 });
   return result.code === 0 ? undefined : `${probe.service}: ${(probe.command ?? []).join(' ')} ended with code ${result.code}`;
 }

@@ -42,11 +42,13 @@ export interface AnswersWish {
   readonly today?: ReadonlyMap<string, string>;
   /** Today's features: what is chosen where nothing else is said. */
   readonly features?: readonly string[];
+  /** Names that only other releases on the way know. */
+  readonly elsewhere?: ReadonlySet<string> | undefined;
 }
 
 /** All answers for a release; asks the person at the terminal for what is open, or throws E_ANSWER naming everything that is missing. */
 export async function answersFor(context: Context, wish: AnswersWish): Promise<Answers> {
-  const { manifest, defaults, today = new Map(), features } = wish;
+  const { manifest, defaults, today = new Map(), features, elsewhere = new Set() } = wish;
   refuseExisting(context);
   const sources = await answerSources(context);
   const said = await givenValues(context);
@@ -56,7 +58,7 @@ export async function answersFor(context: Context, wish: AnswersWish): Promise<A
   const implied = impliedFeatures(manifest.services, said, listOf(said.get(FEATURES_NAME) ?? ''));
   const flags = withFeatures(new Map([...kept, ...sources.flags]), implied);
   const answers = await collectAnswers({
-    ...{ env: manifest.env, features: manifest.features, sources: { ...sources, flags }, terminal },
+    ...{ env: manifest.env, features: manifest.features, sources: { ...sources, flags, elsewhere }, terminal },
     notice: noticeOf(manifest, defaults ?? today),
     ...(defaults === undefined ? {} : { defaults }),
     ...(features === undefined && implied.length === 0

@@ -1,15 +1,9 @@
 // One hop, prepared: fetched, verified, merged, checked and planned. Rule: nothing of the install is touched; the plan says all that will be.
 
 import type { ChannelRelease } from '../../model/channel.ts';
-import { parseChoices } from '../../model/conflict-choice.ts';
-import type { Variable } from '../../model/description.ts';
 import { type Digest, digestOf } from '../../model/digest.ts';
-import { secretsToGenerate } from '../../model/env-merge.ts';
-import { setCompose } from '../../model/env-render.ts';
-import { ToolError } from '../../model/error.ts';
-import { withdrawnValues } from '../../model/external.ts';
+import { withoutOwnServers } from '../../model/external.ts';
 import type { InstallFacts } from '../../model/facts.ts';
-import { allProfiles, carriedFeatures, profilesOf } from '../../model/feature.ts';
 import { fingerprintInstall } from '../../model/fingerprint.ts';
 import { printInstall } from '../../model/install.ts';
 import { cacheFolder } from '../../model/layout.ts';
@@ -17,35 +11,28 @@ import type { Manifest } from '../../model/manifest.ts';
 import { momentOf } from '../../model/parse.ts';
 import type { Content, Planned } from '../../model/plan.ts';
 import type { World } from '../../model/seams.ts';
-import {
-  type Settings as Documents,
-  documentOf,
-  homesOf,
-  MAIN_ENV,
-  settingsContents,
-  settingsFiles,
-  settingsValues,
-  type Variables,
-} from '../../model/settings.ts';
-import { mergeSettings } from '../../model/settings-merge.ts';
+import { settingsContents, settingsFiles, settingsValues, type Variables } from '../../model/settings.ts';
 import { COMPOSE_FILE, rehomeRelease, shippedComposeOf } from '../../model/site-registry.ts';
 import type { FetchedChannel } from '../../observe/channel.ts';
 import { observeCandidate, observeContainers, observeEngine } from '../../observe/engine.ts';
-import { observeInstall, pathsOf, readText } from '../../observe/install.ts';
+import { observeInstall, observeInstallAsIs, pathsOf } from '../../observe/install.ts';
 import { observeBackups, observeOperators, observeReleases } from '../../observe/kept.ts';
-import { type Merges, observeMerges } from '../../observe/merges.ts';
 import { fetchRelease, readReleaseText } from '../../observe/release.ts';
 import { observeUnsharedImages } from '../../observe/removal.ts';
 import { observeSelf } from '../../observe/self.ts';
-import { observeSettings } from '../../observe/settings.ts';
+import type { UpgradeFacts } from '../../plan/course.ts';
 import { copiesFolder } from '../../plan/data.ts';
-import { changedByBoth, decideFiles, type FilesDecision } from '../../plan/files.ts';
+import type { Foreseen } from '../../plan/foresee.ts';
+import { imagesToPull } from '../../plan/release-steps.ts';
 import { planUpgrade } from '../../plan/upgrade.ts';
-import { type Context, isSet, textFlags } from '../command.ts';
-import { answersFor, givenNames, makeSecrets } from './answers.ts';
+import { wholeOf } from '../../plan/whole-path.ts';
+import { type Context, isPlanOnly, isSet } from '../command.ts';
 import { registryFor } from './choose-registry.ts';
+import { refuseUnfinished } from './finished.ts';
+import { candidateTexts, mergeFiles } from './hop-files.ts';
+import { decideSettings } from './hop-settings.ts';
 import { renderFetched } from './host-files.ts';
-import { prepareLaunching } from './launching.ts';
+import { prepareLaunching, sameLaunching } from './launching.ts';
 import { backupPlaces, refuseUnfit, refuseUnset } from './preflight.ts';
 import { nextRecord, refuseOtherSecrets } from './record.ts';
 import { ensureLogin } from './registry-login.ts';
@@ -63,47 +50,85 @@ export interface Hop {
   readonly generated: ReadonlyMap<string, string>;
   readonly operator: Digest;
   readonly recheck: () => Promise<Digest>;
+  /** What a next hop is foreseen from. */
+  readonly facts: UpgradeFacts;
+  readonly target: Manifest;
+  /** What a person was asked, and said. */
+  readonly said: ReadonlyMap<string, string>;
+  /** The files that both sides changed. */
+  readonly disputed: readonly string[];
 }
 
 export interface HopRequest {
   readonly root: string;
   readonly fetched: FetchedChannel;
   readonly release: ChannelRelease;
+  readonly part?: HopPart;
+  readonly foreseen?: ForeseenInstall;
+}
+
+/** Where a hop stands among those of one upgrade. */
+export interface HopPart {
+  readonly operation: string;
+  /** From 1. */
+  readonly number: number;
+  /** The versions after it. */
+  readonly onward: readonly string[];
+  /** Their releases, where nothing has been looked at for them yet: the first hop stands for all. */
+  readonly later: readonly Manifest[];
+  /** Names of answers that only other releases on the way know. */
+  readonly elsewhere: ReadonlySet<string>;
+}
+
+/** What the install will be when the hop begins, for one that is only looked at. */
+export interface ForeseenInstall extends Foreseen {
+  /** Where its files are laid out. */
+  readonly place: string;
 }
 
 /** Fetches and verifies the release, merges the person's settings with it, and plans. Throws before anything has changed. */
-export async function prepareHop(asked: Context, { root, fetched, release }: HopRequest): Promise<Hop> {
+export async function prepareHop(asked: Context, { root, fetched, release, part, foreseen }: HopRequest): Promise<Hop> {
   const { world } = asked;
-  const before = await observeInstall(root);
+  const look = (also?: readonly string[]): Promise<InstallFacts> =>
+    foreseen === undefined ? observeInstall(root, also) : observeInstallAsIs(foreseen.place, also);
+  const before = await look();
   const { record } = before;
   const cache = cacheFolder(root);
   const onBytes = (done: number, total: number): void => world.report({ type: 'progress', text: 'bundle', done, total, unit: 'bytes' });
   const bundle = await fetchRelease({ source: fetched.source, release, product: record.product, trust: fetched.trust, cache, onBytes });
-  const install = await observeInstall(root, pathsOf(bundle.manifest));
+  const install = await look(pathsOf(bundle.manifest));
   const { context: answering, registry } = await registryFor(asked, install, bundle.manifest);
   const used = rehomeRelease(bundle.manifest, await readReleaseText(bundle, cache, COMPOSE_FILE), registry);
   const { manifest } = used;
   const start = !isSet(asked.flags, 'no-start');
-  const { context, login } = start ? await ensureLogin(answering, { manifest, root }) : { context: answering, login: undefined };
-  const fit = { manifest, root, project: record.project, ports: [], hosts: record.hosts, backup: backupPlaces(before), registry, login };
-  const sizes = start ? await refuseUnfit(context, fit) : undefined;
+  const isLooked = start && foreseen === undefined;
+  const later = (part?.later ?? []).map((each) => rehomeRelease(each, '', registry).manifest);
+  const whole = wholeOf([manifest, ...later]);
+  const { context, login } = isLooked ? await ensureLogin(answering, { manifest: whole, root }) : { context: answering, login: undefined };
+  const place = { root, project: record.project, ports: [], hosts: record.hosts, backup: backupPlaces(before) };
+  const fit = { ...place, manifest: whole, hops: 1 + later.length, registry, login };
+  const sizes = isLooked ? await refuseUnfit(context, fit) : foreseen?.sizes;
+  if (isLooked && !isPlanOnly(asked)) await refuseUnfinished(asked, before, (part?.number ?? 1) > 1);
   refuseOtherSecrets(record, settingsValues(before.settings, before.manifest.env));
-  const env = await decideSettings(context, install, manifest);
+  const env = await decideSettings(context, install, { manifest, elsewhere: part?.elsewhere });
   const values = settingsValues(env.settings, manifest.env);
   refuseOtherSecrets(record, values);
   const { target, contents: rendered } = await renderFetched({ ...bundle, manifest }, cache, { values, features: env.features });
   const theirs = new Map<Digest, Content>([...releaseContents(cache, used), ...rendered]);
-  const merging = await mergeFiles(context, install, { target, theirs });
-  const texts = await candidateTexts(install, merging, theirs);
+  const merging = await mergeFiles(context, install, { target, theirs, isPart: part !== undefined });
+  const texts = await candidateTexts(install, merging, theirs, root);
   const [next, present] = await Promise.all([
     observeCandidate(world, root, { project: install.project, texts, settings: env.settings }),
-    start ? observeEngine(world, root, install.project) : undefined,
+    isLooked ? observeEngine(world, root, install.project) : foreseen?.engine,
   ]);
   refuseUnset(next.unset);
   const engine = present ?? { containers: [], volumes: Object.values(record.volumes), config: next };
-  const operation = `upgrade-${world.random(8).toString('hex')}`;
+  const operation = part?.operation ?? `upgrade-${world.random(8).toString('hex')}`;
   const at = momentOf(world.now());
-  const launching = await prepareLaunching(context, { root, manifest, project: record.project, fetched, record });
+  const launching =
+    foreseen === undefined
+      ? await prepareLaunching(context, { root, manifest, project: record.project, fetched, record })
+      : sameLaunching(root, record);
   const recordText = printInstall(
     nextRecord(
       record,
@@ -124,10 +149,9 @@ export async function prepareHop(asked: Context, { root, fetched, release }: Hop
   );
   const extras = releaseExtras(bundle);
   const basedOn = fingerprintInstall(install, engine.containers);
-  const backups = await observeBackups(root, [copiesFolder(install.manifest, values)]);
   const wish = {
     command: 'upgrade' as const,
-    id: operation,
+    id: part === undefined ? operation : `${operation}-${part.number}`,
     operation,
     at,
     basedOn,
@@ -142,18 +166,21 @@ export async function prepareHop(asked: Context, { root, fetched, release }: Hop
     features: env.features,
     start,
     launching: launching.wish,
+    onward: part?.onward ?? [],
+    further: later.flatMap((each) => imagesToPull(withoutOwnServers(each, env.features))),
   };
-  const plan = planUpgrade(wish, {
-    install,
+  const facts: UpgradeFacts = {
+    install: { ...install, root },
     engine,
     next,
-    backups,
+    backups: foreseen?.backups ?? (await observeBackups(root, [copiesFolder(install.manifest, values)])),
     merges: merging.merges,
     ...(sizes && { sizes }),
-    releases: await observeReleases(root),
+    releases: foreseen?.releases ?? (await observeReleases(root)),
     operators: await observeOperators(root),
-    localImages: start ? await observeUnsharedImages(world, root, record) : [],
-  });
+    localImages: foreseen?.localImages ?? (start ? await observeUnsharedImages(world, root, record) : []),
+  };
+  const plan = planUpgrade(wish, facts);
   const contents = new Map<Digest, Content>([
     ...keptContents(install),
     ...releaseContents(cache, used),
@@ -176,6 +203,10 @@ export async function prepareHop(asked: Context, { root, fetched, release }: Hop
     generated: env.generated,
     operator: await observeSelf(context.file),
     recheck,
+    facts,
+    target,
+    said: env.said,
+    disputed: merging.disputed,
   };
 }
 
@@ -183,85 +214,4 @@ export async function prepareHop(asked: Context, { root, fetched, release }: Hop
 export function keptContents(install: InstallFacts): [Digest, Content][] {
   const files = [...install.files].filter(([, fact]) => fact.mode !== 0); // a link has no content
   return files.map(([path, fact]) => [fact.digest, { file: `${install.root}/${path}` }]);
-}
-
-interface Settings {
-  readonly settings: Documents;
-  readonly generated: ReadonlyMap<string, string>;
-  readonly features: readonly string[];
-}
-
-/** Keeps what the person wrote; asks only for what this release newly requires. */
-async function decideSettings(context: Context, install: InstallFacts, manifest: Manifest): Promise<Settings> {
-  const variables = { oldVariables: install.manifest.env, newVariables: manifest.env };
-  const current = await observeSettings(install.root, homesOf(install.manifest.env, manifest.env));
-  const today = new Map([...settingsValues(current, manifest.env), ...settingsValues(current, install.manifest.env)]);
-  const isNew = (name: string): boolean => !today.has(name) && !today.has(manifest.env[name]?.renamedFrom ?? name);
-  const said = await givenNames(context);
-  const answers = await answersFor(context, { manifest, today: todaysAnswers(install, manifest) });
-  const given = new Map([...answers.values].filter(([name]) => isNew(name) || said.has(name)));
-  const names = secretsToGenerate({ ...variables, values: today, answers: given }).filter(
-    (name) => !mayBeInUse(install, manifest.env[name]),
-  );
-  const values = new Map([...renamedValues(today, manifest), ...given]);
-  const { generated, derived } = makeSecrets(
-    { variables: manifest.env, names, before: renamedValues(today, manifest), values, given: said, origins: install.record.derived ?? {} },
-    context.world,
-  );
-  const told = new Map([...given, ...derived, ...withdrawnValues(manifest.services, answers.features, values)]);
-  const merged = mergeSettings({ ...variables, current, answers: told, generated, features: answers.features, version: manifest.version });
-  if (merged.missing.length > 0)
-    throw new ToolError('E_ANSWER', `${merged.missing.join(', ')}: this release needs a value`, {
-      hint: 'Give it with --set NAME=VALUE, or write it into .env.',
-    });
-  const known = [...allProfiles(install.manifest.features), ...allProfiles(manifest.features)];
-  const profiles = profilesOf(manifest.features, answers.features);
-  const main = setCompose(documentOf(merged.settings, MAIN_ENV), { project: install.record.project, profiles, known });
-  return { settings: new Map([...merged.settings, [MAIN_ENV, main] as const]), features: answers.features, generated };
-}
-
-/** Nobody wrote down which secrets a release of older scripts made its data with: a second one would lock that away. */
-function mayBeInUse({ manifest }: InstallFacts, variable: Variable | undefined): boolean {
-  return manifest.imported === true && variable?.immutable === true;
-}
-
-/** Today's values under the names that the release gives them. */
-function renamedValues(today: ReadonlyMap<string, string>, manifest: Manifest): Map<string, string> {
-  const renamed = Object.entries(manifest.env).flatMap(([name, { renamedFrom = name }]): [string, string][] => {
-    const value = today.get(name) ?? today.get(renamedFrom);
-    return value === undefined ? [] : [[name, value]];
-  });
-  return new Map([...today, ...renamed]);
-}
-
-/** What is set already counts as given, so that nobody is asked for it again; a feature that is new is on when it is on by default. */
-function todaysAnswers(install: InstallFacts, manifest: Manifest): Map<string, string> {
-  const features = carriedFeatures(install.manifest.features, manifest.features, install.record.features);
-  const values = [...settingsValues(install.settings, install.manifest.env)].filter(([name]) => manifest.env[name] !== undefined);
-  return new Map([...values, ['FEATURES', features.join(',')]]);
-}
-
-/** Merges what the person and the release both changed, as far as it fits together or the person decides. Throws E_CONFLICT for the rest. */
-async function mergeFiles(
-  context: Context,
-  install: InstallFacts,
-  release: { readonly target: Manifest; readonly theirs: ReadonlyMap<Digest, Content> },
-): Promise<Merges & { readonly decided: FilesDecision }> {
-  const { adopted } = install.record;
-  const files = { old: install.manifest, target: release.target, found: install.files, ...(adopted && { neverHere: adopted.missing }) };
-  const choices = parseChoices(textFlags(context.flags, 'on-conflict'));
-  const merging = await observeMerges({ install, ...release, choices, paths: changedByBoth(files) });
-  return { ...merging, decided: decideFiles({ ...files, merges: merging.merges }) };
-}
-
-/** The compose file as it will be, where that is not what is there now. */
-async function candidateTexts(
-  install: InstallFacts,
-  { decided, contents }: Merges & { readonly decided: FilesDecision },
-  theirs: ReadonlyMap<Digest, Content>,
-): Promise<Map<string, string>> {
-  const file = decided.staged.find(({ path }) => path === COMPOSE_FILE);
-  if (file === undefined || file.content === install.files.get(COMPOSE_FILE)?.digest) return new Map();
-  const content = new Map([...theirs, ...contents]).get(file.content) ?? { text: '' };
-  return new Map([[COMPOSE_FILE, 'text' in content ? content.text : ((await readText(content.file)) ?? '')]]);
 }

@@ -1,6 +1,7 @@
 // install --restore: a backup brought up on a host that has nothing of the product yet. Rule: the release is fetched and verified as at any install; only files, settings and data are the backup's.
 import { join, resolve } from 'node:path';
 import type { ChannelRelease } from '../../model/channel.ts';
+import { chooseRelease } from '../../model/choose-release.ts';
 import { type Digest, digestOf } from '../../model/digest.ts';
 import { setCompose } from '../../model/env-render.ts';
 import { ToolError } from '../../model/error.ts';
@@ -22,7 +23,6 @@ import { observeForeignBackup } from '../../observe/foreign-backup.ts';
 import { isThere, observeFiles, observeProject, readText } from '../../observe/install.ts';
 import type { KeptBackup } from '../../observe/kept.ts';
 import { type FetchedRelease, readReleaseText } from '../../observe/release.ts';
-import { chooseRelease } from '../../observe/remote.ts';
 import { makeScratch } from '../../observe/scratch.ts';
 import { observeSelf } from '../../observe/self.ts';
 import { observeSettings } from '../../observe/settings.ts';
@@ -74,7 +74,7 @@ export function releaseOf(fetched: FetchedChannel, backup: KeptBackup): ChannelR
 
 function find(fetched: FetchedChannel, { version }: KeptBackup): ChannelRelease {
   try {
-    return chooseRelease(fetched, version);
+    return chooseRelease(fetched.channel, version);
   } catch (cause) {
     if (!(cause instanceof ToolError)) throw cause;
     throw new ToolError(cause.code, `the backup is of ${version}, and that cannot be installed: ${cause.message}`, {

@@ -1,6 +1,7 @@
 // install: from a channel to a running product. Rule: verified before unpacked, shown before done, and a failed install leaves what was there before.
 import { join } from 'node:path';
 import type { ChannelRelease } from '../../model/channel.ts';
+import { chooseRelease } from '../../model/choose-release.ts';
 import { type Digest, digestOf } from '../../model/digest.ts';
 import { setCompose } from '../../model/env-render.ts';
 import { allProfiles, profilesOf } from '../../model/feature.ts';
@@ -17,7 +18,7 @@ import type { FetchedChannel } from '../../observe/channel.ts';
 import { observeCandidate, observeContainers } from '../../observe/engine.ts';
 import { isThere, observeFiles, observeProject, pathsOf, readRecord } from '../../observe/install.ts';
 import { type FetchedRelease, fetchRelease, readReleaseText } from '../../observe/release.ts';
-import { chooseRelease, observeChannel } from '../../observe/remote.ts';
+import { observeChannel } from '../../observe/remote.ts';
 import { makeScratch } from '../../observe/scratch.ts';
 import { observeSelf } from '../../observe/self.ts';
 import { observeSettings } from '../../observe/settings.ts';
@@ -103,7 +104,7 @@ async function run(asked: Context): Promise<CommandResult> {
   const fetched = await observeChannel(world, { ...wanted, acceptExpired: isSet(flags, 'accept-expired') });
   const adopted = known === undefined && saved === undefined ? await adoptInstead(context, { root, wanted, fetched }) : undefined;
   if (adopted !== undefined) return adopted;
-  const release = saved === undefined ? chooseRelease(fetched, textFlag(flags, 'release-version')) : releaseOf(fetched, saved);
+  const release = saved === undefined ? chooseRelease(fetched.channel, textFlag(flags, 'release-version')) : releaseOf(fetched, saved);
   const scratch = await makeScratch();
   const node = await changeRuntime(context, { fetched, release, cache: scratch });
   const handed = await handOver(context, {

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { ChannelRelease } from '../../model/channel.ts';
+import { keep } from '../../model/description.ts';
 import { type Digest, digestOf } from '../../model/digest.ts';
 import { ToolError } from '../../model/error.ts';
 import type { InstallRecord, KeptRuntime } from '../../model/install.ts';
@@ -91,6 +92,11 @@ export async function prepareLaunching(context: Context, { root, manifest, proje
     ],
     fields: { ...(path === undefined ? {} : { launcher: path }), ...(runtime === undefined ? {} : { runtime }), ...units.fields },
   };
+}
+
+/** What an install has already, for a hop that is only looked at: the first hop of an upgrade has seen to the rest. */
+export function sameLaunching(root: string, { launcher, runtime, schedule, units }: InstallRecord): Launching {
+  return { wish: { user: root }, contents: [], fields: keep({ launcher, runtime, schedule, units }) };
 }
 
 /** Where the installs of this account keep a Node.js; $SLIPWAY_SHARED names another folder. */

@@ -26,6 +26,8 @@ export interface FitWish {
   readonly registry?: string | null;
   /** A login that docker does not keep yet. */
   readonly login?: RegistryLogin | undefined;
+  /** How many upgrades follow each other, each with a backup of its own. */
+  readonly hops?: number;
 }
 
 export interface BackupPlaces {
@@ -78,7 +80,7 @@ async function examineFit(context: Context, wish: FitWish): Promise<Fit> {
     ...(hosts === undefined ? {} : { hosts }),
   });
   return {
-    findings: preflight({ manifest, root, project, mirror: wish.registry ?? null }, machine),
+    findings: preflight({ manifest, root, project, mirror: wish.registry ?? null, hops: wish.hops ?? 1 }, machine),
     sizes: machine.dataSizes ?? new Map(),
   };
 }

@@ -53,9 +53,11 @@ async function recoverUnderLock(context: Context, root: string, lock: Lock): Pro
   if (applied.outcome === 'failed') throw notWell(applied.cause);
   const version = (await readRecord(root))?.version ?? null;
   const outcome = applied.outcome === 'done' ? 'finished' : 'undone';
+  const { onward = [] } = head.plan;
+  const toFollow = onward.length === 0 ? '' : `; it was one of several hops, and \`upgrade\` goes on from ${version} to ${onward.at(-1)}`;
   return {
-    fields: { outcome, version, command: head.command },
-    text: `the ${head.command} was ${outcome === 'finished' ? 'finished' : 'undone: everything is as before it'}\n`,
+    fields: { outcome, version, command: head.command, ...(onward.length === 0 ? {} : { onward }) },
+    text: `the ${head.command} was ${outcome === 'finished' ? 'finished' : 'undone: everything is as before it'}${toFollow}\n`,
   };
 }
 

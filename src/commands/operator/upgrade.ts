@@ -1,4 +1,4 @@
-// upgrade: one hop to a newer release, or back by itself. Rule: the target's own operator does it, under one lock, and nothing of the person's is lost.
+// upgrade: to a newer release, by way of every stop, or back by itself. Rule: the target's own operator does it, under one lock, and nothing of the person's is lost.
 
 import type { Applied } from '../../apply/apply.ts';
 import type { Lock } from '../../apply/lock.ts';
@@ -8,7 +8,8 @@ import { cacheFolder } from '../../model/layout.ts';
 import { parseVersion } from '../../model/version.ts';
 import type { FetchedChannel } from '../../observe/channel.ts';
 import { observeInstall } from '../../observe/install.ts';
-import { chooseUpgrade, observeChannel } from '../../observe/remote.ts';
+import { observeChannel } from '../../observe/remote.ts';
+import { findPath } from '../../plan/path.ts';
 import { planToJson, planToText } from '../../show/plan.ts';
 import { type Carried, carryOut, refuseOpenJournal, throwUnlessDone } from '../carry-out.ts';
 import {
@@ -29,6 +30,7 @@ import { FOLDER_FLAG, findInstall } from './folder.ts';
 import { handOver } from './hand-over.ts';
 import { holdVersion } from './hold.ts';
 import { type Hop, prepareHop } from './hop.ts';
+import { takeHops } from './hops.ts';
 import { changeRuntime } from './launching.ts';
 import { LOGIN_FLAGS } from './registry-login.ts';
 import { revealSecrets } from './reveal.ts';
@@ -85,7 +87,8 @@ async function upgradeUnderLock(context: Context, root: string, lock: Lock | und
     acceptExpired: isSet(flags, 'accept-expired'),
   });
   const to = textFlag(flags, 'to');
-  const release = chooseUpgrade(fetched, parseVersion(record.version), { held: record.held, ...(to === undefined ? {} : { to }) });
+  const path = findPath(fetched.channel, { from: parseVersion(record.version), held: record.held, ...(to === undefined ? {} : { to }) });
+  const release = path.at(-1);
   if (release === undefined) return upToDate(record.version);
   const node = await changeRuntime(context, { fetched, release, cache: cacheFolder(root) });
   const handed = await handOver(context, {
@@ -97,6 +100,7 @@ async function upgradeUnderLock(context: Context, root: string, lock: Lock | und
     ...(lock === undefined ? {} : { nonce: lock.record.nonce }),
   });
   if (handed !== undefined) return handed;
+  if (path.length > 1) return takeHops(context, { root, fetched, path, lock });
   return takeHop(context, { root, fetched, release, lock });
 }
 
