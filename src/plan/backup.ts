@@ -18,6 +18,8 @@ export interface BackupWish {
   readonly sizes?: ReadonlyMap<string, number>;
   /** Public keys that it is encrypted to; none = it is not. */
   readonly encryptTo?: readonly string[];
+  /** The person's own files beside those of the release. */
+  readonly own?: readonly string[];
   /** Backups beside it that policy lets go. */
   readonly prune: readonly string[];
 }
@@ -51,7 +53,12 @@ export function planBackup(wish: BackupWish, install: InstallFacts, engine: Engi
         ]
       : []),
     ...stop(services.writers, 'nothing writes while the backup is made'),
-    { kind: 'open-backup', why: 'files, settings and record go into the backup', ...to, files: filesToBackUp(install) },
+    {
+      kind: 'open-backup',
+      why: 'files, settings and record go into the backup',
+      ...to,
+      files: [...new Set([...filesToBackUp(install), ...(wish.own ?? [])])],
+    },
     ...(dumped.length === 0
       ? []
       : [{ kind: 'dump-data', why: 'a dump that other hosts and versions can read', ...to, project, items: dumped } as const]),

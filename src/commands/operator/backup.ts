@@ -17,6 +17,7 @@ import { observeDataSizes } from '../../observe/data-size.ts';
 import { observeContainers, observeEngine } from '../../observe/engine.ts';
 import { observeInstall } from '../../observe/install.ts';
 import { type KeptBackup, observeBackupChecks, observeBackups } from '../../observe/kept.ts';
+import { observeOwnContent } from '../../observe/own-content.ts';
 import { observeSelf } from '../../observe/self.ts';
 import { backupsToPrune, type Prunable, planBackup } from '../../plan/backup.ts';
 import { backupFolders, backupPath, backupsFolder, recipientsOf } from '../../plan/data.ts';
@@ -97,6 +98,13 @@ async function make(context: Context, root: string): Promise<CommandResult> {
   const path = backupPath(elsewhere === undefined ? folderOf(install) : resolve(elsewhere), at, record.version);
   const before = elsewhere === undefined ? await observeBackups(root, [folderOf(install)]) : [];
   const encryptTo = await recipientsFor(context, install);
+  const { files: own, tooMany } = await observeOwnContent(root, manifest);
+  if (tooMany.length > 0)
+    world.report({
+      type: 'warning',
+      text: `${tooMany.join(', ')}: too many files, left out`,
+      hint: 'Ask the vendor to declare it as data.',
+    });
   const id = `backup-${world.random(8).toString('hex')}`;
   const basedOn = fingerprintInstall(install, engine.containers);
   const reason = isSet(flags, 'scheduled') ? `${record.schedule ?? 'scheduled'} backup` : 'asked for';
@@ -106,7 +114,7 @@ async function make(context: Context, root: string): Promise<CommandResult> {
   });
   const places = { paths: Object.values(manifest.data).flatMap(({ path }) => path ?? []), volumes: engine.volumes };
   const sizes = await observeDataSizes(world, root, places);
-  const plan = planBackup({ id, basedOn, backup: path, encryptTo, reason, prune, sizes }, install, engine);
+  const plan = planBackup({ id, basedOn, backup: path, encryptTo, own, reason, prune, sizes }, install, engine);
   const recheck = async (): Promise<Digest> =>
     fingerprintInstall(await observeInstall(root), await observeContainers(world, root, record.project));
   const carrying = { root, recheck, operator: await observeSelf(context.file), program: context.file, project: record.project };
