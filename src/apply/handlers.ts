@@ -16,6 +16,7 @@ import { runtimeSteps } from './steps/runtime.ts';
 import { serviceSteps } from './steps/services.ts';
 import { tagSteps } from './steps/tag.ts';
 import { trainSteps } from './steps/train.ts';
+import { tryBackupSteps } from './steps/try-backup.ts';
 import { unitSteps } from './steps/units.ts';
 
 export const handlers: Handlers = {
@@ -32,6 +33,7 @@ export const handlers: Handlers = {
   ...rotateSteps,
   ...backupSteps,
   ...dataSteps,
+  ...tryBackupSteps,
   ...healthSteps,
   ...runtimeSteps,
   ...removalSteps,

@@ -199,6 +199,13 @@ export interface StepArgs {
     readonly project: ComposeProject;
     readonly items: readonly DataToCopy[];
   };
+  /** Restores a backup into this project, which is gone afterwards, and starts these services on it. */
+  'try-backup': {
+    readonly backup: string;
+    readonly project: ComposeProject;
+    readonly services: readonly string[];
+    readonly items: readonly DataToCopy[];
+  };
   'swap-files': { readonly from: string; readonly files: readonly FileAfter[] };
   'start-services': { readonly project: ComposeProject; readonly services: readonly string[]; readonly recreate: readonly string[] };
   'run-job': {

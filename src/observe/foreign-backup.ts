@@ -5,7 +5,7 @@ import { type Backup, parseBackup } from '../model/backup.ts';
 import { diskTrouble } from '../model/disk-trouble.ts';
 import { ToolError } from '../model/error.ts';
 import { listNames, readTextIfThere, statIfThere } from '../world/disk.ts';
-import type { KeptBackup } from './kept.ts';
+import { isComplete, type KeptBackup } from './kept.ts';
 import { makeScratch } from './scratch.ts';
 
 const MOST_ENTRIES = 10_000;
@@ -18,7 +18,10 @@ export async function observeForeignBackup(path: string): Promise<KeptBackup> {
   if (stats === undefined)
     throw new ToolError('E_NOT_FOUND', `there is no ${place}`, { hint: 'Give the folder of one backup, or a tar file of it.' });
   const folder = await findDescription(stats.isDirectory() ? place : await unpack(place));
-  if (folder !== undefined) return { ...(await describe(folder)), path: folder };
+  if (folder !== undefined) {
+    const backup = await describe(folder);
+    return { ...backup, path: folder, complete: await isComplete(folder, backup) };
+  }
   throw new ToolError('E_BACKUP', `${place} is no backup: it has no ${DESCRIPTION}`, {
     hint: 'Give one folder from among the backups (`backup list` names them where the product runs), or a tar file of it, whole.',
   });

@@ -18,6 +18,8 @@ export interface BackupWish {
   readonly sizes?: ReadonlyMap<string, number>;
   /** Public keys that it is encrypted to; none = it is not. */
   readonly encryptTo?: readonly string[];
+  /** The person's own files beside those of the release. */
+  readonly own?: readonly string[];
   /** Backups beside it that policy lets go. */
   readonly prune: readonly string[];
 }
@@ -51,7 +53,12 @@ export function planBackup(wish: BackupWish, install: InstallFacts, engine: Engi
         ]
       : []),
     ...stop(services.writers, 'nothing writes while the backup is made'),
-    { kind: 'open-backup', why: 'files, settings and record go into the backup', ...to, files: filesToBackUp(install) },
+    {
+      kind: 'open-backup',
+      why: 'files, settings and record go into the backup',
+      ...to,
+      files: [...new Set([...filesToBackUp(install), ...(wish.own ?? [])])],
+    },
     ...(dumped.length === 0
       ? []
       : [{ kind: 'dump-data', why: 'a dump that other hosts and versions can read', ...to, project, items: dumped } as const]),
@@ -87,6 +94,8 @@ export interface Prunable {
   readonly path: string;
   readonly version: string;
   readonly rescue: boolean;
+  /** False for one that is known to be damaged. */
+  readonly good?: boolean;
 }
 
 /**
@@ -98,9 +107,14 @@ export function backupsToPrune(
   { keep, version }: { readonly keep: number; readonly version: string },
 ): string[] {
   const ordinary = backups.filter(({ rescue }) => !rescue);
-  const wayBack = ordinary.findLast((each) => each.version !== version);
+  const wayBack = ordinary.findLast((each) => each.version !== version && each.good !== false);
   const old = ordinary.slice(0, Math.max(0, ordinary.length - Math.max(0, keep - 1)));
   return old.filter((each) => each !== wayBack).map(({ path }) => path);
+}
+
+/** The newest backup that a person could restore: it stays, whatever else goes, until a whole one was made after it. */
+export function lastGoodBackup<T extends { readonly rescue: boolean; readonly complete?: boolean }>(backups: readonly T[]): T | undefined {
+  return backups.findLast(({ rescue, complete }) => !rescue && complete !== false);
 }
 
 /** Services that a person stopped stay stopped. */

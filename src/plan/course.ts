@@ -54,7 +54,7 @@ export interface UpgradeFacts {
   /** The compose project as the new files will describe it. */
   readonly next: ComposeFact;
   /** Finished backups, oldest first. */
-  readonly backups: readonly { readonly path: string; readonly rescue: boolean }[];
+  readonly backups: readonly { readonly path: string; readonly rescue: boolean; readonly complete?: boolean }[];
   /** What became of the files that both sides changed. */
   readonly merges?: ReadonlyMap<string, FileMerge>;
   /** What data takes on disk, by volume or path. */

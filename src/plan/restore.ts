@@ -150,7 +150,8 @@ export function openingOf(wish: Pick<RestoreWish, 'target' | 'features'>, next: 
   };
 }
 
-function servicesOf(target: Manifest, active: readonly string[]): ServicesDecision {
+/** What starts when data was put back, and when. */
+export function servicesOf(target: Manifest, active: readonly string[]): ServicesDecision {
   const isJob = (service: string): boolean => target.services[service]?.kind === 'job';
   const isEntry = (service: string): boolean => target.upgrade.entry.includes(service);
   const data = new Set([

@@ -2,6 +2,7 @@
 import { hexOf } from '../model/digest.ts';
 import { pristineFolder } from '../model/layout.ts';
 import type { FileAfter, FileToWrite, Plan, RescueWish, Step } from '../model/plan.ts';
+import { lastGoodBackup } from './backup.ts';
 import { commandSteps, formerRuntimeSteps } from './command.ts';
 import { type Course, setCourse, swappedSettings, type UpgradeFacts, type UpgradeWish } from './course.ts';
 import { closeBackupStep } from './data.ts';
@@ -201,11 +202,17 @@ function openDoor(course: Course): Step[] {
   ];
 }
 
+/** A copy without what upgrades leave alone (`onUpgrade: skip`) is no backup to go back to in every need. */
+function makesWholeCopy({ items, old }: Course): boolean {
+  return items.length > 0 && !Object.values(old.data).some(({ onUpgrade }) => onUpgrade === 'skip');
+}
+
 /** Keeps the release that runs and the one before it; backups by policy, rescue backups always. */
 function prune(course: Course): Step[] {
   const keep = new Set([course.target.version, course.old.version]);
   const programs = new Set([course.target.operator, course.old.operator].map(hexOf));
-  const ordinary = course.backups.filter((backup) => !backup.rescue).map((backup) => backup.path);
+  const spared = makesWholeCopy(course) ? undefined : lastGoodBackup(course.backups);
+  const ordinary = course.backups.filter((backup) => !backup.rescue && backup !== spared).map((backup) => backup.path);
   const room = Math.max(0, course.target.backup.keep - (course.items.length > 0 ? 1 : 0));
   const paths = [
     '.slipway/cache',

@@ -86,6 +86,7 @@ function listSubjects(step: Step): readonly string[] {
     case 'dump-data':
     case 'guard-data':
     case 'restore-data':
+    case 'try-backup':
       return step.items.map((item) => item.name);
     case 'rotate-secret':
     case 'run-job':

@@ -56,7 +56,7 @@ export async function openDistantStage(place: string): Promise<DistantStage> {
   const [root, host, program] = [join(place, 'acme'), join(place, 'host'), join(place, 'operator.mjs')];
   const engine = fakeEngine(registryFor(SHAPE, 'none'));
   const server = await serveEngine(engine, join(place, 'engine'));
-  await mkdir(join(place, 'tmp'));
+  await mkdir(join(place, 'tmp'), { recursive: true });
   await publishBoth(place, host, await buildProgram(program));
   const env = {
     ...{ PATH: process.env.PATH ?? '', HOME: place, TMPDIR: join(place, 'tmp'), FAKE_ENGINE: server.socket },

@@ -23,6 +23,7 @@ import {
   emptyEngine,
   type FakeContainer,
   healthOf,
+  insideOf,
   type MountedAt,
   programOf,
   reboot,
@@ -80,7 +81,7 @@ export function isEffect(argv: readonly string[]): boolean {
   const words = argv[1] === 'compose' ? argv.filter((word) => ['up', 'run', 'exec'].includes(word)) : argv.slice(1, 3);
   if (argv[1] === 'compose') return words.length > 0;
   const [verb = '', object = ''] = words;
-  if (['stop', 'rm', 'create', 'cp', 'pull', 'tag'].includes(verb)) return true;
+  if (['stop', 'rm', 'create', 'cp', 'pull', 'tag', 'exec'].includes(verb)) return true;
   return ['volume', 'network', 'image'].includes(verb) && ['rm', 'create'].includes(object);
 }
 
@@ -104,6 +105,8 @@ async function runDocker(argv: readonly string[], call: Call): Promise<RunResult
       return removeAll(rest, call);
     case 'create':
       return createContainer(rest, call);
+    case 'exec':
+      return execIn(rest, call);
     case 'cp':
       return copy(rest, call);
     case 'logs':
@@ -240,6 +243,22 @@ function createContainer(words: readonly string[], call: Call): RunResult {
   for (const mount of mounts) if (mount.type === 'volume') makeVolume(call.state, { name: mount.source });
   const name = flags.get('--name')?.[0] ?? '';
   return said(addContainer(call, { name, image: reference, imageId: image.id, mounts }).id);
+}
+
+/** A command in a running container, with a file as its input. */
+async function execIn(words: readonly string[], call: Call): Promise<RunResult> {
+  const [option, id = '', ...command] = words;
+  if (option !== '--interactive') throw new Error('fake engine: exec reads no input');
+  const container = containerOf(call, id);
+  if (container.state !== 'running') throw new Refusal(`Error response from daemon: container ${id} is not running`);
+  const inside = insideOf(container, call.state, call.programs, call.images);
+  const { input, output } = call.options;
+  const given = typeof input === 'object' ? readFileSync(input.file, 'utf8') : (input ?? '');
+  await call.between('exec');
+  const answer = inside.programOf(container).exec?.(command, inside, given) ?? { code: 127, stdout: '', stderr: 'not found' };
+  if (output === undefined) return answer;
+  await writeOutput(output, Buffer.from(answer.stdout), () => call.between('exec'));
+  return { ...answer, stdout: '' };
 }
 
 const MOUNT = 'slipway-data';

@@ -2,7 +2,6 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { TestContext } from 'vitest';
 
 /** Only root mounts. */
 export const canMount = process.getuid?.() === 0;
@@ -17,8 +16,13 @@ export interface SmallDisk {
   readonly readOnly: (is: boolean) => void;
 }
 
+/** What takes the call that unmounts; a test's own context does. */
+export interface Unmounting {
+  readonly onTestFinished: (unmount: () => void) => void;
+}
+
 /** Mounts it at a folder, which is made; gone when the test has finished. `options` as for mount(8). */
-export function mountSmallDisk(folder: string, { onTestFinished }: Pick<TestContext, 'onTestFinished'>, options = 'size=16m'): SmallDisk {
+export function mountSmallDisk(folder: string, { onTestFinished }: Unmounting, options = 'size=16m'): SmallDisk {
   mkdirSync(folder, { recursive: true });
   const mount = (...words: string[]): void => void execFileSync('mount', [...words, folder], { stdio: 'pipe' });
   mount('-t', 'tmpfs', '-o', options, 'tmpfs');

@@ -1,7 +1,7 @@
 // Which backups go. Rule: never the last good one, never a rescue, never the way back.
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { backupsToPrune, type Prunable } from '../../src/plan/backup.ts';
+import { backupsToPrune, lastGoodBackup, type Prunable } from '../../src/plan/backup.ts';
 
 const at = (path: string, version = '2.0.0', rescue = false): Prunable => ({ path, version, rescue });
 
@@ -26,4 +26,11 @@ test('whatever there is, rescue backups and the newest of another version stay, 
       if (wayBack !== undefined) expect(gone.has(wayBack.path)).toBe(false);
     }),
   );
+});
+
+test('what is known to be damaged is neither the way back nor the last good one', () => {
+  const [old, damaged] = [at('old', '1.0.0'), { ...at('damaged', '1.0.0'), good: false }];
+  expect(backupsToPrune([old, damaged, at('c'), at('d')], { keep: 2, version: '2.0.0' })).toEqual(['damaged', 'c']);
+  expect(lastGoodBackup([at('whole'), { ...at('cut short'), complete: false }, at('rescue', '2.0.0', true)])?.path).toBe('whole');
+  expect(lastGoodBackup([])).toBeUndefined();
 });

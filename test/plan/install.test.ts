@@ -46,6 +46,11 @@ const planOf = (site: Site) => {
   return planInstall(wish, facts);
 };
 
+test('the vendor’s checks see the override that lies in the folder already, and the files that are the person’s', () => {
+  const [staged] = stepsOf(planOf({ release: ONE, found: {} }), 'stage-files');
+  expect(staged?.links).toEqual(['content', 'docker-compose.override.yml']);
+});
+
 describe('the plan of a first install, as it is shown', () => {
   test('of everything the product has', () => {
     const release = { ...ONE, rest: { ...ONE.rest, hostPaths: ['/var/run/docker.sock'] } };

@@ -1,6 +1,8 @@
 // Backups that a person or a timer asks for. Rule: what was made can be restored, what fails changes nothing, and a damaged one is found.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { backup } from '../../src/commands/operator/backup.ts';
@@ -11,8 +13,11 @@ import { status } from '../../src/commands/operator/status.ts';
 import { lockPath } from '../../src/model/layout.ts';
 import { failure } from '../failure.ts';
 import { isEffect } from '../fakes/engine.ts';
+import { fileNode } from '../fakes/file-tree.ts';
 import { type InstallStage, makeInstallStage } from '../fakes/install-stage.ts';
 
+const canMount =
+  spawnSync('sh', ['-c', 'd=$(mktemp -d) && mount -t tmpfs tmpfs "$d" && umount "$d"; s=$?; rmdir "$d"; exit $s']).status === 0;
 let stage: InstallStage;
 beforeEach(async (context) => {
   stage = await makeInstallStage(context);
@@ -47,7 +52,7 @@ describe('backup', () => {
     expect(made).toMatchObject({ outcome: 'made', version: '1.0.0' });
     expect(running()).toEqual(before);
     const listed = await stage.run(say('list'));
-    expect(listed.text).toMatch(/NAME +VERSION +DATA +WHY\n.*1\.0\.0 .*asked for/);
+    expect(listed.text).toMatch(/NAME +VERSION +SIZE +AGE +VERIFIED +ENCRYPTED +WHY\n.*1\.0\.0 .* when made +no +asked for/);
     expect((await stage.run(say('verify'))).fields).toMatchObject({ backups: [{ problems: [] }] });
     expect((await stage.run(status, { offline: true })).fields).toMatchObject({ backups: 1, openOperation: null });
   });
@@ -57,6 +62,40 @@ describe('backup', () => {
     await writeFile(join(stage.root, 'data/uploads/picture'), 'after\n');
     await stage.run(restore, { yes: true });
     expect(await readFile(join(stage.root, 'data/uploads/picture'), 'utf8')).toBe('before\n');
+  });
+
+  test('holds what the person keeps in folders of their own, here and elsewhere', async () => {
+    await writeFile(join(stage.root, 'content/mine.html'), 'my page\n', { mode: 0o600 });
+    await make();
+    await rm(join(stage.root, 'content/mine.html'));
+    await writeFile(join(stage.root, 'content/later.html'), 'made later\n');
+    await stage.run(restore, { yes: true });
+    expect(await readFile(join(stage.root, 'content/mine.html'), 'utf8')).toBe('my page\n');
+    expect((await stat(join(stage.root, 'content/mine.html'))).mode & 0o777).toBe(0o600);
+    expect(await readFile(join(stage.root, 'content/later.html'), 'utf8')).toBe('made later\n');
+  });
+
+  test('that fills the disk says so, leaves no half of itself, and every earlier one stays whole', async (context) => {
+    if (process.getuid?.() !== 0 || !canMount) return context.skip();
+    const disk = join(stage.place, 'small');
+    await mkdir(disk);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=400k', 'tmpfs', disk]);
+    try {
+      await make({ to: disk });
+      const before = running();
+      stage.engine
+        .state()
+        .volumes.get('acme_pgdata')
+        ?.tree.set('noise', fileNode(randomBytes(600_000).toString('latin1')));
+      const full = await failure(make({ to: disk }));
+      expect(full).toMatchObject({ code: 'E_STEP_FAILED', details: { reason: expect.stringMatching(/is full \(ENOSPC\)/) } });
+      expect(await readdir(disk)).toHaveLength(1);
+      expect((await stage.run(say('verify'), { to: disk })).fields).toMatchObject({ backups: [{ problems: [] }] });
+      expect(running()).toEqual(before);
+    } finally {
+      execFileSync('umount', [disk]);
+    }
+    return undefined;
   });
 
   test('keeps as many as the product says, and every rescue backup', async () => {

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type DistantStage, openDistantStage } from '../campaign/distant-stage.ts';
 import { allStrikes, type Blow, countCalls, type Points, type Strike, type Struck, strike } from '../campaign/syscalls.ts';
 import { chanceOf } from '../fakes/chance.ts';
+import { canMount, mountSmallDisk } from '../fakes/small-disk.ts';
 
 const WHOLE = process.env.SLIPWAY_CAMPAIGN === '1';
 /** How many of each kind in the usual run. */
@@ -14,13 +15,21 @@ const SAMPLE = Number(process.env.SLIPWAY_STRIKES ?? 2);
 const stages: DistantStage[] = [];
 let points: Points;
 
+/** Unmounts. */
+const cleanups: (() => void)[] = [];
+
+// The folder for temporary files runs no programs here, where it can be mounted so: nothing of an install or upgrade is started from there.
 beforeAll(async () => {
-  for (let worker = 0; worker < (WHOLE ? 2 : 1); worker += 1)
-    stages.push(await openDistantStage(await mkdtemp(join(tmpdir(), 'slipway-'))));
+  for (let worker = 0; worker < (WHOLE ? 2 : 1); worker += 1) {
+    const place = await mkdtemp(join(tmpdir(), 'slipway-'));
+    if (canMount) mountSmallDisk(join(place, 'tmp'), { onTestFinished: (each) => void cleanups.push(each) }, 'size=64m,noexec');
+    stages.push(await openDistantStage(place));
+  }
   for (const stage of stages) points = await countCalls(stage);
 });
 afterAll(() => {
   for (const stage of stages) stage.close();
+  for (const cleanup of cleanups) cleanup();
 });
 
 test.each<readonly [string, Blow]>([

@@ -1,121 +1,64 @@
 // The largest of the systems from end to end: packed, published to its Gitea, installed on a machine without a terminal, and upgraded to a release that asks
 // for more. Rule: the real commands on the real product file; forge, registry and engine are of this process.
-import { mkdtemp, readFile, stat, writeFile } from 'node:fs/promises';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Command, CommandResult, Flags } from '../../src/commands/command.ts';
 import { install } from '../../src/commands/operator/install.ts';
 import { upgrade } from '../../src/commands/operator/upgrade.ts';
-import { images } from '../../src/commands/slipway/images.ts';
-import { publish } from '../../src/commands/slipway/publish.ts';
-import { digestOf } from '../../src/model/digest.ts';
-import { envValues, parseEnvFile } from '../../src/model/env-file.ts';
-import { type Manifest, parseManifest } from '../../src/model/manifest.ts';
+import type { Manifest } from '../../src/model/manifest.ts';
 import { failure } from '../failure.ts';
 import { freePort } from '../fakes/docker-registry.ts';
-import { type FakeEngine, fakeEngine } from '../fakes/engine.ts';
-import type { FakeImage, Program } from '../fakes/engine-state.ts';
-import { git } from '../fakes/git-workspace.ts';
 import { type FakeGitea, startGitea } from '../fakes/gitea.ts';
 import { type FakeRegistry, startFakeRegistry } from '../fakes/registry.ts';
-import { quietWorld } from '../fakes/release-builder.ts';
-import { openSystem, pushTable, type System } from './stage.ts';
+import { ends, type Machine, newMachine, RUNS } from './machine.ts';
+import { openSystem, releaseOf, type System } from './stage.ts';
 
 const FEATURES = 'newsletter,media,automation,events,chat,meetings,vault,tools,analytics,monitoring,tunnel=pangolin';
-const FINE = { code: 0, stdout: 'fine\n', stderr: '' };
-/** What ends with 0, and what answers. */
-const RUNS: Program = { version: 'any', exec: () => FINE };
-const ENDS: Program = { ...RUNS, work: () => ({ parts: [], exitCode: 0 }) };
 let registry: FakeRegistry;
 let gitea: FakeGitea;
 let api: Server;
 let system: System;
-let root: string;
-let engine: FakeEngine;
-let known: FakeImage[];
+let machine: Machine;
 let answers: string[];
 
 beforeAll(async () => {
   [registry, gitea] = [await startFakeRegistry(), await startGitea()];
   api = createServer((_, response) => response.end('{"status":"ok"}')).listen(0, '127.0.0.1');
-  root = join(await mkdtemp(join(tmpdir(), 'slipway-machine-')), 'changemaker-lite');
-  known = [];
-  const oneShot = {
-    work: (command: readonly string[]) => (/^(?:npx|nginx)$/.test(command[0] ?? '') ? { parts: [], exitCode: 0 } : undefined),
-  };
-  const programs = { alpine: ENDS, api: { ...RUNS, ...oneShot }, gateway: { ...RUNS, ...oneShot }, postgres: RUNS, redis: RUNS };
-  engine = fakeEngine({ images: known, programs });
   answers = [
     ...[`FEATURES=${FEATURES}`, 'DOMAIN=campaign.example', 'INITIAL_ADMIN_EMAIL=admin@campaign.example', 'JVB_ADVERTISE_IP=192.0.2.7'],
     ...['PANGOLIN_ENDPOINT=https://tunnel.example', 'PANGOLIN_NEWT_ID=site-7', 'PANGOLIN_NEWT_SECRET=newt-secret'],
     ...[`HTTP_PORT=${await freePort()}`, `API_PORT=${(api.address() as AddressInfo).port}`],
   ];
   system = await openSystem('changemaker', { registry, forge: gitea.url });
+  const programs = { alpine: ends(), api: ends(0, ['npx']), gateway: ends(0, ['nginx']), postgres: RUNS, redis: RUNS };
+  machine = await newMachine({ name: 'changemaker-lite', operator: system.operator, programs });
 });
 afterAll(async () => {
   api.close();
   await Promise.all([registry.close(), gitea.close()]);
 });
 
-/** A release as the maintainer makes it; gives what its bundle says. */
+const at = (path: string): string => join(machine.root, path);
+
 async function release(version: string): Promise<Manifest> {
-  await pushTable(system, registry, version);
-  await system.run(images, {}, ['lock']);
-  await system.commit();
-  gitea.state.commits.add(git(system.root, 'rev-parse', 'HEAD'));
-  const env = { PATH: process.env.PATH, HOME: '/nonexistent', SLIPWAY_SECRET_KEY: system.keys.secretKeyText };
-  const more = { SLIPWAY_OPERATOR: system.operator, SLIPWAY_RUNTIMES: '', GITEA_REGISTRY_API_TOKEN: 'good-token' };
-  const { fields } = await system.run(publish, { tag: `v${version}` }, [], { env: { ...env, ...more } });
-  expect(fields.hosts).toMatchObject([{ name: 'gitea', outcome: 'published' }]);
-  const manifest = parseManifest(await readFile(join(system.root, `dist/v${version}/bundle.json`), 'utf8'));
-  for (const { name, reference, digest } of manifest.images) {
-    const image = { id: digestOf(`config of ${digest}`), pinned: `${reference}@${digest}`, program: name };
-    if (!known.some(({ pinned }) => pinned === image.pinned)) known.push(image);
-  }
+  const manifest = await releaseOf(system, registry, `v${version}`, (commit) => gitea.state.commits.add(commit));
+  machine.learn(manifest);
   return manifest;
 }
-
-function operate(command: Command, flags: Flags = {}): Promise<CommandResult> {
-  const env = {
-    PATH: process.env.PATH,
-    HOME: join(root, '..'),
-    SLIPWAY_BIN: '',
-    SLIPWAY_SYSTEMD: '',
-    DOCKER_CONTEXT: basename(join(root, '..')),
-  };
-  const world = quietWorld({
-    ...{ env, run: engine.client(), now: () => new Date() },
-    sleep: async (milliseconds) => engine.wait(milliseconds),
-  });
-  return command.run({ world, flags: { dir: root, yes: true, ...flags }, positionals: [], program: 'changemaker', file: system.operator });
-}
-
-const at = (path: string): string => join(root, path);
-const settings = async (): Promise<ReadonlyMap<string, string>> => envValues(parseEnvFile(await readFile(at('.env'), 'utf8')));
-const running = (): string[] =>
-  [...engine.state().containers.values()]
-    .filter(({ state }) => state === 'running')
-    .map(({ labels }) => labels['com.docker.compose.service'] ?? '')
-    .sort();
-const imagesOf = (service: string): string[] =>
-  [...engine.state().containers.values()]
-    .filter(({ labels }) => labels['com.docker.compose.service'] === service)
-    .map(({ image }) => image);
 
 describe('Changemaker Lite, from its own Gitea', () => {
   test('installs with all features on and nobody at a terminal: 40 images by digest, 145 variables, every secret made on the machine', async () => {
     const manifest = await release('2.9.10');
     expect([manifest.images.length, Object.keys(manifest.env).length]).toEqual([40, 145]);
     const flags = { product: 'changemaker-lite', releases: [`${gitea.url}/acme/acme`], set: answers };
-    const { fields } = await operate(install, flags);
+    const { fields } = await machine.operate(install, flags);
     expect(fields).toMatchObject({ outcome: 'installed', version: '2.9.10' });
-    const services = running();
+    const services = machine.running();
     expect(services).toHaveLength(39); // the job that sets owners has ended
     expect(services).toEqual(expect.arrayContaining(['v2-postgres', 'api', 'nginx', 'rocketchat', 'jvb', 'newt', 'grafana']));
-    const values = await settings();
+    const values = await machine.settings();
     const secrets = Object.entries(manifest.env).filter(([, { secret }]) => secret !== undefined);
     expect(secrets.length).toBeGreaterThan(25);
     expect(secrets.filter(([name]) => (values.get(name) ?? '').length < 20)).toEqual([]);
@@ -123,30 +66,30 @@ describe('Changemaker Lite, from its own Gitea', () => {
     expect(await readFile(at('configs/homepage/services.yaml'), 'utf8')).toContain('https://app.campaign.example');
     expect(await readFile(at('configs/pangolin/newt.env'), 'utf8')).toContain('NEWT_SECRET=newt-secret');
     expect([(await stat(at('.env'))).mode & 0o777, (await stat(at('configs/pangolin/newt.env'))).mode & 0o777]).toEqual([0o600, 0o600]);
-    expect([...new Set([...engine.state().containers.values()].map(({ image }) => /@sha256:/.test(image)))]).toEqual([true]);
+    expect([...new Set([...machine.engine.state().containers.values()].map(({ image }) => /@sha256:/.test(image)))]).toEqual([true]);
   });
 
   test('C-3, C-5, C-6: 2.9.10 becomes 2.10.2, which needs new secrets and one new answer: refused without it before anything changes, then whole', async () => {
     await writeFile(at('mkdocs/docs/index.md'), '# Our campaign\n');
-    const before = await settings();
-    const containers = [...engine.state().containers.keys()];
+    const before = await machine.settings();
+    const containers = [...machine.engine.state().containers.keys()];
     await nextRelease();
-    const refused = await failure(operate(upgrade));
+    const refused = await failure(machine.operate(upgrade));
     expect(refused).toMatchObject({ code: 'E_ANSWER', message: expect.stringContaining('SSO_ISSUER') });
     expect(refused.message).not.toContain('GITEA_SSO_SECRET'); // nobody is asked for what can be made
-    expect([...engine.state().containers.keys()]).toEqual(containers);
-    expect(await settings()).toEqual(before);
-    const { fields } = await operate(upgrade, { set: ['SSO_ISSUER=https://id.campaign.example'] });
+    expect([...machine.engine.state().containers.keys()]).toEqual(containers);
+    expect(await machine.settings()).toEqual(before);
+    const { fields } = await machine.operate(upgrade, { set: ['SSO_ISSUER=https://id.campaign.example'] });
     expect(fields).toMatchObject({ outcome: 'upgraded', from: '2.9.10', to: '2.10.2' });
-    const after = await settings();
+    const after = await machine.settings();
     const made = ['GITEA_SSO_SECRET', 'SERVICE_PASSWORD_SALT'];
     expect(made.filter((name) => (after.get(name) ?? '').length < 32)).toEqual([]);
     expect(after.get('SSO_ISSUER')).toBe('https://id.campaign.example');
     for (const [name, value] of before) expect(after.get(name), name).toBe(value);
     expect(await readFile(at('mkdocs/docs/index.md'), 'utf8')).toBe('# Our campaign\n');
-    expect(running()).toHaveLength(39);
-    expect(imagesOf('api')).toEqual([expect.stringContaining('changemaker-api:2.10.2@sha256:')]);
-    expect(imagesOf('grafana')).toEqual([expect.stringContaining('grafana:12.1.1@sha256:')]);
+    expect(machine.running()).toHaveLength(39);
+    expect(machine.imagesOf('api')).toEqual([expect.stringContaining('changemaker-api:2.10.2@sha256:')]);
+    expect(machine.imagesOf('grafana')).toEqual([expect.stringContaining('grafana:12.1.1@sha256:')]);
   });
 });
 

@@ -5,7 +5,10 @@ import { cp, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command, CommandResult, Flags } from '../../src/commands/command.ts';
+import { images } from '../../src/commands/slipway/images.ts';
+import { publish } from '../../src/commands/slipway/publish.ts';
 import { imageTable, type TableImage } from '../../src/model/image-table.ts';
+import { type Manifest, parseManifest } from '../../src/model/manifest.ts';
 import { type Product, readProduct } from '../../src/model/product.ts';
 import type { World } from '../../src/model/seams.ts';
 import { parseVersion } from '../../src/model/version.ts';
@@ -29,7 +32,7 @@ export type SystemName = (typeof PRODUCTS)[number];
 export interface Surroundings {
   /** Where all registries of the product file are. */
   readonly registry: Pick<FakeRegistry, 'host'>;
-  /** Where its forge is; by default nobody answers. */
+  /** Where its forge is, or a folder that releases go to instead; by default nobody answers. */
   readonly forge?: string;
 }
 
@@ -45,6 +48,7 @@ export interface System {
 }
 
 const NOBODY = 'http://127.0.0.1:9';
+/** Names of registries, but not where a forge is. */
 const REGISTRIES =
   /(?<![/\w.-])((?:docker\.io|ghcr\.io|quay\.io|lscr\.io|gcr\.io|gitea\.bnkops\.com|registry\.cn-[a-z]+\.aliyuncs\.com)\/)/g;
 
@@ -54,17 +58,16 @@ export function productText(name: SystemName): Promise<string> {
 }
 
 /** Checks a product out, with its registries at `registry`, below the names that they have in the world. */
-export async function openSystem(name: SystemName, { registry, forge = NOBODY }: Surroundings): Promise<System> {
+export async function openSystem(name: SystemName, { registry, forge }: Surroundings): Promise<System> {
   const folder = await mkdtemp(join(tmpdir(), 'slipway-system-'));
   const [root, operator, keys] = [join(folder, 'checkout'), join(folder, 'operator.js'), makeKeys()];
   await cp(join(import.meta.dirname, name), root, { recursive: true });
   await writeFile(operator, OPERATOR_TEXT);
   const text = await productText(name);
-  const moved = text
-    .replace(REGISTRIES, `${registry.host}/$1`)
-    .replace('type: github,', `type: github, url: "${forge}",`)
-    .replace('"https://gitea.bnkops.com", repository: admin/changemaker.lite', `"${forge}", repository: acme/acme`)
-    .replace(/^release:\n/m, `release:\n  publicKey: ${keys.publicKey}\n`);
+  const moved = moveForge(text.replace(REGISTRIES, `${registry.host}/$1`), forge).replace(
+    /^release:\n/m,
+    `release:\n  publicKey: ${keys.publicKey}\n`,
+  );
   await writeFile(join(root, 'slipway.yaml'), moved);
   await writeFile(join(root, '.gitignore'), 'dist/\n.slipway/\n');
   if (name === 'ctms/devops') await moveCompose(join(root, 'docker-compose.yml'), registry.host);
@@ -75,7 +78,13 @@ export async function openSystem(name: SystemName, { registry, forge = NOBODY }:
     git(root, 'commit', '-q', '--allow-empty', '-m', 'change');
   };
   await commit();
-  const env = { ...gitEnvironment, SLIPWAY_SECRET_KEY: keys.secretKeyText, SLIPWAY_OPERATOR: operator, SLIPWAY_RUNTIMES: '' };
+  const env = {
+    ...gitEnvironment,
+    SLIPWAY_SECRET_KEY: keys.secretKeyText,
+    SLIPWAY_OPERATOR: operator,
+    SLIPWAY_RUNTIMES: '',
+    GITEA_REGISTRY_API_TOKEN: 'good-token',
+  };
   const run: System['run'] = (command, flags = {}, positionals = [], world = {}) =>
     command.run({
       world: quietWorld({ env, run: runProgram, ...world }),
@@ -93,6 +102,23 @@ export async function pushTable(system: System, registry: FakeRegistry, version:
   const table = imageTable(system.product, parseVersion(version)).filter(({ name }) => own[name]?.optIn !== true);
   for (const { reference, platforms } of table) await pushReference(registry, reference, platforms);
   return table;
+}
+
+/** A release as the maintainer makes it: images, lock, commit, publish. Gives what its bundle says; `before` is called with the commit. */
+export async function releaseOf(
+  system: System,
+  registry: FakeRegistry,
+  tag: string,
+  before: (commit: string) => void = () => {},
+): Promise<Manifest> {
+  await pushTable(system, registry, tag.replace(/^.*v\.?/i, ''));
+  await system.run(images, {}, ['lock']);
+  await system.commit();
+  before(git(system.root, 'rev-parse', 'HEAD'));
+  const { fields } = await system.run(publish, { tag });
+  const hosts = fields.hosts as readonly { readonly outcome: string }[];
+  if (hosts.some(({ outcome }) => outcome !== 'published')) throw new Error(JSON.stringify(hosts));
+  return parseManifest(await readFile(join(system.root, 'dist', tag, 'bundle.json'), 'utf8'));
 }
 
 /** Puts one image into the registry, its content made of its name. */
@@ -115,6 +141,14 @@ export function listArchive(file: string): string[] {
 /** A file of a packed archive. */
 export function readArchived(file: string, path: string): string {
   return execFileSync('tar', ['-xzOf', file, path]).toString();
+}
+
+/** The forges of this process have one repository; a folder takes the forge's place. */
+function moveForge(text: string, forge: string | undefined): string {
+  if (forge?.startsWith('/')) return text.replace(/\{ type: (?:github|gitea), [^}]*\}/, `{ type: folder, path: ${forge} }`);
+  const url = `url: "${forge ?? NOBODY}"`;
+  const moved = text.replace('type: github,', `type: github, ${url},`).replace('url: "https://gitea.bnkops.com"', url);
+  return forge === undefined ? moved : moved.replace(/repository: [\w.-]+\/[\w.-]+, token/, 'repository: acme/acme, token');
 }
 
 /** Docker Hub's short names, too, are names in the registry of this process. */

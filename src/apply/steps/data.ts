@@ -95,7 +95,7 @@ async function setRescueAside(folder: string): Promise<void> {
   await syncFolder(dirname(folder));
 }
 
-interface Restoring {
+export interface Restoring {
   readonly backup: string;
   /** What is known of the volumes. */
   readonly volumes: ReadonlyMap<string, Volume>;
@@ -103,7 +103,8 @@ interface Restoring {
   readonly project: string;
 }
 
-async function restoreItem(item: DataToCopy, { backup, volumes, project }: Restoring, site: Site): Promise<void> {
+/** Puts one item back: verified, into an empty place, and compared. */
+export async function restoreItem(item: DataToCopy, { backup, volumes, project }: Restoring, site: Site): Promise<void> {
   const file = join(backupFolder(backup, site), fileOf(item, 'copy'));
   await verifyItem(item, backup, file, site);
   if (item.volume === undefined) await emptyFolder(item, site);
@@ -139,8 +140,8 @@ async function emptyVolume(name: string, before: Volume, site: Site): Promise<vo
   await docker(site, ['volume', 'create', '--driver', before.driver, ...labels, ...options, name]);
 }
 
-/** Containers that still hold the volume are this project's own, half-started; they go first. */
-async function removeVolume(name: string, site: Site): Promise<void> {
+/** Removes a volume. Containers that still hold it are this project's own, half-started; they go first. */
+export async function removeVolume(name: string, site: Site): Promise<void> {
   const users = (await docker(site, ['ps', '--all', '--quiet', '--filter', `volume=${name}`])).split('\n').filter(Boolean);
   for (const id of users) await dockerIfThere(site, ['rm', '--force', id]);
   await dockerIfThere(site, ['volume', 'rm', name]);

@@ -142,7 +142,8 @@ export async function probeTrouble(
   if (probe.service !== undefined) return commandTrouble(probe, step, site);
   const trouble = await socketTrouble(probe, values);
   if (probe.refused !== true) return trouble;
-  return trouble === undefined ? `${probe.http ?? probe.tcp} answers, but should not` : undefined;
+  const address = fillPlaceholders(probe.http ?? probe.tcp ?? '', values, 'upgrade.health');
+  return trouble === undefined ? `${address} answers, but should not` : undefined;
 }
 
 async function socketTrouble(probe: Probe, values: EnvironmentValues): Promise<string | undefined> {

@@ -286,7 +286,8 @@ function failedJob(step: Step<'run-job'>, what: string, output = ''): ToolError 
   });
 }
 
-async function removeScratch(project: ComposeProject, site: Site): Promise<void> {
+/** Removes all that a project has: it was there for one question. */
+export async function removeScratch(project: ComposeProject, site: Site): Promise<void> {
   for (const container of await listContainers(site, project.name)) await removeContainer(site, container.id);
   await removeNewVolumes(site, project.name, []);
   await removeNewNetworks(site, project.name, []);

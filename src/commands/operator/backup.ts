@@ -1,6 +1,9 @@
 // backup: the data, settings and files as they are, to go back to or to take elsewhere. Rule: verified before it counts; the services run again whatever happens.
 import { resolve } from 'node:path';
+import { noteBackupChecks } from '../../apply/backup-checks.ts';
 import { forgetBackupFailure, noteBackupFailure } from '../../apply/backup-failure.ts';
+import { isSealed } from '../../model/backup.ts';
+import type { BackupChecks } from '../../model/backup-checks.ts';
 import type { Digest } from '../../model/digest.ts';
 import { envValues } from '../../model/env-file.ts';
 import { ToolError } from '../../model/error.ts';
@@ -13,11 +16,12 @@ import { checkBackups } from '../../observe/backup-check.ts';
 import { observeDataSizes } from '../../observe/data-size.ts';
 import { observeContainers, observeEngine } from '../../observe/engine.ts';
 import { observeInstall } from '../../observe/install.ts';
-import { observeBackups } from '../../observe/kept.ts';
+import { type KeptBackup, observeBackupChecks, observeBackups } from '../../observe/kept.ts';
+import { observeOwnContent } from '../../observe/own-content.ts';
 import { observeSelf } from '../../observe/self.ts';
-import { backupsToPrune, planBackup } from '../../plan/backup.ts';
+import { backupsToPrune, type Prunable, planBackup } from '../../plan/backup.ts';
 import { backupFolders, backupPath, backupsFolder, recipientsOf } from '../../plan/data.ts';
-import { columnsToText } from '../../show/columns.ts';
+import { backupsToText, sizeOf } from '../../show/backups.ts';
 import { planToJson, planToText } from '../../show/plan.ts';
 import { carryOut, refuseOpenJournal, throwUnlessDone } from '../carry-out.ts';
 import {
@@ -32,6 +36,8 @@ import {
   textFlags,
 } from '../command.ts';
 import { FOLDER_FLAG, findInstall } from './folder.ts';
+import { IDENTITY_FLAG } from './opened-backup.ts';
+import { backupToTry, tryBackup } from './try-backup.ts';
 
 const FLAGS = {
   ...FOLDER_FLAG,
@@ -43,6 +49,8 @@ const FLAGS = {
     multiple: true,
     help: 'encrypt it to this public key of age (age1…); default: what BACKUP_ENCRYPT_TO in .env, or the product, says',
   },
+  restore: { type: 'boolean', help: 'with `verify`: restore it into a compose project of its own, see it work, and take that away again' },
+  ...IDENTITY_FLAG,
   scheduled: { type: 'boolean', help: 'for timers: asks nothing, says nothing when all is well, and leaves a failure to `status`' },
 } as const satisfies FlagTable;
 
@@ -90,13 +98,23 @@ async function make(context: Context, root: string): Promise<CommandResult> {
   const path = backupPath(elsewhere === undefined ? folderOf(install) : resolve(elsewhere), at, record.version);
   const before = elsewhere === undefined ? await observeBackups(root, [folderOf(install)]) : [];
   const encryptTo = await recipientsFor(context, install);
+  const { files: own, tooMany } = await observeOwnContent(root, manifest);
+  if (tooMany.length > 0)
+    world.report({
+      type: 'warning',
+      text: `${tooMany.join(', ')}: too many files, left out`,
+      hint: 'Ask the vendor to declare it as data.',
+    });
   const id = `backup-${world.random(8).toString('hex')}`;
   const basedOn = fingerprintInstall(install, engine.containers);
   const reason = isSet(flags, 'scheduled') ? `${record.schedule ?? 'scheduled'} backup` : 'asked for';
-  const prune = backupsToPrune(before, { keep: manifest.backup.keep, version: record.version });
+  const prune = backupsToPrune(before.map(asPrunable(await observeBackupChecks(root))), {
+    keep: manifest.backup.keep,
+    version: record.version,
+  });
   const places = { paths: Object.values(manifest.data).flatMap(({ path }) => path ?? []), volumes: engine.volumes };
   const sizes = await observeDataSizes(world, root, places);
-  const plan = planBackup({ id, basedOn, backup: path, encryptTo, reason, prune, sizes }, install, engine);
+  const plan = planBackup({ id, basedOn, backup: path, encryptTo, own, reason, prune, sizes }, install, engine);
   const recheck = async (): Promise<Digest> =>
     fingerprintInstall(await observeInstall(root), await observeContainers(world, root, record.project));
   const carrying = { root, recheck, operator: await observeSelf(context.file), program: context.file, project: record.project };
@@ -110,6 +128,11 @@ async function make(context: Context, root: string): Promise<CommandResult> {
   };
 }
 
+/** What was found damaged is no way back. */
+function asPrunable(checks: BackupChecks): (backup: KeptBackup) => Prunable {
+  return (backup) => ({ ...backup, good: backup.complete && checks[nameOf(backup)]?.whole !== false });
+}
+
 /** The public keys of the command line, else those of product and site. Throws E_ANSWER for what is none, before anything stops. */
 async function recipientsFor({ flags }: Context, { manifest, env }: InstallFacts): Promise<readonly string[]> {
   const given = parseRecipients(textFlags(flags, 'encrypt-to').join(' '), '--encrypt-to');
@@ -120,14 +143,39 @@ async function recipientsFor({ flags }: Context, { manifest, env }: InstallFacts
 
 async function list(context: Context, install: InstallFacts): Promise<CommandResult> {
   const backups = await observeBackups(install.root, foldersOf(context, install));
-  const rows = backups.map(({ path, version, rescue, reason, items }) => {
-    const size = items.reduce((sum, item) => sum + item.size, 0);
-    return [path.slice(path.lastIndexOf('/') + 1), version, `${(size / 1024 ** 2).toFixed(1)} MiB`, rescue ? `rescue, ${reason}` : reason];
-  });
-  return { fields: { backups }, text: rows.length === 0 ? 'no backups\n' : columnsToText([['NAME', 'VERSION', 'DATA', 'WHY'], ...rows]) };
+  const checks = await observeBackupChecks(install.root);
+  const listed = backups.map((each) => ({ ...each, name: nameOf(each), check: checks[nameOf(each)] }));
+  const fields = { backups: listed.map((each) => ({ ...each, size: sizeOf(each), encrypted: isSealed(each), check: each.check ?? null })) };
+  return { fields, text: backupsToText(listed, momentOf(context.world.now())) };
 }
 
 async function verify(context: Context, install: InstallFacts, name: string | undefined): Promise<CommandResult> {
+  const isTrial = isSet(context.flags, 'restore');
+  const backups = await observeBackups(install.root, foldersOf(context, install));
+  const tried = isTrial ? backupToTry(backups, name) : undefined;
+  const read = await readThem(context, install, tried === undefined ? name : nameOf(tried));
+  if (tried === undefined) return read;
+  const result = await tryBackup(context, install, tried);
+  if (!isPlanOnly(context)) await note(context, install, [{ name: nameOf(tried), whole: true, restored: true }]);
+  return result;
+}
+
+interface Found {
+  readonly name: string;
+  readonly whole: boolean;
+  readonly restored: boolean;
+}
+
+/** Writes down what was found; of backups that are gone nothing is kept. */
+async function note(context: Context, { root, manifest, env }: InstallFacts, found: readonly Found[]): Promise<void> {
+  const at = momentOf(context.world.now());
+  const kept = new Set((await observeBackups(root, backupFolders(manifest, envValues(env)))).map(nameOf));
+  const checks = Object.entries(await observeBackupChecks(root));
+  const news = found.map(({ name, whole, restored }) => [name, { at, whole, restored }] as const);
+  await noteBackupChecks(root, Object.fromEntries([...checks, ...news].filter(([name]) => kept.has(name))));
+}
+
+async function readThem(context: Context, install: InstallFacts, name: string | undefined): Promise<CommandResult> {
   const checked = await checkBackups(install.root, foldersOf(context, install), name);
   if (checked.length === 0)
     throw new ToolError('E_NOT_FOUND', name === undefined ? 'there is no backup' : `there is no backup ${name}`, {
@@ -135,11 +183,20 @@ async function verify(context: Context, install: InstallFacts, name: string | un
     });
   const backups = checked.map((each) => ({ name: each.name, version: each.backup?.version ?? null, problems: each.problems }));
   const bad = backups.filter(({ problems }) => problems.length > 0);
+  await note(
+    context,
+    install,
+    backups.map((each) => ({ name: each.name, whole: each.problems.length === 0, restored: false })),
+  );
   if (bad.length === 0) return { fields: { backups }, text: `${backups.map((each) => `${each.name}: whole`).join('\n')}\n` };
   throw new ToolError('E_BACKUP', bad.map((each) => `${each.name}: ${each.problems.join('; ')}`).join(' | '), {
     hint: `${backups.length - bad.length} of ${backups.length} can be restored. Make a new one: \`backup\`.`,
     details: { backups },
   });
+}
+
+function nameOf({ path }: Pick<KeptBackup, 'path'>): string {
+  return path.slice(path.lastIndexOf('/') + 1);
 }
 
 function folderOf({ manifest, env }: InstallFacts): string {

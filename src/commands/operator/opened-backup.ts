@@ -36,7 +36,7 @@ export async function withOpenBackup<T>(
   await mkdir(root, { recursive: true }); // with the usual mode; only what is ours is private
   try {
     const opened = await openSealedBackup({ folder: resolve(root, backup.path), backup, identities, into: join(root, path) });
-    return await work({ ...opened, path });
+    return await work({ ...opened, path, complete: true });
   } finally {
     if (!(await isThere(journalPath(root)))) await clear(root, path);
   }

@@ -153,7 +153,7 @@ async function recordAfter(
 }
 
 /** The backup's own manifest, as it lay in the install, or as it is kept among the releases. */
-async function manifestOf(root: string, backup: KeptBackup, folder: string): Promise<Manifest> {
+export async function manifestOf(root: string, backup: KeptBackup, folder: string): Promise<Manifest> {
   for (const path of [join(folder, 'bundle.json'), join(root, pristineFolder(backup.version), 'bundle.json')]) {
     const text = await readText(path);
     if (text !== undefined && digestOf(text) === backup.manifest) return parseManifest(text, path);
