@@ -5,6 +5,7 @@ import { buildSteps } from './steps/build.ts';
 import { bundleSteps } from './steps/bundle.ts';
 import { copySteps } from './steps/copy.ts';
 import { dataSteps } from './steps/data.ts';
+import { dataMoveSteps } from './steps/data-move.ts';
 import { fileSteps } from './steps/files.ts';
 import { healthSteps } from './steps/health.ts';
 import { imageSteps } from './steps/images.ts';
@@ -33,6 +34,7 @@ export const handlers: Handlers = {
   ...rotateSteps,
   ...backupSteps,
   ...dataSteps,
+  ...dataMoveSteps,
   ...tryBackupSteps,
   ...healthSteps,
   ...runtimeSteps,

@@ -1,6 +1,7 @@
 // backup.json: what a backup holds (contract: slipway/backup@1). Rule: it is written last, so a folder without it is no backup.
-import { type DumpRecipe, keep } from './description.ts';
+import { keep } from './description.ts';
 import { type Digest, parseDigest } from './digest.ts';
+import type { DumpRecipe } from './dump-recipe.ts';
 import { prettyJson } from './json.ts';
 import {
   parseCount,

@@ -1,7 +1,9 @@
 // The parts of a product's description that travel from slipway.yaml into the manifest. Rule: what is read here was normalised by the
 // packager (bytes, seconds, lists), and is still hostile until parsed.
 
+import { type DumpRecipe, parseDumpRecipe } from './dump-recipe.ts';
 import { ToolError } from './error.ts';
+import { type MajorChange, parseMajorChange } from './major-change.ts';
 import {
   type Fields,
   parseCount,
@@ -69,12 +71,6 @@ export interface ServiceTraits {
   readonly external?: { readonly ask?: string; readonly variables: readonly string[] };
 }
 
-export interface DumpRecipe {
-  readonly service: string;
-  readonly dump: string;
-  readonly restore: string;
-}
-
 /** Data that must survive: a named volume, or a folder (`path`) of the install. */
 export interface DataItem {
   readonly path?: string;
@@ -83,6 +79,9 @@ export interface DataItem {
   readonly ephemeral?: boolean;
   readonly onUpgrade?: 'copy' | 'skip';
   readonly backup?: DumpRecipe;
+  readonly migrate?: MajorChange;
+  /** Its name in earlier releases: their volume is carried over. */
+  readonly renamedFrom?: string;
 }
 
 export interface BackupPolicy {
@@ -198,6 +197,8 @@ export function parseDataItem(value: unknown, where: string): DataItem {
     ephemeral: flag(f, 'ephemeral', where),
     onUpgrade: oneOf(f, 'onUpgrade', ['copy', 'skip'] as const, where),
     backup: parseOptional(f.backup, `${where}.backup`, parseDumpRecipe),
+    migrate: parseOptional(f.migrate, `${where}.migrate`, parseMajorChange),
+    renamedFrom: text(f, 'renamedFrom', where),
   });
 }
 
@@ -230,15 +231,6 @@ export function parseServiceCommand(value: unknown, where: string): ServiceComma
 
 export function parseTexts(value: unknown, where: string): string[] {
   return parseList(value, where, parseText);
-}
-
-function parseDumpRecipe(value: unknown, where: string): DumpRecipe {
-  const f = parseFields(value, where);
-  return {
-    service: parseText(f.service, `${where}.service`),
-    dump: parseText(f.dump, `${where}.dump`),
-    restore: parseText(f.restore, `${where}.restore`),
-  };
 }
 
 function parseMigration(value: unknown, where: string): Migration {

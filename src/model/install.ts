@@ -45,6 +45,17 @@ export interface UnitsRecord {
   readonly files: Readonly<Record<string, Digest>>;
 }
 
+/** A volume that no release uses any more, and that a person has not let go yet. */
+export interface KeptVolume {
+  /** The engine's name. */
+  readonly volume: string;
+  /** The data item, and the release that it is of. */
+  readonly name: string;
+  readonly version: string;
+  /** Since when. */
+  readonly at: string;
+}
+
 export interface OperationRecord {
   readonly id: string;
   readonly command: string;
@@ -68,6 +79,8 @@ export interface InstallRecord {
   readonly trust: Trust;
   /** Data item → the engine's volume. */
   readonly volumes: Readonly<Record<string, string>>;
+  /** Volumes with data of earlier releases; `backup forget` lets them go. */
+  readonly kept?: readonly KeptVolume[];
   readonly features: readonly string[];
   readonly secrets: Readonly<Record<string, SecretPrint>>;
   /** Derived secrets: fingerprints of what they were made from. */
@@ -112,6 +125,7 @@ export function parseInstall(text: string, where: string): InstallRecord {
     registry: parseOptional(f.registry, at('registry'), parseText) ?? null,
     trust: parseTrust(f.trust, at('trust')),
     volumes: parseMap(f.volumes, at('volumes'), parseText),
+    ...(f.kept === undefined ? {} : { kept: parseList(f.kept, at('kept'), parseKeptVolume) }),
     features: parseList(f.features, at('features'), parseText),
     secrets: parseMap(f.secrets, at('secrets'), parseSecretPrint),
     ...(f.derived === undefined ? {} : { derived: parseMap(f.derived, at('derived'), parseSecretPrint) }),
@@ -166,6 +180,16 @@ function parseUnits(value: unknown, where: string): UnitsRecord {
     scope: f.scope === 'user' ? 'user' : 'system',
     folder: parseText(f.folder, `${where}.folder`),
     files: parseMap(f.files, `${where}.files`, parseDigest),
+  };
+}
+
+function parseKeptVolume(value: unknown, where: string): KeptVolume {
+  const f = parseFields(value, where);
+  return {
+    volume: parseText(f.volume, `${where}.volume`),
+    name: parseText(f.name, `${where}.name`),
+    version: parseText(f.version, `${where}.version`),
+    at: parseText(f.at, `${where}.at`),
   };
 }
 

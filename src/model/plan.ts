@@ -2,8 +2,10 @@
 import type { ChannelAsset } from './channel.ts';
 import type { ChannelAddition } from './channel-change.ts';
 import type { ChannelEdit } from './channel-edit.ts';
-import type { DumpRecipe, Probe } from './description.ts';
+import type { DataSteps } from './data-steps.ts';
+import type { Probe } from './description.ts';
 import type { Digest } from './digest.ts';
+import type { DumpRecipe } from './dump-recipe.ts';
 import type { BranchToMove, CommitToTry, RepositoryToTag } from './git-work.ts';
 import type { Draft, HostAddress, Publication } from './host.ts';
 import type { Builder, ImageToBuild } from './image-build.ts';
@@ -70,6 +72,8 @@ export interface RescueWish {
   readonly product: string;
   readonly version: string;
   readonly manifest: Digest;
+  /** What is copied, where that is not what is put back. */
+  readonly items?: readonly DataToCopy[];
 }
 
 /** A text and its place below the root of a host. */
@@ -92,7 +96,7 @@ export interface Signing {
 }
 
 /** What each kind of step needs to know. One line a kind; the journal stores it, so old kinds stay readable. */
-export interface StepArgs {
+export interface StepArgs extends DataSteps {
   'write-bundle': {
     readonly product: string;
     readonly version: string;
@@ -184,19 +188,6 @@ export interface StepArgs {
     readonly manifest: Digest;
     readonly reason: string;
     readonly rescue: boolean;
-    readonly items: readonly DataToCopy[];
-  };
-  'guard-data': {
-    readonly backup: string;
-    readonly project: ComposeProject;
-    readonly items: readonly DataToCopy[];
-    readonly rescue: RescueWish | null;
-  };
-  'restore-data': {
-    readonly backup: string;
-    /** The backup of the present data, for the way back; null = there is none, and must be none. */
-    readonly rescue: string | null;
-    readonly project: ComposeProject;
     readonly items: readonly DataToCopy[];
   };
   /** Restores a backup into this project, which is gone afterwards, and starts these services on it. */

@@ -195,9 +195,13 @@ function normalisePort(raw: Raw<'requires'>['ports'][number]): PortNeed {
   return keep({ port: String(raw.port), protocol: raw.protocol, when: raw.when });
 }
 
-function normaliseDataItem(raw: Raw<'data'>[string]): DataItem {
-  const { engine, major, backup, onUpgrade, ephemeral } = raw;
-  return keep({ path: raw.path === undefined ? undefined : plainPath(raw.path), engine, major, ephemeral, onUpgrade, backup });
+function normaliseDataItem(raw: Raw<'data'>[string], name: string): DataItem {
+  const { path, migrate, ...rest } = raw;
+  return keep({
+    path: path === undefined ? undefined : plainPath(path),
+    ...rest,
+    migrate: migrate === undefined ? undefined : keep({ ...migrate, from: migrate.from ?? name }),
+  });
 }
 
 function normaliseUpgrade(raw: Raw<'upgrade'>): UpgradeRules {

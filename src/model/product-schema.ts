@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { BUILD_CACHES } from './build-rules.ts';
 import { VARIABLE_TYPES } from './description.ts';
 import { ciSchema } from './schema-ci.ts';
+import { dataItem } from './schema-data.ts';
 import * as part from './schema-parts.ts';
 import { SECRET_KINDS } from './secret-rule.ts';
 import { TAG_PATTERN, VERSION_GRAMMARS } from './tag.ts';
@@ -198,17 +199,6 @@ const service = z.strictObject({
     .describe(
       'A site may use a server of its own: these variables are asked for, and the service, with a profile of its name, is left out',
     ),
-});
-
-const dataItem = z.strictObject({
-  engine: text.optional(),
-  major: z.int().min(0).optional(),
-  backup: z.strictObject({ service: text, dump: text, restore: text }).optional(),
-  migrate: z.strictObject({ from: text, majors: z.array(z.int()), how: text, keepOld: flag.optional() }).optional(),
-  onUpgrade: z.enum(['copy', 'skip']).optional(),
-  path: part.pathInside.optional(),
-  renamedFrom: part.composeName.optional(),
-  ephemeral: flag.optional(),
 });
 
 const migration = z.strictObject({

@@ -5,18 +5,7 @@ import type { CiRules } from './ci-rules.ts';
 import type { BackupPolicy, DataItem, Feature, ServiceCommand, ServiceTraits, UpgradeRules, Variable } from './description.ts';
 import type { HostAddress } from './host.ts';
 import type { HostFile } from './host-file.ts';
-import { findNotYet } from './not-yet.ts';
-import {
-  type Ignored,
-  isWithin,
-  type Path,
-  type Problem,
-  pathText,
-  problemAt,
-  refuseProblems,
-  type Source,
-  sortProblems,
-} from './problem.ts';
+import { type Ignored, type Path, type Problem, pathText, refuseProblems, type Source, sortProblems } from './problem.ts';
 import { normaliseProduct } from './product-normal.ts';
 import { refusalsOf } from './product-problems.ts';
 import { productSchema, type RawProduct } from './product-schema.ts';
@@ -171,12 +160,9 @@ export function parseProduct(text: string, file: string): ParsedProduct {
   const yaml = readYaml(text, file);
   const problems = [...yaml.problems];
   if (yaml.value === undefined) return { product: undefined, problems };
-  const notYet = findNotYet(yaml.value);
-  for (const { path, reason } of notYet) problems.push(notSupported(yaml.source, path, reason));
   const { raw, refused, refusals } = readSchema(yaml.value, yaml.source);
-  const unsupported = notYet.map((use) => pathText(use.path));
-  problems.push(...refusals.filter(({ path = '' }) => !unsupported.some((key) => isWithin(path, key))));
-  const source = { ...yaml.source, refused: new Set([...unsupported, ...refused.map(pathText)]) };
+  problems.push(...refusals);
+  const source = { ...yaml.source, refused: new Set(refused.map(pathText)) };
   return { product: raw === undefined ? undefined : normaliseProduct(raw, source), problems: sortProblems(problems) };
 }
 
@@ -186,16 +172,6 @@ export function readProduct(text: string, file: string): Product {
   refuseProblems(problems);
   if (product === undefined) throw new Error(`${file} gave neither a product nor a problem`);
   return product;
-}
-
-function notSupported(source: Source, path: Path, reason: string): Problem {
-  const message = `${pathText(path)} is not supported yet: ${reason}`;
-  return problemAt(source, {
-    code: 'E_NOT_SUPPORTED',
-    path,
-    message,
-    hint: 'Leave it out for now, or use a newer slipway that supports it.',
-  });
 }
 
 interface SchemaReading {

@@ -7,6 +7,7 @@ import type { Product } from '../model/product.ts';
 import { VERSION_PLACE } from '../model/tag.ts';
 import { parseVersion } from '../model/version.ts';
 import { checkBuilds } from './build-check.ts';
+import { checkData } from './check-data.ts';
 import { checkEnv } from './check-env.ts';
 import { checkExternal } from './check-external.ts';
 import { checkFeatures } from './check-features.ts';
@@ -40,6 +41,7 @@ export function checkProduct(product: Product, facts: ProductFacts): Problem[] {
     ...checkSecrets(product),
     ...checkFeatures(product),
     ...checkExternal(product),
+    ...checkData(product),
     ...checkReferences(product, facts),
   ];
   const placed = problems.map((problem) => problemAt(product.source, problem));

@@ -1,4 +1,5 @@
 // What an upgrade is decided from: the wish, the facts, and what follows from both. Rule: made once; the rules of the plan only read it.
+import { type DataMove, findMoves } from '../model/data-move.ts';
 import type { Digest } from '../model/digest.ts';
 import { ToolError } from '../model/error.ts';
 import { ownServerNotes, ownServers, withoutOwnServers } from '../model/external.ts';
@@ -11,6 +12,8 @@ import { MAIN_ENV } from '../model/settings.ts';
 import { COMPOSE_FILE } from '../model/site-registry.ts';
 import type { CommandWish } from './command.ts';
 import { backupPath, copiesFolder, dataToCopy } from './data.ts';
+import { refuseLostData } from './data-guard.ts';
+import { itemsToMove } from './data-moves.ts';
 import { decideFiles, type FilesDecision } from './files.ts';
 import { imagesToPull } from './release-steps.ts';
 import { decideServices, type ServicesDecision } from './services.ts';
@@ -65,6 +68,8 @@ export interface UpgradeFacts {
   readonly operators: readonly string[];
   /** Local tags `slipway.local/<product>/…`. */
   readonly localImages: readonly string[];
+  /** Majors of data as they were read on disk, by the engine's volumes. */
+  readonly majors?: ReadonlyMap<string, number>;
 }
 
 /** What the rules work from: the wish, the facts, and what was decided from them. */
@@ -73,6 +78,10 @@ export interface Course extends UpgradeWish, UpgradeFacts {
   readonly files: FilesDecision;
   readonly services: ServicesDecision;
   readonly items: readonly DataToCopy[];
+  /** Data that the new release looks for in other volumes. */
+  readonly moves: readonly DataMove[];
+  /** An image that is present when data is copied. */
+  readonly image: string;
   readonly migrations: Manifest['upgrade']['migrate'];
   readonly project: ComposeProject;
   /** Files rendered anew for the same release: the bases of later comparisons. */
@@ -87,9 +96,8 @@ export interface Course extends UpgradeWish, UpgradeFacts {
 
 /** Sets the course of one hop. Throws E_CONFLICT for files that both sides changed, E_POLICY when data would be left behind. */
 export function setCourse(wish: UpgradeWish, facts: UpgradeFacts): Course {
-  refuseLostData(wish.target, facts);
   refuseLinkedSettings(wish.settings, facts.install);
-  const { install, engine, next } = facts;
+  const { install, engine, next, majors = new Map() } = facts;
   const target = withoutOwnServers(wish.target, wish.features);
   const old = withoutOwnServers(install.manifest, install.record.features);
   const neverHere = wish.command === 'upgrade' ? install.record.adopted?.missing : undefined;
@@ -102,9 +110,12 @@ export function setCourse(wish: UpgradeWish, facts: UpgradeFacts): Course {
   });
   const image = imagesToPull(target)[0]?.pinned ?? '';
   const hop = wish.start && wish.command === 'upgrade';
-  const items = hop
-    ? dataToCopy({ manifest: old, config: engine.config, volumes: engine.volumes, image, forUpgrade: true, sizes: facts.sizes })
-    : [];
+  const moves = findMoves({ record: install.record, old, target, next, majors });
+  refuseLostData({ install, engine, next, target, moves, majors, carries: hop });
+  const { sizes } = facts;
+  const copied = hop ? dataToCopy({ manifest: old, config: engine.config, volumes: engine.volumes, image, forUpgrade: true, sizes }) : [];
+  const moved = itemsToMove({ moves, old, image });
+  const items = [...copied, ...moved.filter(({ name }) => !copied.some((item) => item.name === name))];
   const migrations = hop ? target.upgrade.migrate.filter((migration) => migration.on.includes('upgrade')) : [];
   const quiet = items.length > 0 || migrations.length > 0;
   const swapped = [...files.swapped, ...swappedSettings(wish.settings, install)].map((file) => file.path);
@@ -117,6 +128,8 @@ export function setCourse(wish: UpgradeWish, facts: UpgradeFacts): Course {
     files,
     services,
     items,
+    moves,
+    image,
     migrations,
     project: install.project,
     bases: wish.command === 'configure' ? basesOf(old, target) : [],
@@ -161,26 +174,5 @@ function refuseLinkedSettings(settings: readonly FileToWrite[], { root, files }:
   if (link === undefined) return;
   throw new ToolError('E_POLICY', `${link} is a link, and would become a file of its own`, {
     hint: `Put the file itself there: cp --remove-destination "$(readlink -f ${root}/${link})" ${root}/${link}`,
-  });
-}
-
-/** A volume that would be new and empty under an old name is the classic way to lose everything. */
-function refuseLostData(target: Manifest, facts: UpgradeFacts): void {
-  const { record } = facts.install;
-  if (target.project !== facts.install.manifest.project) throw renamed('project', facts.install.manifest.project, target.project);
-  for (const [name, volume] of Object.entries(record.volumes)) {
-    const next = facts.next.volumes[name];
-    if (next !== undefined && next !== volume) throw renamed(`volume of ${name}`, volume, next);
-    if (next !== undefined && !facts.engine.volumes.includes(volume)) {
-      throw new ToolError('E_POLICY', `the data volume ${volume} is gone: the new release would start with an empty one`, {
-        hint: 'Bring the volume back (or `restore` a backup) before upgrading.',
-      });
-    }
-  }
-}
-
-function renamed(what: string, from: string, to: string): ToolError {
-  return new ToolError('E_POLICY', `the ${what} would change from ${from} to ${to}: the data would be left behind`, {
-    hint: 'Report it to the maintainer: such a change must be declared.',
   });
 }

@@ -50,6 +50,9 @@ const WEIGHTY = [
   'copy-data',
   'swap-files',
   'guard-data',
+  'carry-data',
+  'import-data',
+  'drop-volumes',
   'run-job',
   'start-services',
 ] as const;

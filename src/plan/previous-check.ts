@@ -22,20 +22,25 @@ function checkProject({ product }: Product, { version, project }: PreviousReleas
 }
 
 function checkVolumes({ data }: Product, { version, data: before }: PreviousRelease): ProblemText[] {
-  const gone = Object.entries(before).filter(([name, item]) => item.ephemeral !== true && !Object.hasOwn(data, name));
+  const carried = new Set(Object.values(data).flatMap(({ migrate, renamedFrom }) => [migrate?.from, renamedFrom]));
+  const isKept = (name: string): boolean => Object.hasOwn(data, name) || carried.has(name);
+  const gone = Object.entries(before).filter(([name, item]) => item.ephemeral !== true && !isKept(name));
   return gone.map(([name, { path }]) => {
     const what = path === undefined ? `the volume ${name}` : `the data in ./${path}`;
     const message = `${what} of ${version} is no data of this release: installs would lose sight of it`;
-    return { code: 'E_VOLUME_CHANGED', path: ['data'], message, hint: `Keep ${name} in data, under the same name.` };
+    const renamed = path === undefined ? `, or declare renamedFrom: ${name} for the volume that goes on with it` : '';
+    return { code: 'E_VOLUME_CHANGED', path: ['data'], message, hint: `Keep ${name} in data, under the same name${renamed}.` };
   });
 }
 
 function checkMajors({ data }: Product, { version, data: before }: PreviousRelease): ProblemText[] {
-  return Object.entries(data).flatMap(([name, { engine, major }]): ProblemText[] => {
-    const old = Object.hasOwn(before, name) ? before[name] : undefined;
-    if (old?.major === undefined || major === undefined || old.major === major) return [];
-    const message = `${engine ?? 'the engine'} of ${name} goes from ${old.major} (${version}) to ${major}, and cannot read the older files`;
-    const hint = `Stay at ${old.major}: a declared change of the major is not supported yet.`;
+  return Object.entries(data).flatMap(([name, { engine = 'the engine', major, migrate, renamedFrom }]): ProblemText[] => {
+    const from = [name, migrate?.from, renamedFrom].find((each) => each !== undefined && before[each] !== undefined) ?? name;
+    const old = before[from]?.major;
+    const known = migrate?.from === from ? migrate.majors : [];
+    if (old === undefined || major === undefined || old === major || known.includes(old)) return [];
+    const message = `${engine} of ${name} goes from ${old} (${version}) to ${major}, and cannot read the older files`;
+    const hint = `Stay at ${old}, or declare the change: data.${name}.migrate: { from: ${from}, majors: [${[...known, old].join(', ')}] }.`;
     return [{ code: 'E_ENGINE_MAJOR', path: ['data', name, 'major'], message, hint }];
   });
 }

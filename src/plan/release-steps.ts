@@ -3,7 +3,7 @@ import type { Migration, Probe } from '../model/description.ts';
 import type { Digest } from '../model/digest.ts';
 import { pristineFolder } from '../model/layout.ts';
 import type { Manifest, ManifestFile } from '../model/manifest.ts';
-import type { ComposeProject, FileToWrite, ImageToPull, Step } from '../model/plan.ts';
+import type { ComposeProject, FileToWrite, ImageToPull, Kind, Step } from '../model/plan.ts';
 import { COMPOSE_FILE } from '../model/site-registry.ts';
 import type { ServicesDecision } from './services.ts';
 
@@ -35,9 +35,11 @@ function activeProbes({ upgrade }: Manifest, features: readonly string[]): Probe
   return upgrade.health.filter((probe) => probe.when === undefined || features.includes(probe.when.replace(/^features\./, '')));
 }
 
+const RESTORERS: readonly Kind[] = ['guard-data', 'carry-data', 'import-data', 'start-services'];
+
 /** Rule 5: a migration that was cut off is taken back to the step that restores the data: its gate, or, where there was no data yet, the start that made it. */
 export function withRestorer(steps: readonly Step[]): Step[] {
-  const restores = (step: Step): boolean => step.kind === 'guard-data' || step.kind === 'start-services';
+  const restores = ({ kind }: Step): boolean => RESTORERS.includes(kind);
   const restorerOf = (job: number): number => steps.findIndex((step, index) => index === job || restores(step));
   return steps.map((step, index) => (step.kind === 'run-job' ? { ...step, restoredBy: restorerOf(index) } : step));
 }

@@ -1,11 +1,12 @@
 // From one release to the next, as a list of steps (design §8). Rule: pure; the order below is the order of the upgrade, and each rule adds its steps or none.
 import { hexOf } from '../model/digest.ts';
 import { pristineFolder } from '../model/layout.ts';
-import type { FileAfter, FileToWrite, Plan, RescueWish, Step } from '../model/plan.ts';
+import type { DataToCopy, FileAfter, FileToWrite, Plan, RescueWish, Step } from '../model/plan.ts';
 import { lastGoodBackup } from './backup.ts';
 import { commandSteps, formerRuntimeSteps } from './command.ts';
 import { type Course, setCourse, swappedSettings, type UpgradeFacts, type UpgradeWish } from './course.ts';
 import { closeBackupStep } from './data.ts';
+import { dropSteps, dumpsToMove, measureSteps, moveNotes, moveSteps, presentItems } from './data-moves.ts';
 import { filesToBackUp } from './files.ts';
 import {
   healthStep,
@@ -39,6 +40,7 @@ export function planUpgrade(wish: UpgradeWish, facts: UpgradeFacts): Plan {
   ];
   const after = [
     ...openDoor(course),
+    ...dropSteps(course),
     ...(wish.command === 'upgrade' && onward.length === 0 ? prune(course) : []),
     ...(launching === undefined ? [] : formerRuntimeSteps(launching)),
   ];
@@ -100,7 +102,7 @@ function stopAndBackUp(course: Course): Step[] {
   const writers = stop(services.writers, items.length > 0 ? 'nothing writes while the backup is made' : 'they change in this release');
   const data = stop(services.dataStopped, 'data is copied while nothing holds it open');
   if (items.length === 0) return [guard, ...writers, ...data];
-  const dumped = items.filter(
+  const dumped = [...items, ...dumpsToMove(course)].filter(
     (item) =>
       item.recipe !== undefined &&
       course.engine.containers.some((each) => each.service === item.recipe?.service && each.state === 'running'),
@@ -109,6 +111,7 @@ function stopAndBackUp(course: Course): Step[] {
     guard,
     ...writers,
     { kind: 'open-backup', why: 'files, settings and record go into the backup', backup, files: filesToBackUp(course.install) },
+    ...measureSteps(course),
     ...(dumped.length === 0
       ? []
       : [{ kind: 'dump-data', why: 'a dump that other hosts and versions can read', backup, project, items: dumped } as const]),
@@ -148,14 +151,24 @@ function bringUp(course: Course): Step[] {
   ];
 }
 
-/** With a door nobody outside has written before it opens; without one, data goes back only when a migration changed it, and the present data is kept. */
+/**
+ * With a door nobody outside has written before it opens; without one, data goes back only when a migration changed it, or it lies in another volume, and the
+ * present data is kept. Old volumes that new ones stand beside are not touched.
+ */
 function guardData(course: Course): Step[] {
-  const { items, door, project, backup } = course;
-  if (items.length === 0 || (!door && course.migrations.length === 0)) return [];
+  const { items, door, project, backup, moves } = course;
+  const isBeside = ({ name }: DataToCopy): boolean => moves.some(({ from, volume, to }) => from === name && volume !== to);
+  const guarded = items.filter((item) => !isBeside(item));
+  const isAtStake = items.length > 0 && (door || course.migrations.length > 0 || moves.length > 0);
+  if (!isAtStake) return [];
   const rescue = doorIsWhole(course) ? null : rescueOf(course);
-  return [
-    { kind: 'guard-data', why: 'from here on the new release may write; going back puts this backup back', backup, project, items, rescue },
-  ];
+  const why = 'from here on the new release may write; going back puts this backup back';
+  const guard: Step = { kind: 'guard-data', why, backup, project, items: guarded, rescue: moves.length === 0 ? rescue : null };
+  const first = guarded.length === 0 ? [] : [guard];
+  if (moves.length === 0 || rescue === null) return [...first, ...moveSteps(course)];
+  const present = { ...rescue, items: presentItems(items, moves) };
+  const whyKept = 'going back keeps what the new release wrote by then';
+  return [...first, ...moveSteps(course), { kind: 'guard-data', why: whyKept, backup, project, items: [], rescue: present }];
 }
 
 /** True when nobody outside can reach a new service before the door opens. */
@@ -228,7 +241,7 @@ function prune(course: Course): Step[] {
 }
 
 function notesOf(course: Course): string[] {
-  const notes = [...course.ownServers];
+  const notes = [...course.ownServers, ...moveNotes(course)];
   if (course.files.merged.length > 0) notes.push(`your changes and the release's become one: ${course.files.merged.join(', ')}`);
   if (course.files.kept.length > 0) notes.push(`your changes stay: ${course.files.kept.join(', ')}`);
   if (!course.start) notes.push('--no-start: only files change; pull and start is up to you');

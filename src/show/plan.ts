@@ -81,8 +81,13 @@ function listSubjects(step: Step): readonly string[] {
     case 'tag-images':
     case 'pull-images':
       return step.images.map((image) => image.name);
+    case 'carry-data':
+      return step.items.map(({ name, volume }) => `${name} -> ${volume}`);
+    case 'import-data':
+      return step.items.map(({ dump, volume }) => `${dump} -> ${volume}`);
     case 'copy-data':
       return step.items.map(sizedName);
+    case 'measure-data':
     case 'dump-data':
     case 'guard-data':
     case 'restore-data':
@@ -99,6 +104,7 @@ function listSubjects(step: Step): readonly string[] {
       return step.publication.assets.map((asset) => asset.name);
     case 'remove-paths':
       return step.paths;
+    case 'drop-volumes':
     case 'remove-project':
       return step.volumes;
     case 'set-units':

@@ -29,6 +29,8 @@ export interface StatusView {
   readonly openOperation: { readonly command: string; readonly at: string } | null;
   readonly localEdits: readonly { readonly path: string; readonly change: string }[];
   readonly held: readonly string[];
+  /** Volumes with data of earlier releases that a person has not let go. */
+  readonly keptVolumes?: readonly { readonly volume: string; readonly name: string; readonly version: string }[];
   /** True for a git checkout, which `upgrade` leaves alone. */
   readonly source?: boolean;
   readonly lastBackup: string | null;
@@ -89,6 +91,8 @@ function factsToText(view: StatusView): string {
   if (held.length > 0) rows.push(['Held', `${held.join(', ')}, for it failed here`]);
   if (view.lastBackup !== null)
     rows.push(['Backup', `${agoToText(view.lastBackup, view.now)}${view.backups > 1 ? `, ${view.backups} are kept` : ''}`]);
+  for (const { volume, name, version } of view.keptVolumes ?? [])
+    rows.push(['Kept', `${name} of ${version}: \`${cli} backup forget ${volume}\` lets it go`]);
   const late = lateBackup(view);
   if (view.backupFailure !== null && view.backupFailure !== undefined)
     rows.push(['Failed', `the backup of ${view.backupFailure.at}: ${view.backupFailure.message}; \`${cli} backup\` makes one now`]);

@@ -16,7 +16,13 @@ import type { Stage } from './stage.ts';
 export interface Expected {
   /** Path → what a person sees there; undefined = there is no install folder. */
   readonly files: ReadonlyMap<string, string> | undefined;
-  readonly record: { readonly version: string; readonly features: readonly string[] } | undefined;
+  readonly record:
+    | {
+        readonly version: string;
+        readonly features: readonly string[] /** Volumes that are kept for the person. */;
+        readonly kept?: readonly string[];
+      }
+    | undefined;
   /** Service → the program it runs. */
   readonly services: Readonly<Record<string, string>>;
   /** Services that may be missing or ended, whatever else is there. */
@@ -33,6 +39,9 @@ export interface Expected {
 
 export interface DataExpected {
   readonly schema: string;
+  /** Where it is, and where the data of before must be as well, as it was. */
+  readonly volume?: string;
+  readonly kept?: string;
   /** Rows that must be in the volume. */
   readonly must: (row: Row) => boolean;
   /** Rows that may be there; by default those that must. */
@@ -76,7 +85,11 @@ function wrongRecord(image: FolderImage, { record }: Expected): string[] {
     return record === undefined && text === undefined ? [] : ['install.json is there, or is not'];
   const found = parseInstall(text, 'install.json');
   const isRight = found.version === record.version && found.features.join() === record.features.join();
-  return isRight ? [] : [`install.json says ${found.version} with ${found.features.join()}`];
+  const kept = (found.kept ?? []).map(({ volume }) => volume);
+  return [
+    ...(isRight ? [] : [`install.json says ${found.version} with ${found.features.join()}`]),
+    ...wrongNames('kept volumes', kept, record.kept ?? []),
+  ];
 }
 
 /** Nothing of a plan stays behind once it has ended. */
@@ -158,8 +171,8 @@ function wrongNames(what: string, found: readonly string[], expected: readonly s
 }
 
 function wrongData(state: EngineState, root: string, image: FolderImage, { data }: Expected): string[] {
-  const tree = state.volumes.get('acme_pgdata')?.tree;
   if (data === undefined) return [];
+  const tree = state.volumes.get(data.volume ?? 'acme_pgdata')?.tree;
   if (tree === undefined) return ['the data is gone'];
   const rows = readRows(tree, data.schema);
   if (rows === undefined)
@@ -180,13 +193,22 @@ function wrongData(state: EngineState, root: string, image: FolderImage, { data 
     ...unsaved.map((row) => `the row ${row.id} was written through the open door and is in no backup`),
     ...extra.map((id) => `the row ${id} should not be here`),
     ...(new Set(rows).size < rows.length ? ['a row is there twice'] : []),
+    ...wrongKept(state, data.kept),
     ...(tree.get('secret.key')?.mode === 0o600 && tree.get('')?.uid === 999 ? [] : ['owners or modes of the data changed']),
   ];
 }
 
+/** The volume of the release before has every row of then. */
+function wrongKept({ volumes, ledger }: EngineState, kept: string | undefined): string[] {
+  if (kept === undefined) return [];
+  const rows = readRows(volumes.get(kept)?.tree ?? new Map(), '1') ?? [];
+  const lost = ledger.filter(({ id, version }) => version === '1.0.0' && !rows.includes(id));
+  return lost.length === 0 ? [] : [`the volume ${kept} that is kept lacks ${lost.length} rows`];
+}
+
 /** Rows in any rescue backup, of either schema. */
 function rescuedRows(root: string, image: FolderImage): string[] {
-  const files = pathsWhere(image, (path) => path.endsWith('-rescue/data/pgdata.tar.gz'));
+  const files = pathsWhere(image, (path) => /-rescue\/data\/(pgdata|data2)\.tar\.gz$/.test(path));
   return files.flatMap((path) => {
     const tree: FileTree = new Map(unpackTree(gunzipSync(readFileSync(join(root, path))), 'slipway-data'));
     return (tree.get('base/rows')?.content ?? '').split('\n').map((row) => row.replace(/\++$/, ''));

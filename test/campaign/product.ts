@@ -17,10 +17,12 @@ export interface Shape {
   readonly data: boolean;
   /** The second release changes the schema. */
   readonly migrates: boolean;
+  /** Where the second release has its database: in a volume of another name, of another major's engine, or both of the same name. */
+  readonly moves?: 'rename' | 'major' | 'major in place';
 }
 
 /** How the second release is broken. */
-export type Defect = 'none' | 'migration' | 'half migration' | 'sick' | 'sick door' | 'invalid files';
+export type Defect = 'none' | 'restore' | 'short restore' | 'migration' | 'half migration' | 'sick' | 'sick door' | 'invalid files';
 
 export interface Release {
   readonly manifest: Manifest;
@@ -35,7 +37,8 @@ const PRODUCT = 'acme';
 /** All images of both releases and what runs in them. */
 export function registryFor(shape: Shape, defect: Defect): Registry {
   const programs: Programs = {
-    'db-1': { version: 'db', healthyAfter: 2, tick: initialise, exec: runInDatabase },
+    'db-1': databaseProgram('1', defect),
+    ...(hasNewMajor(shape) ? { 'db-2': databaseProgram('2', defect) } : {}),
     'api-1': apiProgram('1.0.0', 1, 'none', shape),
     'api-2': apiProgram('2.0.0', shape.migrates ? 2 : 1, defect, shape),
     'proxy-1': { version: 'proxy', work: checkFiles, exec: () => ({ code: 0, stdout: '', stderr: '' }) },
@@ -68,7 +71,7 @@ export function releaseOf(version: '1.0.0' | '2.0.0', shape: Shape): Release {
 export function servicesOf(version: '1.0.0' | '2.0.0', shape: Shape, reports: boolean): Readonly<Record<string, string>> {
   const second = version === '2.0.0';
   return {
-    ...(shape.data ? { db: 'db-1' } : {}),
+    ...(shape.data ? { db: second && hasNewMajor(shape) ? 'db-2' : 'db-1' } : {}),
     api: second ? 'api-2' : 'api-1',
     ...(shape.door ? { proxy: second ? 'proxy-2' : 'proxy-1' } : {}),
     ...(second ? { warmup: 'jobs-1' } : { worker: 'api-1' }),
@@ -107,6 +110,26 @@ function apiProgram(version: string, schema: number, defect: Defect, shape: Shap
   };
 }
 
+function hasNewMajor({ moves = 'rename' }: Shape): boolean {
+  return moves !== 'rename';
+}
+
+/** The volume of the second release's database, by its key. */
+function volumeOf({ moves }: Shape): string {
+  return moves === 'rename' || moves === 'major' ? 'data2' : 'pgdata';
+}
+
+/** It never starts on files of another major, as PostgreSQL does not. */
+function databaseProgram(major: string, defect: Defect): Program {
+  const tick = (inside: Inside): void => {
+    const tree = dataOf(inside.me, inside);
+    const found = tree?.get('base/major')?.content;
+    if (found !== undefined && found !== major) inside.state.violations.push(`the engine of major ${major} opened files of major ${found}`);
+    initialise(inside, major);
+  };
+  return { version: 'db', healthyAfter: 2, tick, exec: runInDatabase, load: (inside, input) => restoreDump(inside, input, defect) };
+}
+
 /** A running application keeps a row now and then, by itself. */
 function writeRow(inside: Inside, version: string, schema: number): void {
   const { me, state, siblings } = inside;
@@ -136,13 +159,14 @@ function dataOf(db: FakeContainer, { state }: Inside): FileTree | undefined {
 }
 
 /** A database on an empty volume makes its files. */
-function initialise(inside: Inside): void {
+function initialise(inside: Inside, major: string): void {
   const tree = dataOf(inside.me, inside);
   if (tree === undefined || tree.has('base/schema')) return;
   tree.set('', { kind: 'folder', mode: 0o700, uid: 999, gid: 999, content: '' });
   tree.set('base', { kind: 'folder', mode: 0o750, uid: 999, gid: 999, content: '' });
   for (const [name, content] of [
     ['schema', '0'],
+    ['major', major],
     ['rows', ''],
     ['log', ''],
   ] as const)
@@ -189,14 +213,32 @@ function append(tree: FileTree, path: string, text: string): void {
   tree.set(path, fileNode(`${node?.content ?? ''}${text}`, 0o640, 999));
 }
 
-/** `rotate-key` keeps the key on its stdin; anything else is a dump. */
+/** `rotate-key` keeps the key on its stdin, `count` says what there is; anything else is a dump. */
 function runInDatabase(command: readonly string[], inside: Inside, input: string): { code: number; stdout: string; stderr: string } {
   const tree = dataOf(inside.me, inside);
   if (command[0] === 'rotate-key') {
     tree?.set('secret.key', fileNode(input.trim(), 0o600, 999));
     return { code: 0, stdout: '', stderr: '' };
   }
-  return { code: 0, stdout: `dump\n${tree?.get('base/rows')?.content ?? ''}`, stderr: '' };
+  const rows = tree?.get('base/rows')?.content ?? '';
+  if (command.at(-1) === 'count') return { code: 0, stdout: `rows ${rows.split('\n').length}\n`, stderr: '' };
+  const dump = DUMPED.map((path) => [path, tree?.get(path)?.content ?? '']);
+  return { code: 0, stdout: `dump ${JSON.stringify(dump)}\n`, stderr: '' };
+}
+
+const DUMPED = ['base/schema', 'base/log', 'base/rows', 'secret.key'];
+
+/** A dump goes into an empty database, one file after the other. */
+function restoreDump(inside: Inside, input: string, defect: Defect): Work {
+  const tree = dataOf(inside.me, inside);
+  const [, json] = /^dump (.*)\n$/.exec(input) ?? [];
+  if (tree === undefined || json === undefined || tree.get('base/schema')?.content !== '0') return { parts: [], exitCode: 1 };
+  const files = JSON.parse(json) as [string, string][];
+  const parts = files.map(([path, content]) => () => {
+    const text = defect === 'short restore' && path === 'base/rows' ? content.slice(content.indexOf('\n') + 1) : content;
+    tree.set(path, fileNode(text, path === 'secret.key' ? 0o600 : 0o640, 999));
+  });
+  return defect === 'restore' ? { parts: parts.slice(0, 2), exitCode: 1 } : { parts, exitCode: 0 };
 }
 
 /** `nginx -t`: the files it would serve must be those it sees. */
@@ -216,7 +258,9 @@ function composeText(second: boolean, shape: Shape): string {
     ...(shape.data ? ['    volumes: ["./data/uploads:/uploads"]'] : ['    volumes: ["./configs/nginx.conf:/etc/app.conf:ro"]']),
   ];
   const lines = ['services:'];
-  if (shape.data) lines.push('  db:', `    image: ${image('db', 1)}`, '    restart: unless-stopped', '    volumes: ["pgdata:/data"]');
+  const key = second ? volumeOf(shape) : 'pgdata';
+  const db = image('db', second && hasNewMajor(shape) ? 2 : 1);
+  if (shape.data) lines.push('  db:', `    image: ${db}`, '    restart: unless-stopped', `    volumes: ["${key}:/data"]`);
   // biome-ignore lint/suspicious/noTemplateCurlyInString: Compose's own interpolation
   const port = '    ports: ["${HTTP_PORT:-8080}:80"]';
   lines.push('  api:', ...app, ...(shape.door ? [] : [port]));
@@ -233,7 +277,7 @@ function composeText(second: boolean, shape: Shape): string {
     );
   lines.push(
     'volumes:',
-    ...(shape.data ? ['  pgdata:'] : []),
+    ...(shape.data ? [`  ${key}:`] : []),
     ...(second ? ['  cache:'] : []),
     ...(shape.data || second ? [] : ['  none:']),
   );
@@ -266,7 +310,7 @@ function manifestOf(version: string, shape: Shape, files: ReadonlyMap<string, st
     services: { ...(second ? { warmup: { kind: 'job' } } : {}), reports: { optional: true } },
     data: shape.data
       ? {
-          pgdata: { backup: { service: 'db', dump: 'dump', restore: 'restore' } },
+          ...databaseItem(second, shape),
           uploads: { path: 'data/uploads' },
           cache: { ephemeral: true },
         }
@@ -285,4 +329,13 @@ function manifestOf(version: string, shape: Shape, files: ReadonlyMap<string, st
     },
     validate: shape.door ? [{ service: 'proxy', command: ['nginx', '-t'] }] : [],
   };
+}
+
+function databaseItem(second: boolean, shape: Shape): Manifest['data'] {
+  const backup = { service: 'db', dump: 'dump', restore: 'restore' };
+  if (shape.moves === undefined) return { pgdata: { backup } };
+  if (!second) return { pgdata: { engine: 'fake', major: 1, backup } };
+  if (shape.moves === 'rename') return { data2: { backup, renamedFrom: 'pgdata' } };
+  const migrate = { from: 'pgdata', majors: [1], how: 'dump-restore', compare: 'count', keepOld: true } as const;
+  return { [volumeOf(shape)]: { engine: 'fake', major: 2, backup, migrate } };
 }

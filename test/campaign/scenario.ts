@@ -59,6 +59,18 @@ export const WISHES: readonly Wish[] = [
   { name: 'upgrade, no migration, no door', job: 'upgrade', shape: { ...NO_DOOR, migrates: false }, defect: 'none', ends: 'done' },
   { name: 'the same, not healthy', job: 'upgrade', shape: { ...NO_DOOR, migrates: false }, defect: 'sick', ends: 'undone' },
   { name: 'upgrade without data', job: 'upgrade', shape: { door: true, data: false, migrates: false }, defect: 'none', ends: 'done' },
+  { name: 'upgrade, a volume is renamed', job: 'upgrade', shape: { ...DOOR, moves: 'rename' }, defect: 'none', ends: 'done' },
+  { name: 'upgrade to another major', job: 'upgrade', shape: { ...DOOR, moves: 'major' }, defect: 'none', ends: 'done' },
+  { name: 'another major without a door', job: 'upgrade', shape: { ...NO_DOOR, moves: 'major' }, defect: 'sick', ends: 'undone' },
+  { name: 'another major in the same volume', job: 'upgrade', shape: { ...DOOR, moves: 'major in place' }, defect: 'none', ends: 'done' },
+  {
+    name: 'another major, the restore fails',
+    job: 'upgrade',
+    shape: { ...DOOR, moves: 'major in place' },
+    defect: 'restore',
+    ends: 'undone',
+  },
+  { name: 'another major, a row is missing', job: 'upgrade', shape: { ...DOOR, moves: 'major' }, defect: 'short restore', ends: 'undone' },
   { name: 'configure', job: 'configure', shape: DOOR, defect: 'none', ends: 'done' },
   { name: 'restore', job: 'restore', shape: DOOR, defect: 'none', ends: 'done' },
 ];
@@ -249,16 +261,33 @@ function upgraded(stage: Stage, before: Moment, defect: Defect): Expected {
         ? { 'data/uploads/index': { text: 'index\nmigrated\n' }, 'data/uploads/thumbnail': { text: 'made by the migration\n' } }
         : {}),
     }),
-    record: { version: '2.0.0', features: [] },
+    record: { version: '2.0.0', features: [], kept: keptAfter(shape) },
     services,
     loose: defect === 'sick' ? ['api'] : [],
-    volumes: [...old.volumes, 'acme_cache'],
+    volumes: [...old.volumes, 'acme_cache', ...volumesMade(shape)],
     images: [...old.images.filter((image) => !image.endsWith(':0.9.0')), ...imagesFor('2.0.0', Object.values(services))],
     releases: ['1.0.0', '2.0.0'],
     backups: shape.data ? ['old-2', 'old-3', '20260316T100000Z-1.0.0'] : [],
     gone: ['old-1'],
-    data: shape.data ? { schema: shape.migrates ? '2' : '1', must: () => true } : undefined,
+    data: shape.data ? { schema: shape.migrates ? '2' : '1', must: () => true, ...placeOfData(shape) } : undefined,
   };
+}
+
+/** Volumes that a move makes, and those that are kept for the person. */
+function volumesMade({ moves }: Shape): string[] {
+  if (moves === undefined) return [];
+  return [moves === 'major in place' ? 'acme_pgdata-1' : 'acme_data2'];
+}
+
+function keptAfter({ moves }: Shape): string[] {
+  if (moves === undefined) return [];
+  return [moves === 'major in place' ? 'acme_pgdata-1' : 'acme_pgdata'];
+}
+
+function placeOfData(shape: Shape): Partial<NonNullable<Expected['data']>> {
+  const [kept] = keptAfter(shape);
+  if (kept === undefined) return {};
+  return { volume: shape.moves === 'major in place' ? 'acme_pgdata' : 'acme_data2', kept };
 }
 
 function configured(stage: Stage, before: Moment): Expected {

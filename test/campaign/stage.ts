@@ -3,6 +3,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, wr
 import { join } from 'node:path';
 import { keptContents } from '../../src/commands/operator/hop.ts';
 import { newRecord, nextRecord } from '../../src/commands/operator/record.ts';
+import { findMoves } from '../../src/model/data-move.ts';
 import { type Digest, digestOf } from '../../src/model/digest.ts';
 import { envText, envValues, parseEnvFile, setEnv } from '../../src/model/env-file.ts';
 import type { InstallFacts } from '../../src/model/facts.ts';
@@ -147,8 +148,9 @@ export async function planHop(stage: Stage, options: HopOptions): Promise<Planne
   const id = `${options.command}-2`;
   const operation = { id, command: options.command, from: before.version, to: manifest.version, outcome: 'done', at };
   const features = options.reports === true ? ['reports'] : [];
+  const moves = findMoves({ record: before, old: install.manifest, target: manifest, next, majors: new Map() });
   const record = printInstall(
-    nextRecord(before, { manifest, manifestDigest: release.digest, trust: TRUST, config: next, features, values, operation }, world),
+    nextRecord(before, { manifest, manifestDigest: release.digest, trust: TRUST, config: next, features, values, operation, moves }, world),
   );
   const plan = planUpgrade(
     {

@@ -1,5 +1,5 @@
 // `docker compose` of the fake engine: config, up, run, exec. Rule: it reads the compose files on disk at every call, so that a file swap really matters.
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { ToolError } from '../../src/model/error.ts';
 import type { RunResult } from '../../src/model/seams.ts';
 import {
@@ -13,7 +13,7 @@ import {
 } from './compose-file.ts';
 import { addContainer, type Call, imageOf, makeVolume, Refusal, said, splitArguments, stopContainer } from './engine-call.ts';
 import { writeOutput } from './engine-output.ts';
-import { type FakeContainer, healthOf, insideOf, type MountedAt, startContainer, workOn } from './engine-state.ts';
+import { type FakeContainer, healthOf, insideOf, type MountedAt, startContainer, type Work, workOn } from './engine-state.ts';
 
 const LABEL = 'com.docker.compose';
 
@@ -192,6 +192,7 @@ async function exec(words: readonly string[], project: Project, call: Call): Pro
   const inside = insideOf(container, call.state, call.programs, call.images);
   const program = inside.programOf(container);
   const { input } = call.options;
+  if (typeof input === 'object') return load(program.load?.(inside, readFileSync(input.file, 'utf8')), call);
   const answer = program.exec?.(command, inside, typeof input === 'string' ? input : '') ?? {
     ...{ code: healthOf(container, program) === 'healthy' ? 0 : 1, stdout: '', stderr: '' },
   };
@@ -199,6 +200,15 @@ async function exec(words: readonly string[], project: Project, call: Call): Pro
   if (output === undefined) return answer;
   await writeOutput(output, Buffer.from(answer.stdout), () => call.between('exec'));
   return { ...answer, stdout: '' };
+}
+
+async function load(work: Work | undefined, call: Call): Promise<RunResult> {
+  if (work === undefined) throw new Error('fake engine: nobody reads this input');
+  for (const part of work.parts) {
+    part();
+    await call.between('exec');
+  }
+  return { code: work.exitCode, stdout: '', stderr: work.exitCode === 0 ? '' : 'the dump cannot be restored\n' };
 }
 
 function containersOf({ model }: Project, { state }: Call, service: string): FakeContainer[] {

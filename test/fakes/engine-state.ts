@@ -87,6 +87,8 @@ export interface Program {
   readonly work?: (command: readonly string[], inside: Inside) => Work | undefined;
   /** `input` is what the caller sends to its stdin. */
   readonly exec?: (command: readonly string[], inside: Inside, input: string) => Answer;
+  /** The same for a file that is sent to it: the work goes on as long as somebody sends. */
+  readonly load?: (inside: Inside, input: string) => Work;
 }
 
 export interface Work {

@@ -53,8 +53,8 @@ export function kindsOf(plan: Plan): Kind[] {
 }
 
 /** Steps that leave nothing to take back: they only look, or write into a backup that `open-backup` takes back, or that is better kept. */
-const HARMLESS: readonly Kind[] = ['check-health', 'dump-data', 'close-backup'];
-const PRUNES: readonly Kind[] = ['remove-paths', 'remove-images', 'remove-project'];
+const HARMLESS: readonly Kind[] = ['check-health', 'measure-data', 'dump-data', 'close-backup'];
+const PRUNES: readonly Kind[] = ['remove-paths', 'remove-images', 'remove-project', 'drop-volumes'];
 
 /** What is true of every plan that changes an install. */
 export function expectSound(plan: Plan): void {

@@ -369,12 +369,6 @@ const refusals: readonly Refusal[] = [
     problems: ['slipway.yaml:15 E_UNKNOWN_KEY'],
   },
   {
-    name: 'what is not built yet',
-    product: (text) => text.replace('major: 16 }', 'major: 16, renamedFrom: olddata }'),
-    code: 'E_NOT_SUPPORTED',
-    problems: [expect.stringContaining('E_NOT_SUPPORTED') as unknown as string],
-  },
-  {
     name: 'a template for the host that is missing, is rendered too early, or takes a place that is taken',
     files: { 'files/a.hbs': 'a\n', 'b.tmpl': 'b\n' },
     product: (text) =>

@@ -23,7 +23,7 @@ const guardData: Handler<'guard-data'> = {
     if (step.rescue !== null) await setRescueAside(backupFolder(step.rescue.backup, site));
   },
   undo: async (step, saved, site) => {
-    if (step.rescue !== null) await rescueData(step.rescue, step.items, site);
+    if (step.rescue !== null) await rescueData(step.rescue, step.rescue.items ?? step.items, site);
     for (const item of step.items)
       await restoreItem(item, { backup: step.backup, volumes: volumesIn(saved), project: step.project.name }, site);
   },

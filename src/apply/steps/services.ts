@@ -254,7 +254,7 @@ async function removeImage(reference: string, site: Site): Promise<void> {
   if ((await imageIds(site, [reference])).size > 0) throw notSo(`the image ${reference} is gone`);
 }
 
-async function removeNewVolumes(site: Site, project: string, before: readonly string[]): Promise<void> {
+export async function removeNewVolumes(site: Site, project: string, before: readonly string[]): Promise<void> {
   const made = (await listVolumes(site, project)).filter((volume) => !before.includes(volume));
   await removeVolumes(site, project, made);
 }
@@ -266,7 +266,7 @@ async function removeVolumes(site: Site, project: string, volumes: readonly stri
   if (still !== undefined) throw notSo(`the volume ${still} is gone`);
 }
 
-async function removeNewNetworks(site: Site, project: string, before: readonly string[]): Promise<void> {
+export async function removeNewNetworks(site: Site, project: string, before: readonly string[]): Promise<void> {
   const made = (await listNetworks(site, project)).filter((network) => !before.includes(network));
   if (made.length === 0) return;
   for (const network of made) await dockerIfThere(site, ['network', 'rm', network]);

@@ -36,6 +36,7 @@ import {
   textFlags,
 } from '../command.ts';
 import { FOLDER_FLAG, findInstall } from './folder.ts';
+import { forgetVolume } from './forget.ts';
 import { IDENTITY_FLAG } from './opened-backup.ts';
 import { backupToTry, tryBackup } from './try-backup.ts';
 
@@ -56,18 +57,20 @@ const FLAGS = {
 
 export const backup: Command = {
   name: 'backup',
-  summary: 'Makes a backup of data, settings and files; `list` names those there are, `verify` reads them to their end.',
-  usage: '[list|verify [NAME]]',
+  summary:
+    'Makes a backup of data, settings and files; `list` names those there are, `verify` reads them to their end. `forget` removes a volume that an upgrade kept.',
+  usage: '[list|verify [NAME]|forget VOLUME]',
   flags: FLAGS,
   run,
 };
 
 async function run(context: Context): Promise<CommandResult> {
   const [verb, name, ...rest] = context.positionals;
-  if (rest.length > 0 || (name !== undefined && verb !== 'verify')) throw unknownWord(rest[0] ?? name ?? '');
+  if (rest.length > 0 || (name !== undefined && verb !== 'verify' && verb !== 'forget')) throw unknownWord(rest[0] ?? name ?? '');
   const root = findInstall(context);
   if (verb === 'list') return list(context, await observeInstall(root));
   if (verb === 'verify') return verify(context, await observeInstall(root), name);
+  if (verb === 'forget' && name !== undefined) return forgetVolume(context, root, name);
   if (verb !== undefined) throw unknownWord(verb);
   return isSet(context.flags, 'scheduled') ? makeQuietly(context, root) : make(context, root);
 }
@@ -216,6 +219,6 @@ function reasonIn({ message, details }: ToolError): string {
 
 function unknownWord(word: string): ToolError {
   return new ToolError('E_USAGE', `backup: ${JSON.stringify(word)} is not known`, {
-    hint: 'It is `backup`, `backup list` or `backup verify [NAME]`.',
+    hint: 'It is `backup`, `backup list`, `backup verify [NAME]` or `backup forget VOLUME`.',
   });
 }

@@ -1,6 +1,7 @@
 // One hop, prepared: fetched, verified, merged, checked and planned. Rule: nothing of the install is touched; the plan says all that will be.
 
 import type { ChannelRelease } from '../../model/channel.ts';
+import { findMoves } from '../../model/data-move.ts';
 import { type Digest, digestOf } from '../../model/digest.ts';
 import { withoutOwnServers } from '../../model/external.ts';
 import type { InstallFacts } from '../../model/facts.ts';
@@ -14,6 +15,7 @@ import type { World } from '../../model/seams.ts';
 import { settingsContents, settingsFiles, settingsValues, type Variables } from '../../model/settings.ts';
 import { COMPOSE_FILE, rehomeRelease, shippedComposeOf } from '../../model/site-registry.ts';
 import type { FetchedChannel } from '../../observe/channel.ts';
+import { observeMajors } from '../../observe/data-major.ts';
 import { observeCandidate, observeContainers, observeEngine } from '../../observe/engine.ts';
 import { observeInstall, observeInstallAsIs, pathsOf } from '../../observe/install.ts';
 import { observeBackups, observeOperators, observeReleases } from '../../observe/kept.ts';
@@ -123,6 +125,9 @@ export async function prepareHop(asked: Context, { root, fetched, release, part,
   ]);
   refuseUnset(next.unset);
   const engine = present ?? { containers: [], volumes: Object.values(record.volumes), config: next };
+  const majors = foreseen === undefined ? await observeMajors(world, install, engine, manifest) : new Map<string, number>();
+  const old = withoutOwnServers(install.manifest, record.features);
+  const moves = findMoves({ record, old, target: withoutOwnServers(manifest, env.features), next, majors });
   const operation = part?.operation ?? `upgrade-${world.random(8).toString('hex')}`;
   const at = momentOf(world.now());
   const launching =
@@ -143,6 +148,7 @@ export async function prepareHop(asked: Context, { root, fetched, release, part,
         values,
         operation: { id: operation, command: 'upgrade', from: record.version, to: manifest.version, outcome: 'upgraded', at },
         launching: launching.fields,
+        moves,
       },
       world,
     ),
@@ -175,6 +181,7 @@ export async function prepareHop(asked: Context, { root, fetched, release, part,
     next,
     backups: foreseen?.backups ?? (await observeBackups(root, [copiesFolder(install.manifest, values)])),
     merges: merging.merges,
+    majors,
     ...(sizes && { sizes }),
     releases: foreseen?.releases ?? (await observeReleases(root)),
     operators: await observeOperators(root),

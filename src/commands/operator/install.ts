@@ -47,7 +47,7 @@ import { installRestored, RESTORE_FLAGS, releaseOf, wantedBackup } from './insta
 import { installedAlready } from './installed-already.ts';
 import { changeRuntime, prepareLaunching } from './launching.ts';
 import { portsOf, refuseUnfit, refuseUnset } from './preflight.ts';
-import { newRecord, refuseLostSecrets, refuseOtherIdentity, refuseOtherSecrets } from './record.ts';
+import { newRecord, refuseLostSecrets, refuseOtherIdentity, refuseOtherSecrets, refuseStrandedData } from './record.ts';
 import { ensureLogin, LOGIN_FLAGS } from './registry-login.ts';
 import { releaseContents, releaseExtras } from './release-files.ts';
 import { revealSecrets } from './reveal.ts';
@@ -158,6 +158,7 @@ async function installRelease(site: Site): Promise<CommandResult> {
   const compose = await observeProject(root, project, documentOf(env.settings, MAIN_ENV));
   const next = await observeCandidate(world, root, { project: compose, texts: await composeTexts(site), settings: env.settings });
   refuseUnset(next.unset);
+  if (site.known !== undefined) refuseStrandedData(site.known, manifest, next);
   const found = await observeFiles(root, pathsOf(manifest));
   const containers = start ? await observeContainers(world, root, project) : [];
   const at = momentOf(world.now());

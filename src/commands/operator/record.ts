@@ -1,6 +1,7 @@
 // install.json as it will be. Rule: made once, from what was verified and chosen; secrets only as salted fingerprints.
 
 import { join } from 'node:path';
+import { type DataMove, findMoves, keptVolumes, movedVolumes } from '../../model/data-move.ts';
 import type { Digest } from '../../model/digest.ts';
 import { ToolError } from '../../model/error.ts';
 import { withoutOwnServers } from '../../model/external.ts';
@@ -81,19 +82,27 @@ export interface NextRecord
     | 'values'
     | 'operation'
     | 'launching'
-  > {}
+  > {
+  /** Data that lies in other volumes from now on. */
+  readonly moves?: readonly DataMove[];
+}
 
 /** The record after an upgrade or a change of answers. */
 export function nextRecord(before: InstallRecord, wish: NextRecord, world: World): InstallRecord {
-  const { manifest, manifestDigest, trust, config, features, values, operation } = wish;
+  const { manifest, manifestDigest, trust, config, features, values, operation, moves = [] } = wish;
   const { derived, rendered: __, ...others } = before;
   const { runtime: _, schedule: ___, units: ____, ...kept } = others; // an upgrade says anew which Node.js it runs on
+  const volumes = { ...movedVolumes(before.volumes, moves), ...dataVolumes(withoutOwnServers(manifest, features), config) };
+  const keeping = moves.flatMap(({ from, kept }) =>
+    kept === null ? [] : [{ volume: kept, name: from, version: before.version, at: operation.at }],
+  );
   const changed = {
     ...(wish.launching === undefined ? others : { ...kept, ...wish.launching }),
     version: manifest.version,
     manifest: manifestDigest,
     trust,
-    volumes: { ...before.volumes, ...dataVolumes(withoutOwnServers(manifest, features), config) },
+    volumes,
+    ...keptVolumes(before, volumes, keeping),
     features,
     ...(wish.network === undefined ? {} : { network: wish.network }),
     ...(wish.login === undefined ? {} : { login: wish.login }),
@@ -123,6 +132,20 @@ export function refuseOtherIdentity(
     throw new ToolError('E_POLICY', `${here}; ${wanted.version} is older, and data only goes forward`, {
       hint: `Install ${known.version} or a newer one. ${hint}`,
     });
+}
+
+/** Refuses a first install over kept data that only an upgrade can carry into the volumes of this release. */
+export function refuseStrandedData(known: InstallRecord, manifest: Manifest, next: ComposeFact): void {
+  const facts = { record: known, old: { data: {} }, target: manifest, next, majors: new Map() };
+  const names = findMoves(facts).map(({ volume }) => volume);
+  if (names.length === 0) return;
+  throw new ToolError(
+    'E_POLICY',
+    `${manifest.version} keeps its data elsewhere than ${known.version}, whose data is here (${names.join(', ')})`,
+    {
+      hint: `Install ${known.version} again with --release-version, then \`upgrade\`: that carries the data over.`,
+    },
+  );
 }
 
 export interface Waiting {

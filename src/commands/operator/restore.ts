@@ -1,5 +1,6 @@
 // restore: back to a backup, on purpose. Rule: what is there now is kept as a rescue backup before anything is exchanged.
 import { join } from 'node:path';
+import { keptVolumes } from '../../model/data-move.ts';
 import { keep } from '../../model/description.ts';
 import { type Digest, digestOf } from '../../model/digest.ts';
 import { envValues } from '../../model/env-file.ts';
@@ -141,15 +142,31 @@ async function recordAfter(
   operation: Parameters<typeof withOperation>[1],
 ): Promise<{ file: FileToWrite; text: string; features: readonly string[]; registry: string | null }> {
   const path = join(folder, '.slipway/install.json');
-  const { schedule: _, units: __, network: ___, ...then } = parseInstall((await readText(path)) ?? '', 'install.json of the backup');
+  const {
+    schedule: _,
+    units: __,
+    network: ___,
+    kept: ____,
+    ...then
+  } = parseInstall((await readText(path)) ?? '', 'install.json of the backup');
   const { trust, operations, held, schedule, units, network } = install.record; // what starts by itself, and how the world is reached, is this machine's, not the backup's
-  const text = printInstall(withOperation(keep({ ...then, trust, operations, held, schedule, units, network }), operation));
+  const restored = {
+    ...keep({ ...then, trust, operations, held, schedule, units, network }),
+    ...keptAfter(install, then.volumes, operation.at),
+  };
+  const text = printInstall(withOperation(restored, operation));
   return {
     file: { path: '.slipway/install.json', content: digestOf(text), mode: 0o600 },
     text,
     features: then.features,
     registry: then.registry,
   };
+}
+
+/** The present release's volumes that the restored one does not use stay, until they are let go. */
+function keptAfter({ record }: InstallFacts, used: Readonly<Record<string, string>>, at: string): ReturnType<typeof keptVolumes> {
+  const more = Object.entries(record.volumes).map(([name, volume]) => ({ volume, name, version: record.version, at }));
+  return keptVolumes(record, used, more);
 }
 
 /** The backup's own manifest, as it lay in the install, or as it is kept among the releases. */

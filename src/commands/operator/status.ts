@@ -50,6 +50,7 @@ async function run(context: Context): Promise<CommandResult> {
     ownServers: ownServers(manifest.services, record.features),
     localEdits: localEdits(install),
     held: record.held,
+    keptVolumes: record.kept ?? [],
     source: await isSourceInstall(root, record),
     lastBackup: backups.at(-1)?.at ?? null,
     backups: backups.length,
