@@ -26,7 +26,7 @@ part sh scripts/testbed.sh exec node_modules/.bin/vitest run --project engine --
 # Five hundred take an hour or more: what was tried on this commit is kept, and a run that was ended goes on from there.
 SLIPWAY_KILL_LOG=.testbed/kills-$(git rev-parse HEAD).ndjson
 export SLIPWAY_KILL_LOG
-part sh scripts/testbed.sh exec node_modules/.bin/vitest run --project engine --testTimeout=14400000 --hookTimeout=1200000 test/e2e/kills.test.ts
+part sh scripts/testbed.sh exec node_modules/.bin/vitest run --project engine --testTimeout=14400000 --hookTimeout=1200000 test/e2e/random-kill.test.ts
 node scripts/campaign-table.mjs "$log" "$failed" >CAMPAIGN.md
 cat CAMPAIGN.md
 [ ! -e "$failed" ]

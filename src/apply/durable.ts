@@ -71,6 +71,14 @@ export async function makeFolder(path: string, mode: number): Promise<void> {
   await syncFolder(dirname(path));
 }
 
+/** Syncs a folder and those above it, up to `top`, so that a power cut leaves the way to its files. */
+export async function syncFoldersUpTo(path: string, top: string): Promise<void> {
+  for (let folder = path; folder.startsWith(top); folder = dirname(folder)) {
+    await syncFolder(folder);
+    if (folder === top) return;
+  }
+}
+
 /** Syncs a folder, so that the names in it survive a power cut. */
 export async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, 'r');

@@ -6,7 +6,7 @@ import { systemCode } from '../model/error.ts';
 import type { JournalEnd } from '../model/journal.ts';
 import { journalPath, openedFolder, stateFolder } from '../model/layout.ts';
 import type { Content, Plan, Planned } from '../model/plan.ts';
-import { makeFolder, writeDurably } from './durable.ts';
+import { syncFoldersUpTo, writeDurably } from './durable.ts';
 import { contentsFolder, workFolder } from './site.ts';
 
 /** Puts the contents on disk, where whoever recovers finds them. Private: `.env` is among them. The caller holds the lock and has called `openJournal`. */
@@ -15,7 +15,7 @@ export async function placeContents(root: string, { plan, contents }: Planned): 
   await mkdir(root, { recursive: true }); // with the usual mode; only what is ours is private
   await mkdir(folder, { recursive: true, mode: 0o700 });
   for (const [digest, content] of contents) await placeContent(content, join(folder, hexOf(digest)));
-  await makeFolder(folder, 0o700);
+  await syncFoldersUpTo(folder, root);
 }
 
 /** Removes what a plan left that was cut off before its journal began. The caller holds the lock, and no journal is open. */

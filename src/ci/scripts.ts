@@ -32,34 +32,22 @@ async function find(path) {
 }
 `;
 
-const REPORT = `
-const text = readFileSync(RUNNER_TEMP + '/outdated.txt', 'utf8').slice(0, 50000);
-const body = [MARK, '\`\`\`', text.trimEnd(), '\`\`\`', ''].join('\\n');${FIND}`;
-
-const COMMENT_IT = `
-const known = await find('issues/' + PULL + '/comments?');
-if (known === undefined) await call('POST', 'issues/' + PULL + '/comments', { body });
-else await call('PATCH', 'issues/comments/' + known.id, { body });
-`;
-
 /** One issue with the text of outdated.txt, closed when `$OUTDATED` is not 4. */
 export const ISSUE: readonly string[] = script(`
-const { OUTDATED, MARK, TITLE } = process.env;${REPORT}
-const known = await find('issues?state=open&');
+const { OUTDATED, MARK, TITLE } = process.env;
+const text = readFileSync(RUNNER_TEMP + '/outdated.txt', 'utf8').slice(0, 50000);
+const body = [MARK, '\`\`\`', text.trimEnd(), '\`\`\`', ''].join('\\n');${FIND}const known = await find('issues?state=open&');
 const state = OUTDATED === '4' ? 'open' : 'closed';
 if (known !== undefined) await call('PATCH', 'issues/' + known.number, { body, state });
 else if (state === 'open') await call('POST', 'issues', { title: TITLE, body });
 `);
 
-/** One comment on the pull request `$PULL` with the text of outdated.txt. */
-export const COMMENT: readonly string[] = script(`
-const { MARK, PULL } = process.env;${REPORT}${COMMENT_IT}
-`);
-
 /** One comment on the pull request `$PULL` with the text that `$COMMENT` holds in base64. */
-export const PLAN_COMMENT: readonly string[] = script(`
+export const COMMENT: readonly string[] = script(`
 const { COMMENT, MARK, PULL } = process.env;
-const body = [MARK, Buffer.from(COMMENT, 'base64').toString('utf8')].join('\\n');${FIND}${COMMENT_IT}
+const body = [MARK, Buffer.from(COMMENT, 'base64').toString('utf8')].join('\\n');${FIND}const known = await find('issues/' + PULL + '/comments?');
+if (known === undefined) await call('POST', 'issues/' + PULL + '/comments', { body });
+else await call('PATCH', 'issues/comments/' + known.id, { body });
 `);
 
 function script(text: string): readonly string[] {

@@ -1,8 +1,8 @@
 // The checks of pull requests, newer images, and scheduled jobs. Rule: what comes from outside, such as a fork, gets no secret and no right to write.
 import type { ScheduledJob } from '../model/ci-rules.ts';
 import { homeRegistry, imagePermission, jobToken } from './credentials.ts';
-import { planJobs, SAME_REPOSITORY } from './plan-comment.ts';
-import { COMMENT, ISSUE } from './scripts.ts';
+import { lookStep, outdatedJobs, planJobs } from './pull-requests.ts';
+import { ISSUE } from './scripts.ts';
 import { logIn, logOut, sources } from './steps.ts';
 import { CHECKOUT, type CiScene, expression, type Job, type Step, secret, type Workflow } from './workflow.ts';
 
@@ -26,7 +26,7 @@ export function checkWorkflow(scene: CiScene): Workflow {
     title: 'check',
     on: { pullRequests: true, dispatch: {} },
     group: `check-${product}-${expression('github.ref')}`,
-    jobs: [check, ...planJobs(scene), ...commentJob(scene)],
+    jobs: [check, ...planJobs(scene), ...outdatedJobs(scene)],
   };
 }
 
@@ -60,42 +60,6 @@ export function outdatedWorkflows(scene: CiScene): Workflow[] {
       jobs: [job],
     },
   ];
-}
-
-/** The same as a comment; a fork's token may not write one. */
-function commentJob(scene: CiScene): Job[] {
-  const { ci, images, product } = scene.product;
-  if (ci.outdated?.report !== 'comment' || images.thirdParty.length === 0) return [];
-  const report: Step = {
-    name: 'Bring the comment up to date',
-    env: { MARK: mark(product), PULL: expression('github.event.pull_request.number'), TOKEN: jobToken(scene.forge) },
-    run: COMMENT,
-  };
-  return [
-    {
-      id: 'outdated',
-      title: 'Newer images',
-      if: SAME_REPOSITORY,
-      permissions: { contents: 'read', 'pull-requests': 'write' },
-      setup: sources(scene),
-      steps: [lookStep(), report],
-    },
-  ];
-}
-
-/** Exit code 4 is an answer, too. */
-function lookStep(): Step {
-  return {
-    name: 'Look upstream',
-    id: 'outdated',
-    run: [
-      'code=0',
-      'slipway images outdated --exit-code > "$RUNNER_TEMP/outdated.txt" || code=$?',
-      'cat "$RUNNER_TEMP/outdated.txt"',
-      'echo "code=$code" >> "$GITHUB_OUTPUT"',
-      'test "$code" = 0 || test "$code" = 4',
-    ],
-  };
 }
 
 function mark(product: string): string {

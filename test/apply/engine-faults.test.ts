@@ -1,7 +1,8 @@
 // A seeded sample of the faults of the engine; `npm run campaign` tries each of them at every call.
 import { describe, expect, test } from 'vitest';
+import { describeVerdict } from '../campaign/campaign.ts';
 import { eachScenario } from '../campaign/crash.ts';
-import { callsOf, describeFault, FAULTS, type FaultTally, tallyFaults, tryFault } from '../campaign/engine-faults.ts';
+import { callsOf, FAULTS, type FaultTally, tallyFaults, tryFault } from '../campaign/engine-faults.ts';
 import { type Scenario, WISHES } from '../campaign/scenario.ts';
 
 async function inScenario(name: string, work: (scenario: Scenario) => Promise<void>): Promise<void> {
@@ -21,7 +22,7 @@ describe('an upgrade while the engine refuses, drops, lies, hangs, dawdles or re
     await inScenario(name, async (scenario) => {
       tallies.push(await tallyFaults(scenario, stride));
     });
-    expect(tallies.flatMap(({ wrong }) => wrong.map(describeFault))).toEqual([]);
+    expect(tallies.flatMap(({ wrong }) => wrong.map(describeVerdict))).toEqual([]);
     expect(tallies[0]?.cases).toBeGreaterThan(FAULTS.length);
   });
 

@@ -11,29 +11,32 @@ import {
   tryCase,
   type Verdict,
 } from './crash.ts';
+import { FAULTS, type FaultVerdict, tallyFaults } from './engine-faults.ts';
 import { MUTANTS, type MutantTrial } from './mutants.ts';
 import { type Scenario, WISHES, type Wish } from './scenario.ts';
 
 export interface Tally {
   readonly name: string;
-  /** Places where an undisturbed run can be cut off. */
+  /** Places where an undisturbed run can be cut off; for an engine that goes wrong, its calls. */
   readonly points: number;
   readonly once: number;
+  /** For an engine that goes wrong: how many of them were left open and recovered. */
   readonly twice: number;
-  readonly wrong: readonly Verdict[];
+  readonly wrong: readonly (Verdict | FaultVerdict)[];
+  readonly engine?: true;
 }
 
 export interface Extent {
   /** Every how many-eth point of being killed; 1 = all. Other ways of being cut off are tried at every third of these. */
   readonly stride: number;
-  /** How many first blows are followed by a second one, and how often each. */
-  readonly pairs: number;
+  /** How many first blows are followed by a second one, and how often each; `all` = a first blow at every point. */
+  readonly pairs: number | 'all';
   readonly seconds: number;
   readonly seed: number;
 }
 
 export const SAMPLE: Extent = { stride: 200, pairs: 1, seconds: 1, seed: 1 };
-export const WHOLE: Extent = { stride: 1, pairs: 150, seconds: 4, seed: 1 };
+export const WHOLE: Extent = { stride: 1, pairs: 'all', seconds: 6, seed: 1 };
 
 /** The ways of being cut off. */
 const WAYS: readonly Pick<Case, 'blow' | 'direction'>[] = [
@@ -54,9 +57,11 @@ export async function tryScenario(scenario: Scenario, extent: Extent): Promise<T
     for (let at = 1 + Math.floor(draw() * stride); at <= length; at += stride) verdicts.push(await tryCase(scenario, { at, ...way }));
   }
   const once = verdicts.length;
-  for (let pair = 0; pair < extent.pairs; pair += 1) {
+  const { pairs } = extent;
+  for (let pair = 0; pair < (pairs === 'all' ? length : pairs); pair += 1) {
     const way = WAYS[Math.floor(draw() * 4)] ?? { blow: 'kill', direction: 'back' };
-    verdicts.push(...(await tryTwice(scenario, { ...way, at: 1 + Math.floor(draw() * length) }, draw, extent.seconds)));
+    const at = pairs === 'all' ? pair + 1 : 1 + Math.floor(draw() * length);
+    verdicts.push(...(await tryTwice(scenario, { ...way, at }, draw, extent.seconds)));
   }
   return {
     name: scenario.name,
@@ -105,21 +110,35 @@ export async function campaignCrash(full: boolean, print: (line: string) => void
   return reportCampaign(tallies, print);
 }
 
-/** Scenarios, one by one, and then the mutants: parts that several processes can share. */
-export const PARTS: number = WISHES.length + 1;
+/** Scenarios, one by one, the mutants, and the scenarios again with an engine that goes wrong: parts that several processes can share. */
+export const PARTS: number = 2 * WISHES.length + 1;
 
 export async function tallyPart(full: boolean, part: number): Promise<Tally[]> {
   const wish = WISHES[part];
-  return wish === undefined ? tallyMutants(full ? 1000 : 3) : tallyScenarios(full ? WHOLE : SAMPLE, [wish]);
+  if (wish !== undefined) return tallyScenarios(full ? WHOLE : SAMPLE, [wish]);
+  return part === WISHES.length
+    ? tallyMutants(full ? 1000 : 3)
+    : tallyEngine(full ? 1 : 97, WISHES.slice(part - WISHES.length - 1).slice(0, 1));
+}
+
+/** Faults of the engine at every n-th call. */
+export async function tallyEngine(stride: number, wishes: readonly Wish[]): Promise<Tally[]> {
+  const tallies: Tally[] = [];
+  await eachScenario(async (scenario) => {
+    const { name, points, cases, recovered, wrong } = await tallyFaults(scenario, stride);
+    tallies.push({ name, points, once: cases, twice: recovered, wrong, engine: true });
+  }, wishes);
+  return tallies;
 }
 
 /** Prints the table; false when a faithful engine ended wrong, or one without its rules never did. */
 export function reportCampaign(tallies: readonly Tally[], print: (line: string) => void): boolean {
   const isMutant = (tally: Tally): boolean => MUTANTS.some((mutant) => mutant.name === tally.name);
   const mutants = tallies.filter(isMutant);
-  const real = tallies.filter((tally) => !isMutant(tally));
-  for (const line of tableOf(real, mutants)) print(line);
-  return real.every((tally) => tally.wrong.length === 0) && mutants.every((tally) => tally.wrong.length > 0);
+  const faulty = tallies.filter((tally) => tally.engine === true);
+  const real = tallies.filter((tally) => !isMutant(tally) && tally.engine !== true);
+  for (const line of tableOf(real, mutants, faulty)) print(line);
+  return [...real, ...faulty].every((tally) => tally.wrong.length === 0) && mutants.every((tally) => tally.wrong.length > 0);
 }
 
 export async function tallyScenarios(extent: Extent, wishes: readonly Wish[] = WISHES): Promise<Tally[]> {
@@ -140,25 +159,34 @@ export async function tallyMutants(most: number, mutants: readonly MutantTrial[]
 }
 
 /** The table as it is kept with the repository. */
-export function tableOf(real: readonly Tally[], mutants: readonly Tally[]): string[] {
+export function tableOf(real: readonly Tally[], mutants: readonly Tally[], faulty: readonly Tally[]): string[] {
   const row = ({ name, points, once, twice, wrong }: Tally): string => `| ${name} | ${points} | ${once} | ${twice} | ${wrong.length} |`;
-  const sum = (key: 'points' | 'once' | 'twice'): number => real.reduce((total, tally) => total + tally[key], 0);
-  const wrong = real.flatMap((tally) => tally.wrong);
+  const sum = (of: readonly Tally[], key: 'points' | 'once' | 'twice'): number => of.reduce((total, tally) => total + tally[key], 0);
+  const wrongOf = (of: readonly Tally[]): Tally['wrong'] => of.flatMap((tally) => tally.wrong);
+  const all = (of: readonly Tally[]): string =>
+    row({ name: '**all**', points: sum(of, 'points'), once: sum(of, 'once'), twice: sum(of, 'twice'), wrong: wrongOf(of) });
   return [
     '| what is cut off | points | once | twice | wrong end states |',
     '|---|---:|---:|---:|---:|',
     ...real.map(row),
-    row({ name: '**all**', points: sum('points'), once: sum('once'), twice: sum('twice'), wrong }),
+    all(real),
     '',
     '| with one rule dropped | points | once | twice | wrong end states (must not be 0) |',
     '|---|---:|---:|---:|---:|',
     ...mutants.map(row),
-    ...wrong.slice(0, 20).map((verdict) => `wrong: ${describeVerdict(verdict)}`),
+    '',
+    `| a call of the engine goes wrong, in ${FAULTS.length} ways | calls | cases | left open, then recovered | wrong end states |`,
+    '|---|---:|---:|---:|---:|',
+    ...faulty.map(row),
+    all(faulty),
+    ...wrongOf([...real, ...faulty])
+      .slice(0, 20)
+      .map((verdict) => `wrong: ${describeVerdict(verdict)}`),
   ];
 }
 
 /** A wrong end, so that it can be tried again. */
-export function describeVerdict({ case: one, where, ended, wrongs }: Verdict): string {
+export function describeVerdict({ case: one, where, ended, wrongs }: Verdict | FaultVerdict): string {
   return `${JSON.stringify(one)} at ${where}, ended ${ended}: ${wrongs.slice(0, 4).join('; ').slice(0, 400)}`;
 }
 

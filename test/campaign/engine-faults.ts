@@ -92,26 +92,6 @@ export async function tallyFaults(scenario: Scenario, stride = 1): Promise<Fault
   return { name: scenario.name, points: calls.length, cases: verdicts.length, recovered, wrong };
 }
 
-/** A wrong end, so that it can be tried again. */
-export function describeFault({ case: one, where, ended, wrongs }: FaultVerdict): string {
-  return `${JSON.stringify(one)} at ${where}, ended ${ended}: ${wrongs.slice(0, 4).join('; ').slice(0, 400)}`;
-}
-
-/** The rows of the campaign's table. */
-export function faultTable(tallies: readonly FaultTally[]): string[] {
-  const sum = (key: 'points' | 'cases' | 'recovered'): number => tallies.reduce((total, tally) => total + tally[key], 0);
-  const wrong = tallies.flatMap((tally) => tally.wrong);
-  const all: FaultTally = { name: '**all**', points: sum('points'), cases: sum('cases'), recovered: sum('recovered'), wrong };
-  return [
-    `| a call of the engine goes wrong, in ${FAULTS.length} ways | calls | cases | left open, then recovered | wrong end states |`,
-    '|---|---:|---:|---:|---:|',
-    ...[...tallies, all].map(
-      (tally) => `| ${tally.name} | ${tally.points} | ${tally.cases} | ${tally.recovered} | ${tally.wrong.length} |`,
-    ),
-    ...wrong.slice(0, 20).map((verdict) => `wrong: ${describeFault(verdict)}`),
-  ];
-}
-
 interface Shim {
   readonly run: Run;
   readonly calls: string[];

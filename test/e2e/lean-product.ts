@@ -1,4 +1,4 @@
-// The reference product with only what an upgrade must have: a real PostgreSQL, an application that is its own door, a migration, a probe. Rule: nothing in it waits.
+// The reference product made lean (a real PostgreSQL, an application that is its own door, a migration, a probe) or patient. Rule: source trees are edited, images are not.
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseDocument, stringify } from 'yaml';

@@ -7,7 +7,7 @@ import type { Saved } from '../../model/journal.ts';
 import { parseCount, parseFields, parseFlag, parseList, parseText } from '../../model/parse.ts';
 import type { FileAfter, FileToWrite, Kind, Step } from '../../model/plan.ts';
 import { factOfFile, statIfThere } from '../../world/disk.ts';
-import { copyDurably, syncFolder } from '../durable.ts';
+import { copyDurably, syncFolder, syncFoldersUpTo } from '../durable.ts';
 import type { Handler, Handlers, Site } from '../handler.ts';
 import { undoFolder } from '../site.ts';
 
@@ -80,6 +80,7 @@ const swapFiles: Handler<'swap-files'> = {
     await rm(aside, { recursive: true, force: true });
     const before: Before[] = [];
     for (const file of step.files) before.push(await setAside(site.root, aside, file.path));
+    for (const folder of foldersOf(aside, before)) await syncFoldersUpTo(folder, site.root); // the journal will count on what lies there
     const parents = step.files.filter((file) => file.content !== null).map((file) => dirname(file.path));
     return {
       before,
@@ -152,6 +153,11 @@ async function setAside(root: string, aside: string, path: string): Promise<Befo
   await mkdir(dirname(join(aside, path)), { recursive: true, mode: 0o700 });
   await linkOrCopy(join(root, path), join(aside, path));
   return { path, existed: true, digest: fact.digest, mode: fact.mode };
+}
+
+/** The folders that hold what was set aside. */
+function foldersOf(aside: string, before: readonly Before[]): Set<string> {
+  return new Set(before.filter(({ existed }) => existed).map(({ path }) => dirname(join(aside, path))));
 }
 
 async function bringBack(root: string, aside: string, before: Before): Promise<void> {

@@ -4,7 +4,7 @@ import type { ChannelRelease } from '../../model/channel.ts';
 import { findMoves } from '../../model/data-move.ts';
 import { type Digest, digestOf } from '../../model/digest.ts';
 import { withoutOwnServers } from '../../model/external.ts';
-import type { InstallFacts } from '../../model/facts.ts';
+import type { EngineFacts, InstallFacts } from '../../model/facts.ts';
 import { fingerprintInstall } from '../../model/fingerprint.ts';
 import { printInstall } from '../../model/install.ts';
 import { cacheFolder } from '../../model/layout.ts';
@@ -96,14 +96,15 @@ export async function prepareHop(asked: Context, { root, fetched, release, part,
   const before = await look();
   const { record } = before;
   const cache = cacheFolder(root);
+  const start = !isSet(asked.flags, 'no-start');
+  const isLooked = start && foreseen === undefined;
+  const looking = isLooked ? observeStanding(world, root, before) : undefined;
   const onBytes = (done: number, total: number): void => world.report({ type: 'progress', text: 'bundle', done, total, unit: 'bytes' });
   const bundle = await fetchRelease({ source: fetched.source, release, product: record.product, trust: fetched.trust, cache, onBytes });
   const install = await look(pathsOf(bundle.manifest));
   const { context: answering, registry } = await registryFor(asked, install, bundle.manifest);
   const used = rehomeRelease(bundle.manifest, await readReleaseText(bundle, cache, COMPOSE_FILE), registry);
   const { manifest } = used;
-  const start = !isSet(asked.flags, 'no-start');
-  const isLooked = start && foreseen === undefined;
   const later = (part?.later ?? []).map((each) => rehomeRelease(each, '', registry).manifest);
   const whole = wholeOf([manifest, ...later]);
   const { context, login } = isLooked ? await ensureLogin(answering, { manifest: whole, root }) : { context: answering, login: undefined };
@@ -119,12 +120,12 @@ export async function prepareHop(asked: Context, { root, fetched, release, part,
   const theirs = new Map<Digest, Content>([...releaseContents(cache, used), ...rendered]);
   const merging = await mergeFiles(context, install, { target, theirs, isPart: part !== undefined });
   const texts = await candidateTexts(install, merging, theirs, root);
-  const [next, present] = await Promise.all([
+  const [next, standing] = await Promise.all([
     observeCandidate(world, root, { project: install.project, texts, settings: env.settings }),
-    isLooked ? observeEngine(world, root, install.project) : foreseen?.engine,
+    looking,
   ]);
   refuseUnset(next.unset);
-  const engine = present ?? { containers: [], volumes: Object.values(record.volumes), config: next };
+  const engine = standing?.engine ?? foreseen?.engine ?? { containers: [], volumes: Object.values(record.volumes), config: next };
   const majors = foreseen === undefined ? await observeMajors(world, install, engine, manifest) : new Map<string, number>();
   const old = withoutOwnServers(install.manifest, record.features);
   const moves = findMoves({ record, old, target: withoutOwnServers(manifest, env.features), next, majors });
@@ -185,7 +186,7 @@ export async function prepareHop(asked: Context, { root, fetched, release, part,
     ...(sizes && { sizes }),
     releases: foreseen?.releases ?? (await observeReleases(root)),
     operators: await observeOperators(root),
-    localImages: foreseen?.localImages ?? (start ? await observeUnsharedImages(world, root, record) : []),
+    localImages: standing?.localImages ?? foreseen?.localImages ?? [],
   };
   const plan = planUpgrade(wish, facts);
   const contents = new Map<Digest, Content>([
@@ -215,6 +216,19 @@ export async function prepareHop(asked: Context, { root, fetched, release, part,
     said: env.said,
     disputed: merging.disputed,
   };
+}
+
+interface Standing {
+  readonly engine: EngineFacts;
+  readonly localImages: readonly string[];
+}
+
+/** What runs now, looked at while the release is fetched; what goes wrong is told to whoever waits for it. */
+function observeStanding(world: World, root: string, { project, record }: InstallFacts): Promise<Standing> {
+  const both = Promise.all([observeEngine(world, root, project), observeUnsharedImages(world, root, record)]);
+  const standing = both.then(([engine, localImages]) => ({ engine, localImages }));
+  standing.catch(() => undefined); // preflight, which comes first, says it better
+  return standing;
 }
 
 /** The person's own versions of files are contents of the plan too: they are staged beside the new ones. */
