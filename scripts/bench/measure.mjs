@@ -78,6 +78,9 @@ export function medianOf(sorted) {
   return quantileOf(sorted, 0.5);
 }
 
+/** Between the two nearest where none is exactly there, as R's type 7 and NumPy do: the median of two is their mean. */
 function quantileOf(sorted, part) {
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))];
+  const place = (sorted.length - 1) * part;
+  const [below, above] = [sorted[Math.floor(place)], sorted[Math.ceil(place)]];
+  return below + (above - below) * (place - Math.floor(place));
 }

@@ -45,7 +45,7 @@ async function withSet({ stage, program, bytes }, measure) {
 }
 
 /** The destination is empty, and what skopeo knows of destinations forgotten, before each. */
-function coldRows(bench, how, limit = 0.7, rounds = 3) {
+function coldRows(bench, how, limit = 0.7, rounds = 5) {
   const cold = (work) => async () => {
     await bench.to.wipe();
     rmSync(SKOPEO_CACHE, { force: true });
@@ -68,7 +68,7 @@ async function slowRows(bench) {
   try {
     const [from, to] = await Promise.all(proxies.map(async ({ stdout }) => JSON.parse(await firstLine(stdout)).host));
     const slow = { ...bench, fromHost: from, toHost: to };
-    return await coldRows(slow, ' and 20 ms a request', 0.6, 2);
+    return await coldRows(slow, ' and 20 ms a request', 0.6, 5);
   } finally {
     for (const proxy of proxies) proxy.kill();
   }

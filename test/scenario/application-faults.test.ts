@@ -88,6 +88,19 @@ describe('a new release', () => {
     await expectBack(hop(), /api is exited/);
   });
 
+  test('whose probe fails once or twice in a row during probation stays, and one whose probe fails three times is taken back', async () => {
+    const probe = { service: 'api', command: ['ask'] };
+    const failing = (times: number): Partial<Program> => {
+      let asked = 0;
+      return { exec: () => ({ code: (asked += 1) > 3 && asked <= 3 + times ? 1 : 0, stdout: '', stderr: '' }) };
+    };
+    const rules = { timeout: 30, probation: 10, health: [probe] };
+    await prepare(failing(2), rules);
+    expect((await hop()).fields).toMatchObject({ outcome: 'upgraded' });
+    await prepare(failing(3), rules);
+    await expectBack(hop(), /api: ask ended with code 1/);
+  });
+
   test('that crashes after its probation stays, and status says that it is down', async () => {
     await prepare({ healthyAfter: 2, tick: crashAt(100) }, { timeout: 30, probation: 3 });
     expect((await hop()).fields).toMatchObject({ outcome: 'upgraded' });

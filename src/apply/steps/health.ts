@@ -15,6 +15,9 @@ import { textsOf } from './files.ts';
 import { lastLog, POLL_EVERY, pause, troubleOf } from './ready.ts';
 import { startNow } from './services.ts';
 
+/** A probe that fails so often in a row has failed, as with an engine's own health checks; once may be a machine that is busy. */
+const PROBE_RETRIES = 3;
+
 type Expectation = Omit<Step<'check-health'>, 'kind' | 'why'>;
 
 const checkHealth: Handler<'check-health'> = {
@@ -86,15 +89,17 @@ async function waitUntilWell(step: Expectation, site: Site): Promise<readonly Co
   }
 }
 
-/** Probation: well for so many seconds, and no container started anew meanwhile. */
+/** Probation: well for so many seconds, and no container started anew meanwhile. It does not end on a probe that failed last. */
 async function watch(step: Expectation, site: Site, well: readonly Container[]): Promise<void> {
   const begun = site.world.now().getTime();
   const births = new Map(well.map((container) => [container.id, container.startedAt]));
-  for (let waited = 0; waited < step.probation; waited = (site.world.now().getTime() - begun) / 1000) {
+  let failures = 0;
+  for (let waited = 0; waited < step.probation || failures > 0; waited = (site.world.now().getTime() - begun) / 1000) {
     await site.world.sleep(POLL_EVERY);
     const containers = await listContainers(site, step.project.name);
     const trouble = (await findTrouble(step, site, containers)) ?? findRestart(step, containers, births);
-    if (trouble !== undefined) throw await unhealthy(trouble, site, containers);
+    failures = trouble?.probe === true ? failures + 1 : 0;
+    if (trouble !== undefined && (trouble.probe !== true || failures === PROBE_RETRIES)) throw await unhealthy(trouble, site, containers);
     site.world.report({ type: 'progress', text: 'probation', done: waited, total: step.probation, unit: 'seconds' });
   }
 }
@@ -104,6 +109,8 @@ interface Trouble {
   readonly service?: string;
   /** Waiting longer will not help. */
   readonly final?: boolean;
+  /** A vendor's probe found it, and may find otherwise when it is run again. */
+  readonly probe?: boolean;
 }
 
 async function findTrouble(step: Expectation, site: Site, containers: readonly Container[]): Promise<Trouble | undefined> {
@@ -119,7 +126,7 @@ async function findTrouble(step: Expectation, site: Site, containers: readonly C
   }
   for (const probe of step.probes) {
     const text = await probeTrouble(probe, step, site);
-    if (text !== undefined) return { text, ...(probe.service === undefined ? {} : { service: probe.service }) };
+    if (text !== undefined) return { text, probe: true, ...(probe.service === undefined ? {} : { service: probe.service }) };
   }
   return undefined;
 }
