@@ -10,6 +10,7 @@ import { fileSteps } from './steps/files.ts';
 import { healthSteps } from './steps/health.ts';
 import { imageSteps } from './steps/images.ts';
 import { logInSteps } from './steps/log-in.ts';
+import { pageSteps } from './steps/page.ts';
 import { releaseSteps } from './steps/release.ts';
 import { removalSteps } from './steps/removal.ts';
 import { rotateSteps } from './steps/rotate.ts';
@@ -31,6 +32,7 @@ export const handlers: Handlers = {
   ...fileSteps,
   ...logInSteps,
   ...serviceSteps,
+  ...pageSteps,
   ...rotateSteps,
   ...backupSteps,
   ...dataSteps,

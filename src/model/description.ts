@@ -1,6 +1,4 @@
-// The parts of a product's description that travel from slipway.yaml into the manifest. Rule: what is read here was normalised by the
-// packager (bytes, seconds, lists), and is still hostile until parsed.
-
+// The parts of a product's description that travel from slipway.yaml into the manifest. Rule: what is read here was normalised by the packager (bytes, seconds, lists), and is still hostile until parsed.
 import { type DumpRecipe, parseDumpRecipe } from './dump-recipe.ts';
 import { ToolError } from './error.ts';
 import { type MajorChange, parseMajorChange } from './major-change.ts';
@@ -123,6 +121,7 @@ export interface UpgradeRules {
   readonly stop: boolean;
   readonly migrate: readonly Migration[];
   readonly entry: readonly string[];
+  readonly maintenance?: string;
   readonly health: readonly Probe[];
   /** Seconds; `finishTimeout` is for probes `after: finished`, an hour when it is not said. */
   readonly timeout: number;
@@ -217,6 +216,7 @@ export function parseUpgradeRules(value: unknown, where: string): UpgradeRules {
     stop: parseFlag(f.stop, `${where}.stop`),
     migrate: parseList(f.migrate, `${where}.migrate`, parseMigration),
     entry: parseTexts(f.entry, `${where}.entry`),
+    ...keep({ maintenance: text(f, 'maintenance', where) }),
     health: parseList(f.health, `${where}.health`, parseProbe),
     timeout: parseNumber(f.timeout, `${where}.timeout`),
     probation: parseNumber(f.probation, `${where}.probation`),

@@ -190,6 +190,9 @@ export interface StepArgs extends DataSteps {
     readonly rescue: boolean;
     readonly items: readonly DataToCopy[];
   };
+  /** A service that shows a page while the door is shut; that it cannot fails nothing. */
+  'show-page': { readonly project: ComposeProject; readonly service: string };
+  'hide-page': { readonly project: ComposeProject; readonly service: string };
   /** Restores a backup into this project, which is gone afterwards, and starts these services on it. */
   'try-backup': {
     readonly backup: string;

@@ -210,6 +210,7 @@ function normaliseUpgrade(raw: Raw<'upgrade'>): UpgradeRules {
     stop: raw.stop,
     migrate: raw.migrate.map((step): Migration => ({ ...step, timeout: step.timeout === 'none' ? null : seconds(step.timeout) })),
     entry: raw.entry,
+    ...keep({ maintenance: raw.maintenance }),
     health: raw.health.map((probe): Probe => keep(probe)),
     timeout: seconds(raw.timeout),
     probation: seconds(raw.probation),

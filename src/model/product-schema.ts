@@ -226,6 +226,7 @@ const upgrade = z.strictObject({
   stop: flag.default(false),
   migrate: z.array(migration).default([]),
   entry: texts.default([]).describe('The services that open the door, started last'),
+  maintenance: text.optional().describe('A service that shows a page while the door is shut'),
   health: z.array(probe).default([]),
   timeout: part.duration.default('120s'),
   probation: part.duration.default('30s'),

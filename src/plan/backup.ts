@@ -5,6 +5,7 @@ import type { EngineFacts, InstallFacts } from '../model/facts.ts';
 import type { Plan, Step } from '../model/plan.ts';
 import { closeBackupStep, dataToCopy } from './data.ts';
 import { filesToBackUp } from './files.ts';
+import { pageSteps } from './page.ts';
 import { healthStep, imagesToPull, probesOf, startSteps } from './release-steps.ts';
 import { decideServices, type ServicesDecision } from './services.ts';
 
@@ -38,6 +39,7 @@ export function planBackup(wish: BackupWish, install: InstallFacts, engine: Engi
   const stop = (names: readonly string[], why: string): Step[] =>
     stops && names.length > 0 ? [{ kind: 'stop-services', why, project, services: names }] : [];
   const dumped = items.filter(({ recipe }) => recipe !== undefined && isRunning(recipe.service, engine));
+  const page = pageSteps(manifest, project, stops ? services.writers : []);
   const { backup, reason } = wish;
   const to = { backup, ...(wish.encryptTo !== undefined && wish.encryptTo.length > 0 && { encryptTo: wish.encryptTo }) };
   const before: Step[] = [
@@ -53,6 +55,7 @@ export function planBackup(wish: BackupWish, install: InstallFacts, engine: Engi
         ]
       : []),
     ...stop(services.writers, 'nothing writes while the backup is made'),
+    ...page.show,
     {
       kind: 'open-backup',
       why: 'files, settings and record go into the backup',
@@ -72,6 +75,7 @@ export function planBackup(wish: BackupWish, install: InstallFacts, engine: Engi
     ? [
         ...startSteps(project, services, services.dataStarted, 'data services first'),
         ...startSteps(project, services, services.rest, 'the services run again'),
+        ...page.hide,
         ...startSteps(project, services, services.entry, 'the door opens again'),
         healthStep({ target: manifest, project, services, awaited, probes, probation: 0, why: 'the product must be well' }),
       ]

@@ -150,6 +150,7 @@ function serviceUses({ bundle, services, data, env, upgrade }: Product): Use[] {
       ...needs.map((name, at) => ({ path: ['upgrade', 'migrate', index, 'needs', at], name })),
     ]),
     ...upgrade.entry.map((name, index) => ({ path: ['upgrade', 'entry', index], name })),
+    ...(upgrade.maintenance === undefined ? [] : [{ path: ['upgrade', 'maintenance'], name: upgrade.maintenance }]),
     ...Object.entries(env).flatMap(([name, { rotate }]) =>
       rotate === undefined ? [] : [{ path: ['env', name, 'rotate', 'service'], name: rotate.service }],
     ),

@@ -12,6 +12,7 @@ import { checkEnv } from './check-env.ts';
 import { checkExternal } from './check-external.ts';
 import { checkFeatures } from './check-features.ts';
 import { checkHomes } from './check-homes.ts';
+import { checkMaintenance } from './check-maintenance.ts';
 import { checkReferences } from './check-references.ts';
 import { checkRelease } from './check-release.ts';
 import { checkSecrets } from './check-secrets.ts';
@@ -41,6 +42,7 @@ export function checkProduct(product: Product, facts: ProductFacts): Problem[] {
     ...checkSecrets(product),
     ...checkFeatures(product),
     ...checkExternal(product),
+    ...checkMaintenance(product),
     ...checkData(product),
     ...checkReferences(product, facts),
   ];

@@ -7,6 +7,7 @@ import { isRefused, problemAt, sortProblems, withoutIgnored } from '../model/pro
 import type { Product } from '../model/product.ts';
 import { readYaml } from '../model/yaml-file.ts';
 import { checkExternalServices } from './check-external.ts';
+import { checkMaintenanceService } from './check-maintenance.ts';
 import { checkComposeImages, type PinnedImage } from './compose-images.ts';
 import { checkMounts } from './compose-mounts.ts';
 import { type ComposeService, fieldsOf, listOf } from './compose-parts.ts';
@@ -36,6 +37,7 @@ export function checkCompose(checked: ComposeChecked): Problem[] {
     ...services.flatMap((service) => checkService(service, product)),
     ...checkComposeImages(services, checked),
     ...checkExternalServices(services, product),
+    ...checkMaintenanceService(services, product),
     ...checkMounts(compose, services, checked),
     ...checkVariables(yaml.texts, product),
   ];
@@ -73,7 +75,7 @@ function checkService({ name, path, fields }: ComposeService, { upgrade }: Produ
   const problems: ProblemText[] = [];
   const { extends: extended, ports } = fields;
   if (fieldsOf(extended).file !== undefined) problems.push(otherFile([...path, 'extends'], 'extends with a file'));
-  if (upgrade.entry.length > 0 && !upgrade.entry.includes(name) && listOf(ports).length > 0) {
+  if (upgrade.entry.length > 0 && ![...upgrade.entry, upgrade.maintenance].includes(name) && listOf(ports).length > 0) {
     const message = `${name} publishes ports, but is not in upgrade.entry: it is open before the new release has proved itself`;
     const hint = 'What is written through it is lost when the upgrade goes back. Publish it through the entry, or add it to upgrade.entry.';
     problems.push({ code: 'W_OPEN_BESIDE_DOOR', path: [...path, 'ports'], message, hint });

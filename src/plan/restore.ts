@@ -6,6 +6,7 @@ import { pristineFolder } from '../model/layout.ts';
 import type { Manifest } from '../model/manifest.ts';
 import type { ComposeProject, DataToCopy, FileAfter, FileToWrite, Plan, Step } from '../model/plan.ts';
 import { closeBackupStep } from './data.ts';
+import { pageSteps } from './page.ts';
 import { healthStep, imagesToPull, probesOf, startSteps } from './release-steps.ts';
 import type { ServicesDecision } from './services.ts';
 
@@ -41,7 +42,9 @@ export function planRestore(asked: RestoreWish, facts: RestoreFacts): Plan {
   const { install } = facts;
   const { project } = install;
   const tree = `.slipway/staged/${wish.id}/tree`;
+  const page = pageSteps(install.manifest, project, facts.present);
   const opening = openingOf(wish, facts.next, project);
+  const inside = opening.isShut ? [...opening.inside, ...page.hide] : [...page.hide, ...opening.inside];
   const before: Step[] = [
     { kind: 'pull-images', why: 'the images of the restored release', images: imagesToPull(wish.target) },
     { kind: 'stage-files', why: 'the files of the backup are prepared', to: tree, files: wish.files },
@@ -55,6 +58,7 @@ export function planRestore(asked: RestoreWish, facts: RestoreFacts): Plan {
     ...(facts.present.length === 0
       ? []
       : [{ kind: 'stop-services', why: 'nothing writes while data is exchanged', project, services: facts.present } as const]),
+    ...page.show,
     ...rescueSteps(wish, facts),
     {
       kind: 'swap-files',
@@ -75,14 +79,14 @@ export function planRestore(asked: RestoreWish, facts: RestoreFacts): Plan {
           } as const,
         ]),
   ];
-  const shut = opening.isShut ? opening.inside : [];
+  const shut = opening.isShut ? inside : [];
   return {
     schema: 1,
     id: wish.id,
     operation: wish.id,
     command: 'restore',
     basedOn: wish.basedOn,
-    steps: [...before, ...opening.inside, ...opening.door],
+    steps: [...before, ...inside, ...opening.door],
     commitAfter: before.length + shut.length - 1,
     notes: [`what is there now is kept at ${wish.rescue}`, 'rows written since the backup are only in that rescue backup afterwards'],
   };

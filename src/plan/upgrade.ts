@@ -8,6 +8,7 @@ import { type Course, setCourse, swappedSettings, type UpgradeFacts, type Upgrad
 import { closeBackupStep } from './data.ts';
 import { dropSteps, dumpsToMove, measureSteps, moveNotes, moveSteps, presentItems } from './data-moves.ts';
 import { filesToBackUp } from './files.ts';
+import { type Page, pageSteps } from './page.ts';
 import {
   healthStep,
   imagesToPull,
@@ -37,6 +38,7 @@ export function planUpgrade(wish: UpgradeWish, facts: UpgradeFacts): Plan {
     ...bringUp(course),
     ...judge(course),
     ...record(course),
+    ...page(course).hide,
   ];
   const after = [
     ...openDoor(course),
@@ -101,7 +103,8 @@ function stopAndBackUp(course: Course): Step[] {
   };
   const writers = stop(services.writers, items.length > 0 ? 'nothing writes while the backup is made' : 'they change in this release');
   const data = stop(services.dataStopped, 'data is copied while nothing holds it open');
-  if (items.length === 0) return [guard, ...writers, ...data];
+  const { show } = page(course);
+  if (items.length === 0) return [guard, ...writers, ...data, ...show];
   const dumped = [...items, ...dumpsToMove(course)].filter(
     (item) =>
       item.recipe !== undefined &&
@@ -110,6 +113,7 @@ function stopAndBackUp(course: Course): Step[] {
   return [
     guard,
     ...writers,
+    ...show,
     { kind: 'open-backup', why: 'files, settings and record go into the backup', backup, files: filesToBackUp(course.install) },
     ...measureSteps(course),
     ...(dumped.length === 0
@@ -126,6 +130,10 @@ function stopAndBackUp(course: Course): Step[] {
       rescue: false,
     }),
   ];
+}
+
+function page({ start, old, project, services }: Course): Page {
+  return pageSteps(old, project, start ? services.writers : []);
 }
 
 function swap(course: Course): Step[] {

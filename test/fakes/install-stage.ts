@@ -10,7 +10,7 @@ import type { Manifest } from '../../src/model/manifest.ts';
 import type { Run, World } from '../../src/model/seams.ts';
 import { type FakeEngine, fakeEngine } from './engine.ts';
 import type { Registry } from './engine-call.ts';
-import type { FakeImage } from './engine-state.ts';
+import type { FakeImage, Work } from './engine-state.ts';
 import { buildRelease, publishRelease, quietWorld } from './release-builder.ts';
 import { type ScriptedTerminal, scriptedTerminal } from './scripted-terminal.ts';
 
@@ -88,6 +88,11 @@ export const PRODUCT: Partial<Manifest> = {
   upgrade: { from: '>=1.0.0', stop: false, entry: [], timeout: 2, probation: 0, migrate: [], health: [] },
 };
 
+/** `migrate` comes to its end; every other command runs until it is stopped. */
+function migrate([verb]: readonly string[]): Work | undefined {
+  return verb === 'migrate' ? { parts: [() => undefined], exitCode: 0 } : undefined;
+}
+
 /** A stage that is gone when the test has finished. */
 export async function makeInstallStage(
   { onTestFinished }: Pick<TestContext, 'onTestFinished'>,
@@ -103,7 +108,7 @@ export async function makeInstallStage(
   const env = { PATH: process.env.PATH ?? '', HOME: place, SLIPWAY_BIN: bin, SLIPWAY_SYSTEMD: '', DOCKER_CONTEXT: basename(place) };
   const engine = fakeEngine({
     images: [imageOf('db'), imageOf('api'), imageOf('db', '2'), imageOf('api', '2')],
-    programs: { db: { version: 'db' }, api: { version: 'api' } },
+    programs: { db: { version: 'db' }, api: { version: 'api', work: migrate } },
     ...registry,
   });
   const run = async (command: Command, flags: Flags = {}, parts: Partial<World> = {}): Promise<Ran> => {

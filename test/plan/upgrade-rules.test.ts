@@ -209,7 +209,9 @@ describe('every upgrade', () => {
     const ordinary = facts.backups.filter(({ rescue }) => !rescue).map(({ path }) => path);
     const made = stepsOf(plan, 'close-backup').map(({ backup }) => backup);
     const left = [...ordinary, ...made].filter((path) => !removed.includes(path));
-    expect(left).toEqual([...ordinary, ...made].slice(-target.backup.keep));
+    const newest = [...ordinary, ...made].slice(-target.backup.keep);
+    expect(left).toEqual(expect.arrayContaining(newest));
+    expect(left.length - newest.length).toBeLessThanOrEqual(1); // the last good one, while no whole copy is made
   });
 
   always('touches no container and copies nothing when only files are wanted', upgrades, ({ plan, wish }) => {

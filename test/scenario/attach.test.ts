@@ -169,9 +169,8 @@ describe('what is written down', () => {
       { yes: true },
       {
         run: async (argv, options) => {
-          if (!argv.includes('migrate')) return client(argv, options);
-          options?.onLine?.(`connecting with ${secret}`);
-          return { code: 0, stdout: '', stderr: '' };
+          if (argv.includes('migrate')) options?.onLine?.(`connecting with ${secret}`);
+          return client(argv, options);
         },
       },
     );
