@@ -30,14 +30,16 @@ build_postgres() {
   push_postgres 15 postgres
   older=$TREE
   TREE=$SLIPWAY_TESTBED/packages/postgres-17
-  push_postgres 17 postgres-17
+  push_postgres 17 postgres-17 "$TREE/complete"
   TREE=$older
 }
 
-# push_postgres MAJOR LAYER: from the packages in $TREE.
+# push_postgres MAJOR LAYER [FILE…]: from the packages in $TREE.
 push_postgres() {
   major=$1
-  root_layer "$2" postgres_root "$here/postgres.sh"
+  name=$2
+  shift 2
+  root_layer "$name" postgres_root "$here/postgres.sh" "$@"
   push postgres "$major" "$LAYER" '"Env": ["PATH=/usr/lib/postgresql/'"$major"'/bin:/usr/bin:/bin", "LANG=C.UTF-8", "PGDATA=/var/lib/postgresql/data"],
     "Entrypoint": ["/usr/bin/start-postgres"], "Cmd": ["postgres"], "StopSignal": "SIGINT",
     "Volumes": { "/var/lib/postgresql/data": {} }, "ExposedPorts": { "5432/tcp": {} }'
@@ -144,6 +146,8 @@ copy_program() {
   done
   "$TREE/$loader" --library-path "$TREE/lib/$MULTIARCH:$TREE/usr/lib/$MULTIARCH" --list "$file" >"$work/libraries" ||
     stop "$file needs a library that is not in the package list of scripts/testbed/packages.sh"
+  foreign=$(grep '=> ' "$work/libraries" | grep -v "=> $TREE/" || true) # a library of this machine is not in the image
+  [ -z "$foreign" ] || stop "$file needs libraries that are not in the package list of scripts/testbed/packages.sh: $foreign"
   for library in $loader $(sed -n "s,.*=> $TREE/\([^ ]*\).*,\1,p" "$work/libraries"); do
     [ -e "$root/$library" ] || install -D "$TREE/$library" "$root/$library"
   done
