@@ -24,7 +24,7 @@ export interface DataWish {
   readonly sizes?: ReadonlyMap<string, number> | undefined;
 }
 
-/** Bytes in a minute: a volume read through the engine and compressed on one core, measured low. */
+/** Bytes in a minute, for a rough word on the time: a guess at a slow disk and one core. */
 const COPIED_A_MINUTE = 50e6 * 60;
 
 /** The data items to copy now, in the order of the manifest. A volume that was never made has nothing to copy. */

@@ -41,10 +41,10 @@ describe('a stopped copy', () => {
     const [volume = ''] = docker('volume', 'ls', '--quiet', '--filter', 'label=com.docker.compose.project=backup-one').split('\n');
     const extra = join(placeOf(volume), 'of-the-test');
     const long = 'n'.repeat(200);
-    // The database's own user: at its start, the image's entry point takes whatever in its volume belongs to another one.
+    // The database's own user: at its start, the image's entry point takes everything in its volume.
     const script = `mkdir -p "$0/empty" "$0/deep/${long}/${long}" && cd "$0" && printf data > file && ln file hard && ln -s file link && ln -s nowhere broken
       printf x > "deep/${long}/${long}/ü with blanks" && printf y > "$(printf 'new\\nline')" && truncate -s 5M holes && printf end >> holes
-      chown -R 999:71 . && chown -h 999:13 link && chmod 4750 file && chmod 1777 empty && chmod 000 broken 2>/dev/null; touch -d 2001-02-03T04:05:06Z file empty; true`;
+      chown -hR 999:999 . && chmod 750 file && chmod 1777 empty && chmod 000 broken 2>/dev/null; touch -d 2001-02-03T04:05:06Z file empty; true`;
     execFileSync('sh', ['-c', script, extra]);
     const before = pictureOf(extra);
     expect((await one.ctl('backup', '--yes')).result).toMatchObject({ ok: true, outcome: 'made' });
