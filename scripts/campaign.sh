@@ -23,6 +23,7 @@ export SLIPWAY_CAMPAIGN=1
 part node_modules/.bin/vitest run --project core test/scenario/publishers.test.ts
 part node_modules/.bin/vitest run --project core --testTimeout=14400000 --hookTimeout=600000 test/scenario/syscalls.test.ts
 part sh scripts/testbed.sh exec node_modules/.bin/vitest run --project engine --testTimeout=3600000 test/e2e/kill.test.ts
+part sh scripts/testbed.sh exec node_modules/.bin/vitest run --project engine --testTimeout=3600000 test/e2e/postgres-major.test.ts
 # Five hundred take an hour or more: what was tried on this commit is kept, and a run that was ended goes on from there.
 SLIPWAY_KILL_LOG=.testbed/kills-$(git rev-parse HEAD).ndjson
 export SLIPWAY_KILL_LOG

@@ -81,6 +81,7 @@ bring_up() {
   install_tools
   fetch_packages
   fetch_buildx
+  fetch_newer_postgres
   if engine_answers && registry_answers; then return; fi
   stop_processes "$ENGINE_PROGRAMS docker-registry"
   sweep_leftovers

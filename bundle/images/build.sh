@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes the reference product's images for the test bed from Debian packages and this machine's Node.js, and pushes them
-# to its registry: acme-api:VERSION, postgres:15 and nginx:1.22. No registry on the internet is asked; products that people
+# to its registry: acme-api:VERSION, postgres:15, postgres:17 and nginx:1.22. No registry on the internet is asked; products that people
 # run use the upstream images and api/Dockerfile instead.
 #
 # Usage, inside the test bed: scripts/testbed.sh exec bundle/images/build.sh VERSION [SOURCE]
@@ -27,8 +27,20 @@ stop() {
 }
 
 build_postgres() {
-  root_layer postgres postgres_root "$here/postgres.sh"
-  push postgres 15 "$LAYER" '"Env": ["PATH=/usr/lib/postgresql/15/bin:/usr/bin:/bin", "LANG=C.UTF-8", "PGDATA=/var/lib/postgresql/data"],
+  push_postgres 15 postgres
+  older=$TREE
+  TREE=$SLIPWAY_TESTBED/packages/postgres-17
+  push_postgres 17 postgres-17 "$TREE/complete"
+  TREE=$older
+}
+
+# push_postgres MAJOR LAYER [FILE…]: from the packages in $TREE.
+push_postgres() {
+  major=$1
+  name=$2
+  shift 2
+  root_layer "$name" postgres_root "$here/postgres.sh" "$@"
+  push postgres "$major" "$LAYER" '"Env": ["PATH=/usr/lib/postgresql/'"$major"'/bin:/usr/bin:/bin", "LANG=C.UTF-8", "PGDATA=/var/lib/postgresql/data"],
     "Entrypoint": ["/usr/bin/start-postgres"], "Cmd": ["postgres"], "StopSignal": "SIGINT",
     "Volumes": { "/var/lib/postgresql/data": {} }, "ExposedPorts": { "5432/tcp": {} }'
 }
@@ -61,12 +73,13 @@ postgres_root() {
   small_system
   cp "$here/postgres.sh" "$root/usr/bin/start-postgres"
   for name in postgres initdb pg_ctl pg_dump pg_dumpall pg_restore pg_isready psql; do
-    copy_program "usr/lib/postgresql/15/bin/$name"
+    copy_program "usr/lib/postgresql/$major/bin/$name"
   done
-  for library in "$TREE"/usr/lib/postgresql/15/lib/*.so; do
+  for library in "$TREE"/usr/lib/postgresql/"$major"/lib/*.so; do
     case $library in *llvmjit*) ;; *) copy_program "${library#"$TREE"/}" ;; esac
   done
-  copy_tree usr/share/postgresql/15 usr/share/zoneinfo usr/lib/locale
+  copy_tree "usr/share/postgresql/$major" usr/lib/locale
+  tar -C "$SYSTEM" -cf - usr/share/zoneinfo | tar -C "$root" -xf -
   mkdir -p "$root/var/lib/postgresql/data" "$root/run/postgresql"
   ln -s /run "$root/var/run"
   chmod 700 "$root/var/lib/postgresql/data"
@@ -108,8 +121,8 @@ small_system() {
 make_small_system() {
   mkdir -p "$1/bin" "$1/etc" "$1/usr/bin" "$1/tmp"
   chmod 1777 "$1/tmp"
-  cp "$TREE/bin/busybox" "$1/bin/busybox"
-  for name in $("$TREE/bin/busybox" --list); do
+  cp "$SYSTEM/bin/busybox" "$1/bin/busybox"
+  for name in $("$SYSTEM/bin/busybox" --list); do
     [ -e "$1/bin/$name" ] || ln -s busybox "$1/bin/$name"
   done
   printf '%s\n' 'root:x:0:0:root:/root:/bin/sh' 'postgres:x:999:999::/var/lib/postgresql:/bin/sh' 'node:x:1000:1000::/app:/bin/sh' \
@@ -133,6 +146,8 @@ copy_program() {
   done
   "$TREE/$loader" --library-path "$TREE/lib/$MULTIARCH:$TREE/usr/lib/$MULTIARCH" --list "$file" >"$work/libraries" ||
     stop "$file needs a library that is not in the package list of scripts/testbed/packages.sh"
+  foreign=$(grep '=> ' "$work/libraries" | grep -v "=> $TREE/" || true) # a library of this machine is not in the image
+  [ -z "$foreign" ] || stop "$file needs libraries that are not in the package list of scripts/testbed/packages.sh: $foreign"
   for library in $loader $(sed -n "s,.*=> $TREE/\([^ ]*\).*,\1,p" "$work/libraries"); do
     [ -e "$root/$library" ] || install -D "$TREE/$library" "$root/$library"
   done
@@ -210,7 +225,8 @@ push_blob() {
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 repository=$(CDPATH='' cd -- "$here/../.." && pwd)
-TREE=${SLIPWAY_TESTBED:-}/packages/images
+SYSTEM=${SLIPWAY_TESTBED:-}/packages/images
+TREE=$SYSTEM
 CACHE=${SLIPWAY_TESTBED:-}/layers
 REGISTRY=http://${SLIPWAY_TESTBED_REGISTRY:-127.0.0.1:5000}
 MANIFEST=application/vnd.oci.image.manifest.v1+json

@@ -16,6 +16,11 @@ IMAGE_PACKAGES='busybox-static nginx nginx-common postgresql-15 postgresql-clien
   libunistring2 libuuid1 libxml2 libxslt1.1 libzstd1 zlib1g'
 # What builds images: docker's own plugin, fetched for itself, so that a test bed that has the rest needs no second download of it.
 BUILDX=usr/libexec/docker/cli-plugins/docker-buildx
+# A newer PostgreSQL, for products that change its major: fetched for itself, too, with the libraries that it was made for.
+NEWER_TREE=$STATE/packages/postgres-17
+NEWER_PACKAGES='postgresql-17 postgresql-client-17 libc-bin libc6 libgcc-s1 libstdc++6 libaudit1 libcap-ng0 libcap2 libcom-err2 libcrypt1 libffi8
+  libgssapi-krb5-2 libicu76 libk5crypto3 libkeyutils1 libkrb5-3 libkrb5support0 libldap2 liblz4-1 liblzma5 libnuma1 libpam0g libpq5 libreadline8t64
+  libsasl2-2 libselinux1 libpcre2-8-0 libssl3t64 libsystemd0 libtinfo6 libuuid1 libxml2 libxslt1.1 libxxhash0 libzstd1 zlib1g'
 # Plain programs that the scripts and tests call: command:package.
 HOST_TOOLS='ip:iproute2 iptables:iptables curl:curl nsenter:util-linux git:git busybox:busybox-static
   minisign:minisign strace:strace tmux:tmux pigz:pigz'
@@ -66,6 +71,22 @@ fetch_buildx() {
     rm -rf "$STATE/packages/apt" "$debs"
   fi
   ln -sfn "$ENGINE_TREE/$BUILDX" "$STATE/docker-config/cli-plugins/docker-buildx"
+}
+
+# Unpacks the newer PostgreSQL once. Its packages know no /lib beside /usr/lib.
+fetch_newer_postgres() {
+  [ "$(cat "$NEWER_TREE/complete" 2>/dev/null)" != "$NEWER_PACKAGES" ] || return 0
+  say "downloading PostgreSQL 17 (about 45 MB, once)"
+  debs=$STATE/packages/newer-debs
+  rm -rf "$NEWER_TREE" "$debs"
+  mkdir -p "$NEWER_TREE" "$debs"
+  open_package_lists
+  # shellcheck disable=SC2046,SC2086
+  (cd "$debs" && private_apt download $(printf '%s/trixie ' $NEWER_PACKAGES)) || refuse "could not download PostgreSQL 17 (see $STATE/apt.log)."
+  unpack_into "$NEWER_TREE" "$debs"
+  for name in lib lib64; do [ -e "$NEWER_TREE/$name" ] || ln -s "usr/$name" "$NEWER_TREE/$name"; done
+  rm -rf "$STATE/packages/apt" "$debs"
+  printf %s "$NEWER_PACKAGES" >"$NEWER_TREE/complete"
 }
 
 download_packages() {

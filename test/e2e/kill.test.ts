@@ -1,9 +1,6 @@
 // A real upgrade on the real engine is killed at its journal's boundaries. Rule: after `recover` it is exactly the old release or exactly the new one.
-import type { ChildProcess } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { killAt } from './kill-upgrade.ts';
 import { leftovers, type Snapshot, takeSnapshot } from './promises.ts';
 import { addNote, type Installed, install, openStage, type Stage } from './stage.ts';
 
@@ -83,48 +80,8 @@ function withoutSecrets(snapshot: Snapshot): Snapshot {
   return { ...snapshot, files: Object.fromEntries(Object.entries(snapshot.files).filter(([path]) => path !== '.env')) };
 }
 
-/** Starts an upgrade and kills it once the journal has so many lines; false when it ended before. */
-async function killAt(installed: Installed, lines: number): Promise<boolean> {
-  const child = installed.spawnCtl('upgrade', '--yes');
-  const ended = new Promise<boolean>((resolve) => child.once('exit', () => resolve(true)));
-  const journal = join(installed.root, '.slipway/journal.ndjson');
-  for (;;) {
-    if (await Promise.race([ended, pause(5)])) return false;
-    const text = existsSync(journal) ? await readFile(journal, 'utf8').catch(() => '') : '';
-    if (text.split('\n').length - 1 >= lines) break;
-  }
-  killTree(child);
-  await ended;
-  return true;
-}
-
-/** The program and the one it handed over to: both die at once, as in a power cut. */
-function killTree(child: ChildProcess): void {
-  const pids = [child.pid ?? 0, ...childrenOf(child.pid ?? 0)];
-  for (const pid of pids) {
-    try {
-      process.kill(pid, 'SIGKILL');
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-    }
-  }
-}
-
-function childrenOf(pid: number): number[] {
-  try {
-    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
-    return text.split(' ').filter(Boolean).map(Number);
-  } catch {
-    return [];
-  }
-}
-
 async function goBack(): Promise<void> {
   const { code, stderr } = await acme.ctl('restore', '--yes');
   expect(code, stderr).toBe(0);
   old = await takeSnapshot(acme);
-}
-
-function pause(milliseconds: number): Promise<false> {
-  return new Promise((resolve) => setTimeout(() => resolve(false), milliseconds));
 }
