@@ -1,5 +1,6 @@
 // An install that is a git checkout. Rule: its files come from git, so no release is put over them.
 import { join } from 'node:path';
+import type { ChannelRelease } from '../../model/channel.ts';
 import { ToolError } from '../../model/error.ts';
 import type { InstallRecord } from '../../model/install.ts';
 import { isThere } from '../../observe/install.ts';
@@ -9,10 +10,16 @@ export async function isSourceInstall(root: string, { adopted }: Pick<InstallRec
   return adopted?.from === 'source' && (await isThere(join(root, '.git')));
 }
 
-/** Throws E_POLICY for a source install, with the way to go on in git and the way to releases. */
-export async function refuseSourceInstall(root: string, record: InstallRecord): Promise<void> {
-  if (!(await isSourceInstall(root, record))) return;
-  throw new ToolError('E_POLICY', `${root} is a source install: its files come from git, not from releases`, {
-    hint: `To go on with git: git -C ${root} pull --ff-only, then docker compose build && docker compose up -d there. To follow releases from now on, move ${join(root, '.git')} away and upgrade again.`,
-  });
+/** A checkout goes one release at a time: throws E_POLICY when there is a stop on the way. */
+export async function refuseStops(root: string, record: InstallRecord, path: readonly ChannelRelease[]): Promise<void> {
+  const [first] = path;
+  if (first === undefined || path.length === 1 || !(await isSourceInstall(root, record))) return;
+  const way = path.map(({ version }) => version);
+  throw new ToolError(
+    'E_POLICY',
+    `the way to ${way.at(-1)} leads by way of ${way.slice(0, -1).join(', ')}, and a checkout goes one release at a time`,
+    {
+      hint: `Upgrade with --to ${first.version} first, then again.`,
+    },
+  );
 }
