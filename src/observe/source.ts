@@ -162,7 +162,7 @@ async function refuseDiverged(
     );
   throw policy(
     `the checkout and ${version} went different ways: it is at ${at}`,
-    `Keep your commits on a branch (git -C ${checkout.root} branch mine), go back to where the ways part (git reset --keep ${commit.slice(0, 10)}...) and upgrade again; or merge by hand.`,
+    `Keep your commits on a branch of their own and go back to where the ways part: in ${checkout.root}, git branch mine && git reset --keep $(git merge-base HEAD ${commit.slice(0, 10)}). Then upgrade again.`,
   );
 }
 

@@ -124,7 +124,7 @@ async function moveIndex(checkout: Checkout, commit: string): Promise<void> {
   const copy = `${own}.slipway-new`;
   await dropIndex(copy);
   if ((await statIfThere(own)) !== undefined) await copyFile(own, copy);
-  await gitIn(checkout, ['read-tree', '-m', commit], { index: copy });
+  await gitIn(checkout, ['read-tree', '-m', '-i', commit], { index: copy });
   await gitIn(checkout, ['update-index', '-q', '--refresh'], { index: copy, codes: [0, 1] });
   await rename(copy, own);
 }
