@@ -17,9 +17,15 @@ export interface SourceFacts {
   readonly changes: readonly ChangedPath[];
   /** Tracked files that the person edited or removed, and that stay so. */
   readonly edits: readonly string[];
+  /** Those of them that are not there. */
+  readonly removed: readonly string[];
   /** Every tracked path of the commit. */
   readonly tracked: ReadonlySet<string>;
 }
+
+/** What a name may be that git is given. */
+const COMMIT = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
+const TAG = /^[A-Za-z0-9_][A-Za-z0-9_.+-]*$/;
 
 export interface SourceWish {
   readonly root: string;
@@ -38,6 +44,10 @@ export async function observeSource(world: World, wish: SourceWish): Promise<Sou
     const { commit, version } = wish;
     if (commit === null) throw policy(`${version} does not say which commit it was made from`, 'Choose another release with --to.');
     const head = await headOf(checkout);
+    if (!COMMIT.test(commit) || !TAG.test(wish.tag))
+      throw new ToolError('E_FORMAT', `${version} names no commit and tag that git could have`, {
+        hint: 'Tell the maintainer of the release.',
+      });
     await fetchCommit(checkout, branch, { ...wish, commit });
     await refuseDiverged(checkout, { head, commit, version });
     const [changes, edits] = [await changedPaths(checkout, head, commit), await editedPaths(checkout, head)];
@@ -47,7 +57,9 @@ export async function observeSource(world: World, wish: SourceWish): Promise<Sou
         hint: 'Go on with git by hand, or follow releases: move .git away and upgrade again.',
       });
     await refuseCollisions(wish, changes, edits);
-    return { branch, head, commit, changes, edits, tracked: new Set(tree.map((line) => line.slice(line.indexOf('\t') + 1))) };
+    const removed: string[] = [];
+    for (const path of edits) if ((await statIfThere(join(wish.root, path))) === undefined) removed.push(path);
+    return { branch, head, commit, changes, edits, removed, tracked: new Set(tree.map((line) => line.slice(line.indexOf('\t') + 1))) };
   });
 }
 

@@ -28,6 +28,8 @@ export interface SourceWish {
   readonly paths: readonly string[];
   /** Tracked files with edits of the person's. */
   readonly edits: readonly string[];
+  /** Those of them that are not there. */
+  readonly removed: readonly string[];
   /** What the staged tree has as links: the person's own files, and the settings as they will be. */
   readonly links: readonly string[];
   readonly images: SourceImages;
@@ -143,6 +145,11 @@ export function moveSourceSteps({ source, start, target }: SourceCourse): Step[]
 /** Services that Compose would take for unchanged although their images are others. */
 export function remadeServices({ source }: Pick<SourceCourse, 'source'>): string[] {
   return Object.keys(source?.images.local ?? {});
+}
+
+/** Files with edits of the person's, which a backup holds. */
+export function editsToBackUp({ source }: Pick<SourceCourse, 'source'>): string[] {
+  return source === undefined ? [] : source.edits.filter((path) => !source.removed.includes(path));
 }
 
 /** What a person should know of the checkout. */

@@ -21,7 +21,7 @@ import {
   validationSteps,
   withRestorer,
 } from './release-steps.ts';
-import { moveSourceSteps, overrideFile, sourceNotes, stagedProject, stageSourceSteps } from './source-upgrade.ts';
+import { editsToBackUp, moveSourceSteps, overrideFile, sourceNotes, stagedProject, stageSourceSteps } from './source-upgrade.ts';
 import { wayBackOf } from './way-back.ts';
 
 /** The plan of one hop. Throws E_CONFLICT, E_POLICY when the hop must not be taken at all. */
@@ -124,7 +124,7 @@ function stopAndBackUp(course: Course): Step[] {
       kind: 'open-backup',
       why: 'files, settings and record go into the backup',
       backup,
-      files: [...new Set([...filesToBackUp(course.install), ...(course.source?.edits ?? [])])],
+      files: [...new Set([...filesToBackUp(course.install), ...editsToBackUp(course)])],
     },
     ...measureSteps(course),
     ...(dumped.length === 0

@@ -11,6 +11,8 @@ import { type InstallStage, imageOf } from './install-stage.ts';
 /** What the checkout's compose file calls the image that it builds. */
 export const BUILT = 'acme/api:local';
 
+const API_2 = imageOf('api', '2').pinned.replace(/@.*/, '');
+
 const COMPOSE = `name: acme
 services:
   db:
@@ -34,6 +36,7 @@ const FIRST: Readonly<Record<string, string>> = {
   'api/old/part.c': 'old\n',
   'configs/api.conf': 'shipped\n',
   'configs/more.conf': 'shipped too\n',
+  'docs.txt': 'read me\n',
   '.gitignore': '*.log\n',
 };
 
@@ -66,11 +69,13 @@ export async function makeSourceStage(stage: InstallStage, second: Readonly<Reco
   await writeFile(join(root, '.env'), FOUND_ENV);
   await buildByHand(engine, root);
   await found.up(['db', 'api']);
+  for (const name of [...engine.state().images.keys()]) if (name.startsWith(API_2)) engine.state().images.delete(name); // nobody has pulled it
   const run = sourceRun(engine.client());
   await found.take({}, { run });
   await rm(join(origin, 'api/old'), { recursive: true });
   const pushed = await commitFiles(origin, { ...SECOND, ...second });
-  await stage.publish('1.1.0', { ...nextImages(), commit: pushed }, NEXT_FILES);
+  const validate = [{ service: 'api', command: ['migrate'] }]; // a command that ends, in the new image
+  await stage.publish('1.1.0', { ...nextImages(), commit: pushed, validate }, NEXT_FILES);
   return { stage, found, origin, first, second: pushed, run, git: (...words) => git(root, ...words) };
 }
 

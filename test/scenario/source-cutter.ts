@@ -10,13 +10,15 @@ import type { Run } from '../../src/model/seams.ts';
 import { runProgram } from '../../src/world/run.ts';
 import { Fuse, fuseRun, withFuse } from '../campaign/fuse.ts';
 import { gitEnvironment } from '../fakes/git-workspace.ts';
-import { type SourceStage, sourceRun } from '../fakes/source-stage.ts';
+import type { SourceStage } from '../fakes/source-stage.ts';
 
 export interface Cutter {
   /** The points of a run that nothing disturbs; it is carried out. */
   readonly points: () => Promise<readonly string[]>;
   /** Cuts a run off at this point, counted from 1, and recovers; gives how that ended. */
   readonly at: (point: number) => Promise<unknown>;
+  /** The same, and the first recovery is cut off as well: at the first point of this name. */
+  readonly twice: (point: number, name: string) => Promise<unknown>;
 }
 
 /** From the state that the stage has now. */
@@ -25,13 +27,24 @@ export async function makeCutter({ stage }: SourceStage): Promise<Cutter> {
   const kept = join(place, 'kept');
   execFileSync('cp', ['-a', root, kept]);
   const snapshot = engine.snapshot();
+  const runOf = (fuse: Fuse): Run => {
+    const docker = fuseRun(engine, fuse);
+    return (argv, options) => (argv[0] === 'git' ? fusedGit(fuse, argv, options) : docker(argv, options));
+  };
   const start = async (fuse: Fuse): Promise<unknown> => {
     execFileSync('sh', ['-c', 'rm -rf "$0" && cp -a "$1" "$0"', root, kept]);
     engine.restore(snapshot);
-    const docker = fuseRun(engine, fuse);
-    const run: Run = (argv, options) => (argv[0] === 'git' ? fusedGit(fuse, argv, options) : docker(argv, options));
-    return withFuse(fuse, () => stage.run(upgrade, { yes: true }, { run }));
+    return withFuse(fuse, () => stage.run(upgrade, { yes: true }, { run: runOf(fuse) }));
   };
+  const cutAt = async (point: number): Promise<void> => {
+    if ((await start(new Fuse({ at: point, blow: 'kill' }))) !== 'dead') throw new Error(`point ${point} was never reached`);
+    await unlock();
+  };
+  const unlock = async (): Promise<void> => {
+    for (const lock of [lockPath(root), await projectLockPath('acme', env)]) await rm(lock, { force: true }); // ours is the pid, and it lives on
+  };
+  const recoverNow = async (fuse = new Fuse()): Promise<unknown> =>
+    withFuse(fuse, async () => (await stage.run(recover, { yes: true }, { run: runOf(fuse) })).fields.outcome);
   return {
     points: async () => {
       const fuse = new Fuse();
@@ -39,11 +52,18 @@ export async function makeCutter({ stage }: SourceStage): Promise<Cutter> {
       return fuse.passed;
     },
     at: async (point) => {
-      const ended = await start(new Fuse({ at: point, blow: 'kill' }));
-      if (ended !== 'dead') throw new Error(`point ${point} was never reached`);
-      for (const lock of [lockPath(root), await projectLockPath('acme', env)]) await rm(lock, { force: true }); // ours is the pid, and it lives on
-      const { fields } = await stage.run(recover, { yes: true }, { run: sourceRun(engine.client()) });
-      return fields.outcome;
+      await cutAt(point);
+      return recoverNow();
+    },
+    twice: async (point, name) => {
+      await cutAt(point);
+      const whole = new Fuse();
+      await recoverNow(whole);
+      await cutAt(point);
+      if ((await recoverNow(new Fuse({ at: whole.passed.indexOf(name) + 1, blow: 'kill' }))) !== 'dead')
+        throw new Error(`no ${name} on the way back`);
+      await unlock();
+      return recoverNow();
     },
   };
 }

@@ -1,12 +1,13 @@
 // Upgrades of an install that is a git checkout. Rule: git goes forward only, nothing of the person's is lost, and what fails ends at exactly the old commit, edits and images.
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { status } from '../../src/commands/operator/status.ts';
 import { upgrade } from '../../src/commands/operator/upgrade.ts';
 import type { Manifest } from '../../src/model/manifest.ts';
 import { failure } from '../failure.ts';
+import type { Work } from '../fakes/engine-state.ts';
 import { FOUND_ENV, foundInstall, NEXT_FILES, nextImages, RELEASE_FILES } from '../fakes/found-install.ts';
 import { commitFiles } from '../fakes/git-workspace.ts';
 import { type InstallStage, imageOf, makeInstallStage, PRODUCT } from '../fakes/install-stage.ts';
@@ -49,10 +50,11 @@ describe('a git checkout', () => {
 
   test('goes forward to the release’s commit with images built from it, and keeps edits, own files and rows', async () => {
     await lay({ 'configs/api.conf': 'mine\n', 'notes.txt': 'mine\n', 'trace.log': 'mine\n' });
+    await rm(join(stage.root, 'docs.txt'));
     const { fields } = await up();
     expect(fields).toMatchObject({ from: '1.0.0', to: '1.1.0', outcome: 'upgraded' });
     expect(source.git('rev-parse', 'main')).toBe(source.second);
-    expect(source.git('diff', '--name-only')).toBe('configs/api.conf');
+    expect(source.git('diff', '--name-only').split('\n')).toEqual(['configs/api.conf', 'docs.txt']);
     expect(source.git('diff', '--cached', '--name-only')).toBe('');
     expect(await Promise.all(['configs/api.conf', 'notes.txt', 'trace.log', 'configs/more.conf', 'api/new/part.c'].map(read))).toEqual([
       ...['mine\n', 'mine\n', 'mine\n'],
@@ -139,9 +141,7 @@ describe('a git checkout', () => {
     const last = (name: string): number => passed.lastIndexOf(name) + 1;
     const chosen = [
       last('amid git checkout-index'),
-      last('before git read-tree'),
       last('after git read-tree'),
-      last('before git update-ref'),
       last('after git update-ref'),
       last('after docker tag slipway.local/acme/api-built:1.1.0'),
     ];
@@ -155,14 +155,25 @@ describe('a git checkout', () => {
       });
       expect(await read('configs/api.conf')).toBe('mine\n');
     }
+    expect(await cut.twice(last('after git update-ref'), 'amid git checkout-index')).toBe('undone');
+    expect(standing()).toEqual(old);
   }, 300_000);
 });
+
+/** Its check of the new files ends well; its health check never does. */
+function ends([verb]: readonly string[]): Work | undefined {
+  return verb === 'migrate' ? { parts: [() => undefined], exitCode: 0 } : undefined;
+}
 
 test('a checkout whose new release is not well goes back to its commit, with edits and images as they were', async (context) => {
   const sick = { ...imageOf('api', '2'), program: 'sick' };
   stage = await makeInstallStage(context, {
     images: [imageOf('db'), imageOf('api'), sick],
-    programs: { db: { version: 'db' }, api: { version: 'api' }, sick: { version: 'sick', healthyAfter: Number.POSITIVE_INFINITY } },
+    programs: {
+      db: { version: 'db' },
+      api: { version: 'api' },
+      sick: { version: 'sick', healthyAfter: Number.POSITIVE_INFINITY, work: ends },
+    },
   });
   source = await makeSourceStage(stage);
   await lay({ 'configs/api.conf': 'mine\n', 'notes.txt': 'mine\n' });

@@ -59,9 +59,20 @@ export function sourceWish(
 ): { readonly wish: SourceWish; readonly contents: readonly (readonly [Digest, Content])[] } {
   const images = decideSourceImages({ target: whole, former: install.record.version, next, useRegistry });
   const text = localImagesFile(images);
-  const { branch, head, commit, changes, edits } = facts;
+  const { branch, head, commit, changes, edits, removed } = facts;
   const paths = changes.map(({ path }) => path);
-  const wish = { branch, head, commit, paths, edits, links: linksOf(install, whole, facts), images, override: digestOf(text), whole };
+  const wish = {
+    branch,
+    head,
+    commit,
+    paths,
+    edits,
+    removed,
+    links: linksOf(install, whole, facts),
+    images,
+    override: digestOf(text),
+    whole,
+  };
   return { wish, contents: [[wish.override, { text }]] };
 }
 
