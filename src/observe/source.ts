@@ -56,7 +56,7 @@ export async function observeSource(world: World, wish: SourceWish): Promise<Sou
       throw new ToolError('E_NOT_SUPPORTED', `${wish.root} has submodules, which are not upgraded`, {
         hint: 'Go on with git by hand, or follow releases: move .git away and upgrade again.',
       });
-    await refuseCollisions(wish, changes, edits);
+    await refuseCollisions(checkout, wish, { changes, edits });
     const removed: string[] = [];
     for (const path of edits) if ((await statIfThere(join(wish.root, path))) === undefined) removed.push(path);
     return { branch, head, commit, changes, edits, removed, tracked: new Set(tree.map((line) => line.slice(line.indexOf('\t') + 1))) };
@@ -98,9 +98,15 @@ const UNDER_WAY: Readonly<Record<string, string>> = {
 async function refuseUnready(checkout: Checkout): Promise<string> {
   const { root } = checkout;
   const top = await gitIn(checkout, ['rev-parse', '--show-cdup'], { codes: [0, 128] });
+  const said = top.stderr.trim().split('\n')[0] || 'its top is elsewhere';
+  if (/dubious ownership/.test(said))
+    throw policy(
+      `${root} belongs to somebody else, and git does not work there for this account`,
+      `Run this as the owner of ${root}, or with sudo from that account.`,
+    );
   if (top.code !== 0 || top.stdout.trim() !== '')
     throw policy(
-      `${join(root, '.git')} is no repository that git can read: ${top.stderr.trim().split('\n')[0] || 'its top is elsewhere'}`,
+      `${join(root, '.git')} is no repository that git can read: ${said}`,
       `Mend it (git -C ${root} status says what is wrong), or move ${join(root, '.git')} away to follow releases from now on.`,
     );
   for (const [name, what] of Object.entries(UNDER_WAY)) {
@@ -143,7 +149,7 @@ async function fetchCommit(checkout: Checkout, branch: string, { version, tag, c
     if (await isHere()) return;
     try {
       const options = ['-q', '--no-tags', '--no-write-fetch-head', '--no-recurse-submodules', '--no-auto-maintenance', '--refmap='];
-      await exchange(['fetch', ...options, '--', remote, ref], { url }, { world, cwd: root });
+      await exchange(['-c', 'fetch.unpackLimit=1', 'fetch', ...options, '--', remote, ref], { url }, { world, cwd: root });
     } catch (error) {
       const refused = isToolError(error, 'E_COMMAND') || isToolError(error, 'E_NOT_FOUND');
       if (index === 0 || !refused) throw error; // the tag may be missing, and a server may refuse single commits
@@ -180,16 +186,16 @@ async function refuseDiverged(
 
 /** What a person has made in the place of what the commit brings. */
 async function refuseCollisions(
+  checkout: Checkout,
   { root, own, version }: SourceWish,
-  changes: readonly ChangedPath[],
-  edits: readonly string[],
+  { changes, edits }: Pick<SourceFacts, 'changes' | 'edits'>,
 ): Promise<void> {
   const edited = new Set(edits);
   const removed = new Set(changes.flatMap(({ path, change }) => (change === 'removed' ? [path] : [])));
   const isOwn = (path: string): boolean => own.some((each) => path === each || path.startsWith(`${each}/`));
   const found: string[] = [];
   for (const { path, change } of changes)
-    if (edited.has(path) || isOwn(path) || (change === 'added' && (await isTaken(root, path, removed)))) found.push(path);
+    if (edited.has(path) || isOwn(path) || (change === 'added' && (await isTaken(checkout, path, removed)))) found.push(path);
   if (found.length === 0) return;
   throw new ToolError('E_CONFLICT', `you and ${version} both changed: ${listed(found)}`, {
     hint: `Nothing was changed. Commit or stash your edits, or move your files away (git -C ${root} diff shows them), then upgrade again.`,
@@ -198,11 +204,20 @@ async function refuseCollisions(
 }
 
 /** Something lies there, ignored by git or not, or a file lies in the place of a folder above it. */
-async function isTaken(root: string, path: string, removed: ReadonlySet<string>): Promise<boolean> {
-  if ((await statIfThere(join(root, path))) !== undefined) return true;
+async function isTaken(checkout: Checkout, path: string, removed: ReadonlySet<string>): Promise<boolean> {
+  const { root } = checkout;
+  const there = await statIfThere(join(root, path));
+  if (there?.isDirectory() === true) return holdsMore(checkout, path, removed);
+  if (there !== undefined) return true;
   for (let folder = dirname(path); folder !== '.'; folder = dirname(folder))
     if (!removed.has(folder) && (await statIfThere(join(root, folder)))?.isDirectory() === false) return true;
   return false;
+}
+
+/** True for a folder with anything in it that the commit does not take away. */
+async function holdsMore(checkout: Checkout, path: string, removed: ReadonlySet<string>): Promise<boolean> {
+  const { stdout } = await gitIn(checkout, ['--literal-pathspecs', 'ls-files', '-z', '--cached', '--others', '--', path]);
+  return stdout.split('\0').some((each) => each !== '' && !removed.has(each));
 }
 
 function policy(message: string, hint: string): ToolError {

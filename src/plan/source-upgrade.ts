@@ -15,6 +15,8 @@ export interface SourceImages {
   readonly tags: readonly TagToMove[];
   /** Images of the release that are pulled. */
   readonly pulled: readonly ManifestImage[];
+  /** Services whose images become others, as far as anybody can know. */
+  readonly remade: readonly string[];
   /** Service → its image's local tag. */
   readonly local: Readonly<Record<string, string>>;
 }
@@ -41,13 +43,13 @@ export interface SourceWish {
 
 export interface ImagesWish {
   readonly target: Manifest;
-  readonly former: string;
+  readonly old: Manifest;
   readonly next: ComposeFact;
   readonly useRegistry: boolean;
 }
 
 /** Decides for every service: built here, or the release's image. Throws E_POLICY when `--use-registry` lacks one. */
-export function decideSourceImages({ target, former, next, useRegistry }: ImagesWish): SourceImages {
+export function decideSourceImages({ target, old, next, useRegistry }: ImagesWish): SourceImages {
   const place = `slipway.local/${target.product}`;
   const services = Object.entries(next.services).map(([service, { image, builds }]) => ({
     service,
@@ -63,22 +65,24 @@ export function decideSourceImages({ target, former, next, useRegistry }: Images
   const lacking: string[] = [];
   const found = services.flatMap(({ service, name, isBuilt }) => {
     const own = builds.find((each) => each.service === service) ?? builds.find((_, index) => built[index]?.name === name);
-    if (own !== undefined) return [{ service, name, from: own.local }];
+    if (own !== undefined) return [{ service, name, from: own.local, isRemade: true }];
     const image = pulled.find((each) => isSame(name, each, !isBuilt)) ?? pulled.find((each) => isBuilt && each.name === service);
     const from = localOf.get(image?.name ?? '');
     if (from === undefined && isBuilt) lacking.push(service);
-    return from === undefined ? [] : [{ service, name, from }];
+    const isRemade = isBuilt || !old.images.some(({ digest }) => digest === image?.digest);
+    return from === undefined ? [] : [{ service, name, from, isRemade }];
   });
   if (lacking.length > 0)
     throw new ToolError('E_POLICY', `${target.version} has no image for ${lacking.join(', ')}, which the checkout builds`, {
       hint: 'Upgrade without --use-registry: then it is built here.',
     });
   const named = new Map(found.filter(({ name }) => !name.includes('@')).map(({ service, name, from }) => [name, { service, from }]));
-  const keep = (service: string): string => `${place}/${service.toLowerCase()}-before:${former}`;
+  const keep = (service: string): string => `${place}/${service.toLowerCase()}-before:${old.version}`;
   return {
     builds,
     tags: [...named].map(([name, { service, from }]) => ({ name, from, keep: keep(service) })),
     pulled,
+    remade: found.flatMap(({ service, isRemade }) => (isRemade ? [service] : [])),
     local: Object.fromEntries(found.map(({ service, from }) => [service, from])),
   };
 }
@@ -143,8 +147,8 @@ export function moveSourceSteps({ source, start, target }: SourceCourse): Step[]
 }
 
 /** Services that Compose would take for unchanged although their images are others. */
-export function remadeServices({ source }: Pick<SourceCourse, 'source'>): string[] {
-  return Object.keys(source?.images.local ?? {});
+export function remadeServices({ source }: Pick<SourceCourse, 'source'>): readonly string[] {
+  return source?.images.remade ?? [];
 }
 
 /** Files with edits of the person's, which a backup holds. */

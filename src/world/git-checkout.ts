@@ -1,5 +1,5 @@
 // A git checkout that something runs from. Rule: no hook, no lock of the person's, nobody's index but a copy of it; only the paths between two commits are ever written.
-import { copyFile, mkdir, rename, rm, rmdir } from 'node:fs/promises';
+import { copyFile, lchown, mkdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { systemCode, ToolError } from '../model/error.ts';
 import type { RunResult, World } from '../model/seams.ts';
@@ -105,6 +105,7 @@ export async function moveCheckout(checkout: Checkout, { branch, from, to }: Che
   const index = await indexOf(checkout, to);
   await gitIn(checkout, ['checkout-index', '-f', '-q', '-z', '--stdin'], { index, input: present.join('') });
   await rm(index, { force: true });
+  for (const { path, change } of changes) if (change !== 'removed') await giveToOwner(checkout.root, path);
   await moveIndex(checkout, to);
   await gitIn(checkout, ['update-ref', '-m', `slipway: ${from.slice(0, 10)} to ${to.slice(0, 10)}`, branch, to, head]);
 }
@@ -126,7 +127,22 @@ async function moveIndex(checkout: Checkout, commit: string): Promise<void> {
   if ((await statIfThere(own)) !== undefined) await copyFile(own, copy);
   await gitIn(checkout, ['read-tree', '-m', '-i', commit], { index: copy });
   await gitIn(checkout, ['update-index', '-q', '--refresh'], { index: copy, codes: [0, 1] });
+  if (process.getuid?.() === 0) {
+    const { uid, gid } = await stat(checkout.root);
+    await lchown(copy, uid, gid);
+  }
   await rename(copy, own);
+}
+
+/** What root writes in somebody's checkout is that person's: the file, and the folders that are new with it. */
+async function giveToOwner(root: string, path: string): Promise<void> {
+  if (process.getuid?.() !== 0) return;
+  const { uid, gid } = await stat(root);
+  for (let each = path; each !== '.'; each = dirname(each)) {
+    const found = await statIfThere(join(root, each));
+    if (found === undefined || (each !== path && found.uid !== 0)) return;
+    await lchown(join(root, each), uid, gid);
+  }
 }
 
 async function dropIndex(path: string): Promise<void> {

@@ -1,6 +1,6 @@
 // What a git checkout is told before it goes forward. Rule: real repositories; every refusal leaves the checkout as it was and says what to do.
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chown, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
@@ -126,6 +126,23 @@ describe('a checkout', () => {
     const refused = await failure(look());
     expect(refused).toMatchObject({ code, message: expect.stringContaining(message), hint: expect.stringContaining(hint) });
     expect(here()).toEqual(before);
+  });
+
+  test('may have a folder that becomes a file, unless something of the person’s is in it', async () => {
+    await rm(join(origin, 'new'), { recursive: true });
+    const third = await commitFiles(origin, { old: 'a file now\n' });
+    expect((await look(third)).changes.map(({ path }) => path)).toContain('old');
+    await lay('old/mine.txt');
+    expect(await failure(look(third))).toMatchObject({ code: 'E_CONFLICT', message: expect.stringContaining('both changed: old') });
+  });
+
+  test.skipIf(process.getuid?.() !== 0)('of another account is not touched', async () => {
+    for (const path of [root, join(root, '.git')]) await chown(path, 1234, 1234);
+    expect(await failure(look())).toMatchObject({ code: 'E_POLICY', hint: expect.stringContaining('as the owner') });
+  });
+
+  test('of a release whose commit is no name of a commit is refused before git hears of it', async () => {
+    expect(await failure(look('--upload-pack=touch'))).toMatchObject({ code: 'E_FORMAT' });
   });
 
   test('of a release that names no commit, or one that nobody has, is refused', async () => {

@@ -57,7 +57,7 @@ export function sourceWish(
   { facts, useRegistry }: SourceHop,
   { install, next, whole }: Omit<SourcePlanning, 'contents'>,
 ): { readonly wish: SourceWish; readonly contents: readonly (readonly [Digest, Content])[] } {
-  const images = decideSourceImages({ target: whole, former: install.record.version, next, useRegistry });
+  const images = decideSourceImages({ target: whole, old: install.manifest, next, useRegistry });
   const text = localImagesFile(images);
   const { branch, head, commit, changes, edits, removed } = facts;
   const paths = changes.map(({ path }) => path);
