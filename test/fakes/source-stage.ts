@@ -84,7 +84,8 @@ export function sourceRun(docker: Run): Run {
   return (argv, options) => (argv[0] === 'git' ? runProgram(argv, options) : docker(argv, options));
 }
 
-async function buildByHand(engine: FakeEngine, root: string): Promise<void> {
+/** `docker compose build` by hand in the checkout. */
+export async function buildByHand(engine: FakeEngine, root: string): Promise<void> {
   const files = ['--env-file', join(root, '.env'), '--file', join(root, 'docker-compose.yml')];
   const { code, stderr } = await engine.client()(['docker', 'compose', '--project-directory', root, ...files, 'build', 'api'], { env: {} });
   if (code !== 0) throw new Error(stderr);

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { restore } from '../../src/commands/operator/restore.ts';
 import { status } from '../../src/commands/operator/status.ts';
 import { upgrade } from '../../src/commands/operator/upgrade.ts';
 import type { Manifest } from '../../src/model/manifest.ts';
@@ -11,7 +12,7 @@ import type { Work } from '../fakes/engine-state.ts';
 import { FOUND_ENV, foundInstall, NEXT_FILES, nextImages, RELEASE_FILES } from '../fakes/found-install.ts';
 import { commitFiles } from '../fakes/git-workspace.ts';
 import { type InstallStage, imageOf, makeInstallStage, PRODUCT } from '../fakes/install-stage.ts';
-import { BUILT, makeSourceStage, type SourceStage, sourceRun } from '../fakes/source-stage.ts';
+import { BUILT, buildByHand, makeSourceStage, type SourceStage, sourceRun } from '../fakes/source-stage.ts';
 import { makeCutter } from './source-cutter.ts';
 
 let source: SourceStage;
@@ -124,6 +125,17 @@ describe('a git checkout', () => {
     expect(standing()).toEqual(before);
   });
 
+  test('gets the data of the former release back once git and images are', async () => {
+    await up();
+    const back = () => stage.run(restore, { yes: true }, { run: source.run });
+    expect(await failure(back())).toMatchObject({ code: 'E_POLICY', hint: expect.stringContaining(`git reset --keep ${source.first}`) });
+    source.git('reset', '-q', '--keep', source.first);
+    await buildByHand(stage.engine, stage.root);
+    expect((await back()).fields).toMatchObject({ outcome: 'restored', version: '1.0.0' });
+    expect([apiRuns(), source.git('status', '--porcelain', '-uno')]).toEqual([imageOf('api').id, '']);
+    expect((await up({ to: '1.1.0' })).fields).toMatchObject({ outcome: 'upgraded', to: '1.1.0' });
+  });
+
   test('is not led over a stop by itself', async () => {
     const stop = { ...nextImages(), upgrade: { ...PRODUCT.upgrade, stop: true } as Manifest['upgrade'] };
     await stage.publish('1.2.0', { ...stop, commit: source.second });
@@ -145,7 +157,9 @@ describe('a git checkout', () => {
       last('after git update-ref'),
       last('after docker tag slipway.local/acme/api-built:1.1.0'),
     ];
-    const all = passed.flatMap((name, index) => (/ (?:git|docker) /.test(name) ? [index + 1] : []));
+    const [begin, end] = [last('amid git checkout-index') - 30, last('after docker tag slipway.local/acme/api-built:1.1.0') + 20];
+    const isNear = (at: number): boolean => at > begin && at < end;
+    const all = passed.flatMap((name, index) => (/ (?:git|docker) /.test(name) || isNear(index + 1) ? [index + 1] : []));
     for (const at of process.env.SLIPWAY_SOURCE_POINTS === 'all' ? all : chosen) {
       expect(at).toBeGreaterThan(0);
       const outcome = await cut.at(at);

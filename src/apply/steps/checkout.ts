@@ -45,7 +45,9 @@ async function copyEdit(root: string, to: string, path: string): Promise<void> {
   await cp(join(root, path), join(to, path), { recursive: true, verbatimSymlinks: true });
 }
 
+/** What is not there needs no link. */
 async function linkAt(path: string, target: string): Promise<void> {
+  if ((await statIfThere(target)) === undefined) return;
   await rm(path, { recursive: true, force: true });
   await mkdir(dirname(path), { recursive: true });
   await symlink(target, path);

@@ -76,10 +76,12 @@ export function sourceWish(
   return { wish, contents: [[wish.override, { text }]] };
 }
 
-/** Settings and compose files that git does not have are seen in the staged tree too: as links, so that no build takes them in. */
+/** Settings, compose files and the person's own paths that git does not have are seen in the staged tree too: as links, so that no build takes them in. */
 function linksOf({ settings, project }: InstallFacts, whole: Manifest, { tracked }: SourceFacts): string[] {
-  const paths = new Set([...homesOf(whole.env), ...settings.keys(), ...project.files]);
-  return [...paths].filter((path) => !tracked.has(path) && !path.startsWith('/'));
+  const own = whole.userOwned.map((path) => path.replace(/\/$/, ''));
+  const paths = new Set([...homesOf(whole.env), ...settings.keys(), ...project.files, ...own]);
+  const isTracked = (path: string): boolean => tracked.has(path) || [...tracked].some((each) => each.startsWith(`${path}/`));
+  return [...paths].filter((path) => !path.startsWith('/') && !isTracked(path));
 }
 
 /** The digest that a plan is based on, with the checkout as it is now. */

@@ -2,8 +2,12 @@
 import { join } from 'node:path';
 import type { ChannelRelease } from '../../model/channel.ts';
 import { ToolError } from '../../model/error.ts';
+import type { InstallFacts } from '../../model/facts.ts';
 import type { InstallRecord } from '../../model/install.ts';
+import type { Manifest } from '../../model/manifest.ts';
+import { observeCheckout } from '../../observe/checkout.ts';
 import { isThere } from '../../observe/install.ts';
+import type { Context } from '../command.ts';
 
 /** True while the install that was taken over from git still has its repository. */
 export async function isSourceInstall(root: string, { adopted }: Pick<InstallRecord, 'adopted'>): Promise<boolean> {
@@ -22,4 +26,14 @@ export async function refuseStops(root: string, record: InstallRecord, path: rea
       hint: `Upgrade with --to ${first.version} first, then again.`,
     },
   );
+}
+
+/** Data of another release needs that release's files and images: throws E_POLICY unless git was brought back to its commit. */
+export async function refuseOtherCommit({ world }: Context, { root, record }: InstallFacts, backedUp: Manifest): Promise<void> {
+  if (backedUp.version === record.version || !(await isSourceInstall(root, record))) return;
+  const { commit } = await observeCheckout(root, world);
+  if (commit !== null && commit === backedUp.commit) return;
+  throw new ToolError('E_POLICY', `the backup is of ${backedUp.version}, and the checkout is at ${commit?.slice(0, 10) ?? 'no commit'}`, {
+    hint: `Go back in git first, then restore again: in ${root}, git reset --keep ${backedUp.commit ?? 'COMMIT'} && docker compose build.`,
+  });
 }
