@@ -1,7 +1,7 @@
 // A git checkout that something runs from. Rule: no hook, no lock of the person's, nobody's index but a copy of it; only the paths between two commits are ever written.
 import { copyFile, lchown, mkdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { systemCode, ToolError } from '../model/error.ts';
+import { isToolError, systemCode, ToolError } from '../model/error.ts';
 import type { RunResult, World } from '../model/seams.ts';
 import { statIfThere } from './disk.ts';
 import { RUN_MARK } from './docker.ts';
@@ -31,7 +31,14 @@ interface GitCall {
   readonly codes?: readonly number[];
 }
 
-const FIXED = ['core.hooksPath=/dev/null', 'core.fsmonitor=false', 'gc.auto=0', 'advice.detachedHead=false'];
+/** Two seconds for a lock on a ref. */
+const FIXED = [
+  'core.filesRefLockTimeout=2000',
+  'core.hooksPath=/dev/null',
+  'core.fsmonitor=false',
+  'gc.auto=0',
+  'advice.detachedHead=false',
+];
 const ELSEWHERE = { GIT_DIR: undefined, GIT_WORK_TREE: undefined, GIT_INDEX_FILE: undefined, GIT_OBJECT_DIRECTORY: undefined };
 
 /** Runs git in the checkout; throws E_COMMAND with git's own words for any other exit code. */
@@ -43,9 +50,13 @@ export async function gitIn(checkout: Checkout, args: readonly string[], call: G
   const env = { ...world.env, ...ELSEWHERE, LC_ALL: 'C', GIT_OPTIONAL_LOCKS: '0', ...mark, ...(index && { GIT_INDEX_FILE: index }) };
   const result = await world.run(argv, { cwd: root, env, ...(input === undefined ? {} : { input }) });
   if (codes.includes(result.code)) return result;
-  throw new ToolError('E_COMMAND', `git ${args[0]} failed: ${result.stderr.trim().split('\n')[0] || `exit code ${result.code}`}`, {
-    hint: `Run git status in ${root}; what is wrong there must be mended first.`,
-  });
+  throw new ToolError(
+    'E_COMMAND',
+    `git ${args.find((word) => !word.startsWith('-'))} failed: ${result.stderr.trim().split('\n')[0] || `exit code ${result.code}`}`,
+    {
+      hint: `Run git status in ${root}; what is wrong there must be mended first.`,
+    },
+  );
 }
 
 /** The commit of HEAD. */
@@ -107,7 +118,23 @@ export async function moveCheckout(checkout: Checkout, { branch, from, to }: Che
   await rm(index, { force: true });
   for (const { path, change } of changes) if (change !== 'removed') await giveToOwner(checkout.root, path);
   await moveIndex(checkout, to);
-  await gitIn(checkout, ['update-ref', '-m', `slipway: ${from.slice(0, 10)} to ${to.slice(0, 10)}`, branch, to, head]);
+  await moveBranch(checkout, branch, { from: head, to });
+}
+
+/** A lock that outlives the wait is that of a git which was killed: nobody holds one of a ref for so long. */
+async function moveBranch(checkout: Checkout, branch: string, { from, to }: Pick<CheckoutMove, 'from' | 'to'>): Promise<void> {
+  const note = `slipway: ${from.slice(0, 10)} to ${to.slice(0, 10)}`;
+  const move = ['update-ref', '-m', note, branch, to, from];
+  try {
+    await gitIn(checkout, move);
+  } catch (error) {
+    if (!isToolError(error, 'E_COMMAND') || !/\.lock': File exists/.test(error.message)) throw error;
+    for (const name of ['HEAD', branch]) {
+      const path = (await gitIn(checkout, ['rev-parse', '--git-path', name])).stdout.trim();
+      await rm(`${resolve(checkout.root, path)}.lock`, { force: true });
+    }
+    await gitIn(checkout, move);
+  }
 }
 
 /** The commit's tree as an index of our own. */

@@ -78,6 +78,12 @@ describe('a checkout', () => {
     expect(git(root, 'status', '--porcelain')).toBe('');
   });
 
+  test.each(['refs/heads/main', 'HEAD'])('moves in spite of the lock on %s that a killed git left', async (name) => {
+    await writeFile(join(root, '.git', `${name}.lock`), '');
+    await moveCheckout(checkout, { branch, from, to });
+    expect([git(root, 'rev-parse', 'main'), git(root, 'status', '--porcelain')]).toEqual([to, '']);
+  });
+
   test('that somebody else moved is left alone', async () => {
     const other = await commitFiles(root, { 'other.txt': 'other\n' });
     expect(await failure(moveCheckout(checkout, { branch, from, to }))).toMatchObject({ code: 'E_CONFLICT' });
