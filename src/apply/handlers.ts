@@ -3,6 +3,7 @@ import type { Handlers } from './handler.ts';
 import { backupSteps } from './steps/backup.ts';
 import { buildSteps } from './steps/build.ts';
 import { bundleSteps } from './steps/bundle.ts';
+import { checkoutSteps } from './steps/checkout.ts';
 import { copySteps } from './steps/copy.ts';
 import { dataSteps } from './steps/data.ts';
 import { dataMoveSteps } from './steps/data-move.ts';
@@ -16,6 +17,7 @@ import { removalSteps } from './steps/removal.ts';
 import { rotateSteps } from './steps/rotate.ts';
 import { runtimeSteps } from './steps/runtime.ts';
 import { serviceSteps } from './steps/services.ts';
+import { sourceImageSteps } from './steps/source-images.ts';
 import { tagSteps } from './steps/tag.ts';
 import { trainSteps } from './steps/train.ts';
 import { tryBackupSteps } from './steps/try-backup.ts';
@@ -30,6 +32,8 @@ export const handlers: Handlers = {
   ...tagSteps,
   ...trainSteps,
   ...fileSteps,
+  ...checkoutSteps,
+  ...sourceImageSteps,
   ...logInSteps,
   ...serviceSteps,
   ...pageSteps,

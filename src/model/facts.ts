@@ -24,6 +24,8 @@ export interface MountFact {
 }
 
 export interface ServiceFact {
+  /** True when the compose file says how its image is built. */
+  readonly builds?: true;
   readonly image: string;
   readonly profiles: readonly string[];
   /** `8080/tcp` for each published port. */

@@ -12,6 +12,7 @@ import type { Builder, ImageToBuild } from './image-build.ts';
 import type { ImageToCopy } from './image-copy.ts';
 import type { KeptRuntime } from './install.ts';
 import type { Reservation } from './reservation.ts';
+import type { SourceSteps } from './source-steps.ts';
 import type { BundleEntry, ImageToTag, ManifestsToDelete } from './to-publish.ts';
 import type { UnitScope, UnitToSet } from './unit.ts';
 import type { WayBack } from './way-back.ts';
@@ -96,7 +97,7 @@ export interface Signing {
 }
 
 /** What each kind of step needs to know. One line a kind; the journal stores it, so old kinds stay readable. */
-export interface StepArgs extends DataSteps {
+export interface StepArgs extends DataSteps, SourceSteps {
   'write-bundle': {
     readonly product: string;
     readonly version: string;

@@ -72,7 +72,9 @@ function notesOf(nearest: Comparison, facts: AdoptFacts): string[] {
     `nothing is stopped, started or restarted, and no file of yours is changed`,
     `${nearest.manifest.title} ${nearest.release.version}: ${reasonOf(nearest)}`,
     ...(nearest.alike.length === 0 ? [] : [`as near: ${nearest.alike.join(', ')}; \`--as VERSION\` chooses`]),
-    ...(facts.from === 'source' ? ['a git checkout: its files come from git, so `upgrade` leaves it alone as long as .git is there'] : []),
+    ...(facts.from === 'source'
+      ? ['a git checkout: its files come from git, and `upgrade` goes forward to the commit of the release']
+      : []),
     `the compose project stays ${project}${volumes.length === 0 ? '' : `, its volumes ${volumes.join(', ')}`}`,
     ...imageNotes(nearest),
     ...fileNotes(nearest.files, facts.yours),

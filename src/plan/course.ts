@@ -17,6 +17,7 @@ import { itemsToMove } from './data-moves.ts';
 import { decideFiles, type FilesDecision } from './files.ts';
 import { imagesToPull } from './release-steps.ts';
 import { decideServices, type ServicesDecision } from './services.ts';
+import { remadeServices, type SourceWish } from './source-upgrade.ts';
 
 export interface UpgradeWish {
   /** The command's launcher and its Node.js, where they change. */
@@ -31,6 +32,8 @@ export interface UpgradeWish {
   readonly target: Manifest;
   /** Its compose file as it was signed, where the site re-homes its images. */
   readonly shippedCompose?: Digest;
+  /** Present for an install that is a git checkout. */
+  readonly source?: SourceWish;
   /** A registry that docker must log in to first. */
   readonly login?: string | undefined;
   readonly targetDigest: Digest;
@@ -108,7 +111,7 @@ export function setCourse(wish: UpgradeWish, facts: UpgradeFacts): Course {
     ...(neverHere && { neverHere }),
     ...(facts.merges && { merges: facts.merges }),
   });
-  const image = imagesToPull(target)[0]?.pinned ?? '';
+  const image = imagesToPull(target)[0]?.pinned ?? wish.source?.images.builds[0]?.local ?? '';
   const hop = wish.start && wish.command === 'upgrade';
   const moves = findMoves({ record: install.record, old, target, next, majors });
   refuseLostData({ install, engine, next, target, moves, majors, carries: hop });
@@ -118,8 +121,9 @@ export function setCourse(wish: UpgradeWish, facts: UpgradeFacts): Course {
   const items = [...copied, ...moved.filter(({ name }) => !copied.some((item) => item.name === name))];
   const migrations = hop ? target.upgrade.migrate.filter((migration) => migration.on.includes('upgrade')) : [];
   const quiet = items.length > 0 || migrations.length > 0;
-  const swapped = [...files.swapped, ...swappedSettings(wish.settings, install)].map((file) => file.path);
-  const services = decideServices({ root: install.root, old, target, engine, next, swapped, items, quiet });
+  const written = [...files.swapped, ...swappedSettings(wish.settings, install)].map((file) => file.path);
+  const swapped = [...written, ...(wish.source?.paths ?? [])];
+  const services = decideServices({ root: install.root, old, target, engine, next, swapped, remade: remadeServices(wish), items, quiet });
   return {
     ...wish,
     ...facts,

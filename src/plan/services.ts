@@ -13,6 +13,8 @@ export interface ServicesWish {
   readonly next: ComposeFact;
   /** Paths that the swap changes, relative to the root. */
   readonly swapped: readonly string[];
+  /** Services whose images become others under the same names. */
+  readonly remade?: readonly string[];
   readonly items: readonly DataToCopy[];
   /** True when data is at stake: something will be backed up or migrated. */
   readonly quiet: boolean;
@@ -27,7 +29,7 @@ export interface ServicesDecision {
   /** All but data services and the door. */
   readonly rest: readonly string[];
   readonly entry: readonly string[];
-  /** Must be made anew although their configuration did not change: a mounted file did. */
+  /** Must be made anew although their configuration did not change: a mounted file or the image behind a name did. */
   readonly recreate: readonly string[];
   readonly jobs: readonly string[];
   readonly optional: readonly string[];
@@ -37,10 +39,10 @@ export interface ServicesDecision {
 
 /** Sorts the services of both releases by what an upgrade (or a first install) does with them. */
 export function decideServices(wish: ServicesWish): ServicesDecision {
-  const { engine, next, target } = wish;
+  const { engine, next, target, remade = [] } = wish;
   const active = Object.keys(next.services).sort();
   const present = [...new Set(engine.containers.filter((each) => !each.oneOff).map((each) => each.service))].sort();
-  const recreate = active.filter((service) => mountsChanged(next.services[service]?.mounts ?? [], wish));
+  const recreate = active.filter((service) => remade.includes(service) || mountsChanged(next.services[service]?.mounts ?? [], wish));
   const changed = (service: string): boolean => recreate.includes(service) || !runsAsWanted(service, engine.containers, next);
   const data = dataServices(wish);
   const stops = (service: string): boolean => changed(service) || !active.includes(service) || (wish.quiet && mayWrite(service, wish));

@@ -21,6 +21,7 @@ import {
   validationSteps,
   withRestorer,
 } from './release-steps.ts';
+import { editsToBackUp, moveSourceSteps, overrideFile, sourceNotes, stagedProject, stageSourceSteps } from './source-upgrade.ts';
 import { wayBackOf } from './way-back.ts';
 
 /** The plan of one hop. Throws E_CONFLICT, E_POLICY when the hop must not be taken at all. */
@@ -32,6 +33,7 @@ export function planUpgrade(wish: UpgradeWish, facts: UpgradeFacts): Plan {
     ...loginSteps(wish.login),
     ...pull(course),
     ...stage(course),
+    ...stageSourceSteps(course),
     ...validate(course),
     ...stopAndBackUp(course),
     ...swap(course),
@@ -67,7 +69,8 @@ function pull(course: Course): Step[] {
 }
 
 function stage(course: Course): Step[] {
-  const { target, tree, files, extra } = course;
+  const { target, tree, files, extra, source } = course;
+  const shown = source === undefined ? extra : [overrideFile(source)];
   const own: FileToWrite[] = [...course.settings, { path: '.slipway/install.json', content: course.record, mode: 0o600 }];
   const missing = target.folders.filter((folder) => !course.old.folders.includes(folder));
   return [
@@ -78,15 +81,18 @@ function stage(course: Course): Step[] {
       kind: 'stage-files',
       why: 'new files are prepared beside the running ones',
       to: tree,
-      files: [...files.staged, ...extra, ...own, ...course.bases],
+      files: [...files.staged, ...shown, ...own, ...course.bases],
       links: ownLinks(target, files.linked),
     },
-    ...(course.command === 'upgrade' ? [pristineStep(target, extra, course.shippedCompose)] : []),
+    ...(course.command === 'upgrade' ? [pristineStep(source?.whole ?? target, extra, course.shippedCompose)] : []),
   ];
 }
 
 function validate(course: Course): Step[] {
-  return course.start ? validationSteps(course.target, course.project, course.tree, Object.keys(course.next.services)) : [];
+  const { target, tree, source } = course;
+  const project = source === undefined ? course.project : stagedProject(course);
+  const folder = source === undefined ? tree : project.folder;
+  return course.start ? validationSteps(target, project, folder, Object.keys(course.next.services)) : [];
 }
 
 function stopAndBackUp(course: Course): Step[] {
@@ -114,7 +120,12 @@ function stopAndBackUp(course: Course): Step[] {
     guard,
     ...writers,
     ...show,
-    { kind: 'open-backup', why: 'files, settings and record go into the backup', backup, files: filesToBackUp(course.install) },
+    {
+      kind: 'open-backup',
+      why: 'files, settings and record go into the backup',
+      backup,
+      files: [...new Set([...filesToBackUp(course.install), ...editsToBackUp(course)])],
+    },
     ...measureSteps(course),
     ...(dumped.length === 0
       ? []
@@ -139,11 +150,14 @@ function page({ start, old, project, services }: Course): Page {
 function swap(course: Course): Step[] {
   const files: FileAfter[] = [
     ...course.files.swapped,
-    ...course.extra,
+    ...(course.source === undefined ? course.extra : []),
     ...swappedSettings(course.settings, course.install),
     ...course.bases,
   ];
-  return [{ kind: 'swap-files', why: `the files become those of ${course.target.version}`, from: course.tree, files }];
+  return [
+    ...moveSourceSteps(course),
+    { kind: 'swap-files', why: `the files become those of ${course.target.version}`, from: course.tree, files },
+  ];
 }
 
 function bringUp(course: Course): Step[] {
@@ -249,7 +263,7 @@ function prune(course: Course): Step[] {
 }
 
 function notesOf(course: Course): string[] {
-  const notes = [...course.ownServers, ...moveNotes(course)];
+  const notes = [...course.ownServers, ...sourceNotes(course), ...moveNotes(course)];
   if (course.files.merged.length > 0) notes.push(`your changes and the release's become one: ${course.files.merged.join(', ')}`);
   if (course.files.kept.length > 0) notes.push(`your changes stay: ${course.files.kept.join(', ')}`);
   if (!course.start) notes.push('--no-start: only files change; pull and start is up to you');

@@ -93,6 +93,12 @@ function listSubjects(step: Step): readonly string[] {
     case 'restore-data':
     case 'try-backup':
       return step.items.map((item) => item.name);
+    case 'build-services':
+      return step.services.map(({ service }) => service);
+    case 'move-checkout':
+      return [`${step.from.slice(0, 10)} -> ${step.commit.slice(0, 10)}`];
+    case 'move-tags':
+      return step.tags.map(({ name }) => name);
     case 'rotate-secret':
     case 'run-job':
     case 'validate-files':

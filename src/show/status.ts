@@ -31,7 +31,7 @@ export interface StatusView {
   readonly held: readonly string[];
   /** Volumes with data of earlier releases that a person has not let go. */
   readonly keptVolumes?: readonly { readonly volume: string; readonly name: string; readonly version: string }[];
-  /** True for a git checkout, which `upgrade` leaves alone. */
+  /** True for a git checkout. */
   readonly source?: boolean;
   readonly lastBackup: string | null;
   readonly backups: number;
@@ -80,7 +80,7 @@ function factsToText(view: StatusView): string {
   const rows: (readonly [string, string])[] = [];
   if (open !== null) rows.push(['Open', `the ${open.command} of ${open.at} was cut off: \`${cli} recover\` ends it`]);
   if (standing !== null) rows.push(['Told', standingToText(standing, view.version)]);
-  if (view.source === true) rows.push(['Source', 'a git checkout: git brings it forward, and `upgrade` leaves it alone']);
+  if (view.source === true) rows.push(['Source', 'a git checkout: `upgrade` goes forward to the commit of the release']);
   const [newest, ...older] = available;
   if (newest !== undefined)
     rows.push([

@@ -80,6 +80,7 @@ function parseService(value: unknown, where: string): ServiceFact {
   const f = parseFields(value, where);
   const ports = parseList(f.ports ?? [], `${where}.ports`, parseFields);
   return {
+    ...(f.build === undefined || f.build === null ? {} : { builds: true as const }),
     image: parseOptional(f.image, `${where}.image`, parseText) ?? '',
     profiles: parseList(f.profiles ?? [], `${where}.profiles`, parseText),
     publishes: ports.filter((port) => port.published !== undefined).map((port) => `${port.published}/${port.protocol ?? 'tcp'}`),

@@ -116,7 +116,7 @@ export function fuseRun(engine: FakeEngine, fuse: Fuse): Run {
       return client(argv, options);
     }
     const name =
-      argv[1] === 'compose' ? `compose ${argv.find((word) => ['up', 'run', 'exec'].includes(word))}` : argv.slice(1, 3).join(' ');
+      argv[1] === 'compose' ? `compose ${argv.find((word) => ['build', 'up', 'run', 'exec'].includes(word))}` : argv.slice(1, 3).join(' ');
     await fuse.point(`before docker ${name}`);
     const result = await client(argv, options);
     await fuse.point(`after docker ${name}`);

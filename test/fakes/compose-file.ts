@@ -14,7 +14,9 @@ export interface FakeMount {
 }
 
 export interface FakeService {
+  /** What the file says; empty = Compose gives it a name. */
   readonly image: string;
+  readonly build?: { readonly context: string };
   readonly command: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
@@ -45,6 +47,7 @@ export interface ComposeModel {
 type Fields = Record<string, unknown>;
 const KNOWN = [
   'image',
+  'build',
   'command',
   'environment',
   'env_file',
@@ -99,7 +102,7 @@ export function selected(service: FakeService, names: readonly string[]): FakeSe
 
 /** The config hash of a service, as the label of its container has it. */
 export function hashOfService(service: FakeService): string {
-  const { profiles: _, ...rest } = service;
+  const { profiles: _, build: __, ...rest } = service; // compose-go, ServiceHash
   return createHash('sha256').update(JSON.stringify(rest)).digest('hex');
 }
 
@@ -159,9 +162,11 @@ function merge(below: unknown, above: unknown): unknown {
 function serviceOf(name: string, f: Fields, call: ComposeCall): FakeService {
   const unknown = Object.keys(f).find((key) => !KNOWN.includes(key));
   if (unknown !== undefined) throw new Error(`services.${name} additional properties '${unknown}' not allowed`);
-  if (typeof f.image !== 'string') throw new Error(`service "${name}" has neither an image nor a build context specified`);
+  if (typeof f.image !== 'string' && f.build === undefined)
+    throw new Error(`service "${name}" has neither an image nor a build context specified`);
   return {
-    image: f.image,
+    image: typeof f.image === 'string' ? f.image : '',
+    ...(f.build === undefined ? {} : { build: { context: resolve(call.folder, String(isMap(f.build) ? f.build.context : f.build)) } }),
     command: texts(f.command),
     environment: Object.fromEntries([
       ...(typeof f.env_file === 'string' ? [f.env_file] : texts(f.env_file)).flatMap((path) => [

@@ -1,5 +1,6 @@
 // `docker compose` of the fake engine: config, up, run, exec. Rule: it reads the compose files on disk at every call, so that a file swap really matters.
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { ToolError } from '../../src/model/error.ts';
 import type { RunResult } from '../../src/model/seams.ts';
 import {
@@ -24,13 +25,15 @@ interface Project {
 
 export async function runCompose(words: readonly string[], call: Call): Promise<RunResult> {
   if (words.join(' ') === 'version --short') return said('2.40.3');
-  const at = words.findIndex((word) => ['config', 'up', 'run', 'exec'].includes(word));
+  const at = words.findIndex((word) => ['config', 'build', 'up', 'run', 'exec'].includes(word));
   if (at < 0) throw new Error(`fake engine: unknown command docker compose ${words.join(' ')}`);
   const project = openProject(words.slice(0, at), call.options.input);
   const rest = words.slice(at + 1);
   switch (words[at]) {
     case 'config':
       return config(rest, project);
+    case 'build':
+      return build(rest, project, call);
     case 'up':
       return up(rest, project, call);
     case 'run':
@@ -62,6 +65,26 @@ function config(words: readonly string[], { model }: Project): RunResult {
   const services = Object.fromEntries(model.active.map((name) => [name, serviceOf(model, name)]));
   const volumes = Object.fromEntries(Object.entries(model.volumes).map(([key, name]) => [key, { name }]));
   return { code: 0, stdout: JSON.stringify({ name: model.name, services, volumes }), stderr };
+}
+
+/** The first line of a Dockerfile names the image that comes of it: `FROM registry/repository:tag@sha256:…`. */
+async function build(names: readonly string[], project: Project, call: Call): Promise<RunResult> {
+  for (const name of names) {
+    const { build: how } = serviceOf(project.model, name);
+    if (how === undefined) throw new Refusal(`service "${name}" has no build section`);
+    const file = join(how.context, 'Dockerfile');
+    const from = existsSync(file) ? /^FROM (\S+)/.exec(readFileSync(file, 'utf8'))?.[1] : undefined;
+    const image = call.images.find(({ pinned }) => pinned === from);
+    if (image === undefined) throw new Refusal(`target ${name}: failed to solve: failed to read or pull what ${file} begins with`);
+    await call.between('build');
+    call.state.images.set(nameOfImage(name, project), image.id);
+  }
+  return said();
+}
+
+/** Compose names an image that it builds after project and service, unless the file does. */
+function nameOfImage(service: string, { model }: Project): string {
+  return serviceOf(model, service).image || `${model.name}-${service}`;
 }
 
 async function up(words: readonly string[], project: Project, call: Call): Promise<RunResult> {
@@ -108,8 +131,8 @@ function makeContainer(
   const { model, call: composed } = project;
   return addContainer(call, {
     name: `${model.name}-${name}-1`,
-    image: service.image,
-    imageId: imageOf(call, service.image).id,
+    image: nameOfImage(name, project),
+    imageId: imageOf(call, nameOfImage(name, project)).id,
     command: service.command,
     environment: service.environment,
     mounts: service.volumes.map((mount) => mountOf(mount, project, call)),

@@ -78,7 +78,7 @@ export function fakeEngine(registry: Registry): FakeEngine {
 
 /** True when a call changes the engine, so that being killed around it can matter. */
 export function isEffect(argv: readonly string[]): boolean {
-  const words = argv[1] === 'compose' ? argv.filter((word) => ['up', 'run', 'exec'].includes(word)) : argv.slice(1, 3);
+  const words = argv[1] === 'compose' ? argv.filter((word) => ['build', 'up', 'run', 'exec'].includes(word)) : argv.slice(1, 3);
   if (argv[1] === 'compose') return words.length > 0;
   const [verb = '', object = ''] = words;
   if (['stop', 'rm', 'create', 'cp', 'pull', 'tag', 'exec'].includes(verb)) return true;

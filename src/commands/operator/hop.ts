@@ -39,6 +39,7 @@ import { backupPlaces, refuseUnfit, refuseUnset } from './preflight.ts';
 import { nextRecord, refuseOtherSecrets } from './record.ts';
 import { ensureLogin } from './registry-login.ts';
 import { releaseContents, releaseExtras } from './release-files.ts';
+import { besideCheckout, prepareSource, sourceRecord, sourceWish, withCheckout, withoutImages } from './source-hop.ts';
 
 export interface Hop {
   readonly root: string;
@@ -101,30 +102,37 @@ export async function prepareHop(asked: Context, { root, fetched, release, part,
   const looking = isLooked ? observeStanding(world, root, before) : undefined;
   const onBytes = (done: number, total: number): void => world.report({ type: 'progress', text: 'bundle', done, total, unit: 'bytes' });
   const bundle = await fetchRelease({ source: fetched.source, release, product: record.product, trust: fetched.trust, cache, onBytes });
-  const install = await look(pathsOf(bundle.manifest));
+  const found = await look(pathsOf(bundle.manifest));
+  const source = foreseen === undefined ? await prepareSource(asked, found, bundle.manifest) : undefined;
+  const install = { ...found, manifest: besideCheckout(found.manifest, source) };
   const { context: answering, registry } = await registryFor(asked, install, bundle.manifest);
   const used = rehomeRelease(bundle.manifest, await readReleaseText(bundle, cache, COMPOSE_FILE), registry);
   const { manifest } = used;
   const later = (part?.later ?? []).map((each) => rehomeRelease(each, '', registry).manifest);
   const whole = wholeOf([manifest, ...later]);
-  const { context, login } = isLooked ? await ensureLogin(answering, { manifest: whole, root }) : { context: answering, login: undefined };
+  const { context, login } = isLooked
+    ? await ensureLogin(answering, { manifest: withoutImages(whole, source), root })
+    : { context: answering, login: undefined };
   const place = { root, project: record.project, ports: [], hosts: record.hosts, backup: backupPlaces(before) };
-  const fit = { ...place, manifest: whole, hops: 1 + later.length, registry, login };
+  const fit = { ...place, manifest: withoutImages(whole, source), hops: 1 + later.length, registry, login };
   const sizes = isLooked ? await refuseUnfit(context, fit) : foreseen?.sizes;
   if (isLooked && !isPlanOnly(asked)) await refuseUnfinished(asked, before, (part?.number ?? 1) > 1);
   refuseOtherSecrets(record, settingsValues(before.settings, before.manifest.env));
   const env = await decideSettings(context, install, { manifest, elsewhere: part?.elsewhere });
   const values = settingsValues(env.settings, manifest.env);
   refuseOtherSecrets(record, values);
-  const { target, contents: rendered } = await renderFetched({ ...bundle, manifest }, cache, { values, features: env.features });
+  const { target: all, contents: rendered } = await renderFetched({ ...bundle, manifest }, cache, { values, features: env.features });
   const theirs = new Map<Digest, Content>([...releaseContents(cache, used), ...rendered]);
-  const merging = await mergeFiles(context, install, { target, theirs, isPart: part !== undefined });
-  const texts = await candidateTexts(install, merging, theirs, root);
+  const shown = besideCheckout(all, source);
+  const merging = await mergeFiles(context, install, { target: shown, theirs, isPart: part !== undefined });
+  const texts = source?.texts ?? (await candidateTexts(install, merging, theirs, root));
   const [next, standing] = await Promise.all([
     observeCandidate(world, root, { project: install.project, texts, settings: env.settings }),
     looking,
   ]);
   refuseUnset(next.unset);
+  const checkout = source && sourceWish(source, { install, next, whole: all });
+  const target = checkout === undefined ? all : { ...shown, images: checkout.wish.images.pulled };
   const engine = standing?.engine ?? foreseen?.engine ?? { containers: [], volumes: Object.values(record.volumes), config: next };
   const majors = foreseen === undefined ? await observeMajors(world, install, engine, manifest) : new Map<string, number>();
   const old = withoutOwnServers(install.manifest, record.features);
@@ -136,26 +144,30 @@ export async function prepareHop(asked: Context, { root, fetched, release, part,
       ? await prepareLaunching(context, { root, manifest, project: record.project, fetched, record })
       : sameLaunching(root, record);
   const recordText = printInstall(
-    nextRecord(
-      record,
-      {
-        manifest: target,
-        manifestDigest: release.manifest,
-        trust: fetched.trust,
-        config: next,
-        features: env.features,
-        registry,
-        login: login?.registry,
-        values,
-        operation: { id: operation, command: 'upgrade', from: record.version, to: manifest.version, outcome: 'upgraded', at },
-        launching: launching.fields,
-        moves,
-      },
-      world,
+    sourceRecord(
+      nextRecord(
+        record,
+        {
+          manifest: target,
+          manifestDigest: release.manifest,
+          trust: fetched.trust,
+          config: next,
+          features: env.features,
+          registry,
+          login: login?.registry,
+          values,
+          operation: { id: operation, command: 'upgrade', from: record.version, to: manifest.version, outcome: 'upgraded', at },
+          launching: launching.fields,
+          moves,
+        },
+        world,
+      ),
+      all,
+      source,
     ),
   );
   const extras = releaseExtras(bundle);
-  const basedOn = fingerprintInstall(install, engine.containers);
+  const basedOn = await withCheckout(asked, root, fingerprintInstall(install, engine.containers), source);
   const wish = {
     command: 'upgrade' as const,
     id: part === undefined ? operation : `${operation}-${part.number}`,
@@ -164,6 +176,7 @@ export async function prepareHop(asked: Context, { root, fetched, release, part,
     basedOn,
     target,
     ...shippedComposeOf(used),
+    ...(checkout && { source: checkout.wish }),
     login: login?.registry,
     targetDigest: release.manifest,
     extra: extras.files,
@@ -197,10 +210,13 @@ export async function prepareHop(asked: Context, { root, fetched, release, part,
     ...merging.contents,
     ...launching.contents,
     ...settingsContents(env.settings),
+    ...(checkout?.contents ?? []),
     [wish.record, { text: recordText }],
   ]);
-  const recheck = async (): Promise<Digest> =>
-    fingerprintInstall(await observeInstall(root, pathsOf(manifest)), start ? await observeContainers(world, root, record.project) : []);
+  const recheck = async (): Promise<Digest> => {
+    const containers = start ? await observeContainers(world, root, record.project) : [];
+    return withCheckout(asked, root, fingerprintInstall(await observeInstall(root, pathsOf(manifest)), containers), source);
+  };
   return {
     root,
     from: record.version,

@@ -31,6 +31,7 @@ import { CHANGING_FLAGS, type Command, type CommandResult, type Context, type Fl
 import { FOLDER_FLAG, findInstall } from './folder.ts';
 import { IDENTITY_FLAG, withOpenBackup } from './opened-backup.ts';
 import { refuseUnset } from './preflight.ts';
+import { refuseOtherCommit } from './source-install.ts';
 
 const FLAGS = {
   ...FOLDER_FLAG,
@@ -71,6 +72,7 @@ async function restoreFrom(
   const replaced = files.map((file) => file.path); // some of them may be the person's own by now
   const install = await observeInstall(root, replaced);
   const shipped = await manifestOf(root, backup, join(scratch, 'files'));
+  await refuseOtherCommit(context, install, shipped);
   const engine = await observeEngine(world, root, install.project);
   const at = momentOf(world.now());
   const record = await recordAfter(install, join(scratch, 'files'), {

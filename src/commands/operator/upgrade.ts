@@ -34,7 +34,7 @@ import { takeHops } from './hops.ts';
 import { changeRuntime } from './launching.ts';
 import { LOGIN_FLAGS } from './registry-login.ts';
 import { revealSecrets } from './reveal.ts';
-import { refuseSourceInstall } from './source-install.ts';
+import { refuseStops } from './source-install.ts';
 
 const FLAGS = {
   ...FOLDER_FLAG,
@@ -50,6 +50,7 @@ const FLAGS = {
     multiple: true,
     help: 'what you and the release both changed: mine, vendor, or for one file PATH=FILE that you merged',
   },
+  'use-registry': { type: 'boolean', help: 'a git checkout: the images of the registry, instead of building them' },
   'accept-expired': { type: 'boolean', help: 'take a channel file that has expired' },
 } as const satisfies FlagTable;
 
@@ -76,7 +77,6 @@ async function run(context: Context): Promise<CommandResult> {
 async function upgradeUnderLock(context: Context, root: string, lock: Lock | undefined): Promise<CommandResult> {
   const { world, flags } = context;
   const { record } = await observeInstall(root);
-  await refuseSourceInstall(root, record);
   const channel = textFlag(flags, 'channel') ?? record.channel;
   world.report({ type: 'phase', text: `Looking for a newer release of ${record.product} (${record.version} is installed)` });
   const fetched = await observeChannel(world, {
@@ -88,6 +88,7 @@ async function upgradeUnderLock(context: Context, root: string, lock: Lock | und
   });
   const to = textFlag(flags, 'to');
   const path = findPath(fetched.channel, { from: parseVersion(record.version), held: record.held, ...(to === undefined ? {} : { to }) });
+  await refuseStops(root, record, path);
   const release = path.at(-1);
   if (release === undefined) return upToDate(record.version);
   const node = await changeRuntime(context, { fetched, release, cache: cacheFolder(root) });
