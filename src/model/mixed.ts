@@ -1,10 +1,9 @@
 // Services on images of another release than the one that is installed. Rule: the record names each of them; what was signed stays beside what is used.
+import { withServiceImages } from './compose-image.ts';
 import { digestOf } from './digest.ts';
 import { type Manifest, type ManifestImage, parseManifestImage } from './manifest.ts';
 import { parseFields, parseMap, parseText } from './parse.ts';
 import { COMPOSE_FILE, rehomeRelease, type SiteRelease } from './site-registry.ts';
-import { isFields } from './value-merge.ts';
-import { editYaml, readYamlMap } from './yaml-edit.ts';
 
 /** A service, and the image that it has from another release. */
 export interface MixedService {
@@ -48,24 +47,6 @@ export function releaseOnSite(signed: Manifest, compose: string, site: SiteChoic
   const mixed = { ...signed, images: [...signed.images, ...rowsOf(site.mixed)], files };
   const used = rehomeRelease(mixed, text, site.registry);
   return { ...used, shipped: signed, compose: used.compose ?? { digest, text } };
-}
-
-/** What each service of a compose file names as its image. */
-export function serviceImages(compose: string): ReadonlyMap<string, string> {
-  const services = readYamlMap(compose)?.value.services;
-  const all = isFields(services) ? Object.entries(services) : [];
-  return new Map(all.flatMap(([name, service]) => (isFields(service) && typeof service.image === 'string' ? [[name, service.image]] : [])));
-}
-
-/** The compose file with these images; services that it does not have are left out, and so is everything where that cannot be written. */
-function withServiceImages(compose: string, images: ReadonlyMap<string, string>): string {
-  const file = readYamlMap(compose);
-  if (file === undefined || !isFields(file.value.services)) return compose;
-  const services = Object.entries(file.value.services).map(([name, service]) => {
-    const image = images.get(name);
-    return [name, image === undefined || !isFields(service) ? service : { ...service, image }];
-  });
-  return editYaml(file, file, { ...file.value, services: Object.fromEntries(services) }) ?? compose;
 }
 
 function imagesOf(mixed: Mixed): ReadonlyMap<string, string> {

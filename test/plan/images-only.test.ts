@@ -108,7 +108,10 @@ describe('which services take another image', () => {
 
   test.each([
     ['in the same volume', data('pgdata', { engine: 'postgres', major: 17 })],
-    ['in a volume of its own', data('pgdata17', { engine: 'postgres', major: 17, migrate: { from: 'pgdata', majors: [16], how: 'dump-restore', keepOld: true } })],
+    [
+      'in a volume of its own',
+      data('pgdata17', { engine: 'postgres', major: 17, migrate: { from: 'pgdata', majors: [16], how: 'dump-restore', keepOld: true } }),
+    ],
   ])('a data service of another major goes with the whole upgrade (%s)', (_, change) => {
     const from = { ...ONE, ...data('pgdata', { engine: 'postgres', major: 16 }) };
     const error = refusal(() => choose(['db'], { from, to: { ...NEXT, ...change } }));

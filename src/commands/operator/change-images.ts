@@ -1,6 +1,7 @@
 // upgrade --images-only: services take the images of another release, and the rest stays. Rule: pins come from one verified release; no data, setting or other file changes.
 import type { Lock } from '../../apply/lock.ts';
 import type { ChannelRelease } from '../../model/channel.ts';
+import { serviceImages } from '../../model/compose-image.ts';
 import { keep } from '../../model/description.ts';
 import { type Digest, digestOf } from '../../model/digest.ts';
 import { ToolError } from '../../model/error.ts';
@@ -9,7 +10,7 @@ import { fingerprintInstall } from '../../model/fingerprint.ts';
 import { printInstall, withOperation } from '../../model/install.ts';
 import { cacheFolder } from '../../model/layout.ts';
 import type { Manifest, ManifestImage } from '../../model/manifest.ts';
-import { releaseOnSite, serviceImages } from '../../model/mixed.ts';
+import { releaseOnSite } from '../../model/mixed.ts';
 import { momentOf } from '../../model/parse.ts';
 import type { Content, Planned } from '../../model/plan.ts';
 import type { World } from '../../model/seams.ts';
