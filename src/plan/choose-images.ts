@@ -35,7 +35,7 @@ export interface ImagesWish {
 
 export interface ImagesChoice {
   /** Services on images of other releases from now on; undefined = none any more. */
-  readonly mixed: Mixed | undefined;
+  readonly mixed: Mixed['services'] | undefined;
   /** Services whose image is another than now. */
   readonly changed: readonly string[];
   /** The rows of their images. */
@@ -73,7 +73,7 @@ export function chooseImages(wish: ImagesWish): ImagesChoice {
   }
   const isOwn = ({ name, next }: (typeof found)[number]): boolean =>
     target.manifest.version === record.version || next.image === installed.images.get(name);
-  const others = Object.entries(record.mixed ?? {}).filter(([name]) => !found.some((each) => each.name === name));
+  const others = Object.entries(record.mixed?.services ?? {}).filter(([name]) => !found.some((each) => each.name === name));
   const mixed = [...others, ...found.filter((each) => !isOwn(each)).map(({ name, next }) => [name, next] as const)];
   return {
     mixed: mixed.length === 0 ? undefined : Object.fromEntries(mixed.sort(([a], [b]) => (a < b ? -1 : 1))),
@@ -97,8 +97,8 @@ function namesOf({ named, installed, target }: ImagesWish): readonly string[] {
 }
 
 function imageNow(name: string, { record, installed }: ImagesWish): string | undefined {
-  const { mixed = {} } = record;
-  return Object.hasOwn(mixed, name) ? mixed[name]?.image : installed.images.get(name);
+  const services = record.mixed?.services ?? {};
+  return Object.hasOwn(services, name) ? services[name]?.image : installed.images.get(name);
 }
 
 /** Where both releases name the registry by the same variable, the image is written with it; else by its whole name. */
@@ -119,9 +119,11 @@ function isWritten(text: string): (image: ManifestImage) => boolean {
 
 function refuseOlder(names: readonly string[], { record, target, isSaid }: ImagesWish): void {
   const { version } = target.manifest;
-  const newer = names.find((name) => compareVersions(parseVersion(record.mixed?.[name]?.version ?? version), parseVersion(version)) > 0);
+  const newer = names.find(
+    (name) => compareVersions(parseVersion(record.mixed?.services[name]?.version ?? version), parseVersion(version)) > 0,
+  );
   if (newer === undefined || isSaid) return;
-  throw new ToolError('E_POLICY', `${newer} runs the image of ${record.mixed?.[newer]?.version}, which is newer than ${version}`, {
+  throw new ToolError('E_POLICY', `${newer} runs the image of ${record.mixed?.services[newer]?.version}, which is newer than ${version}`, {
     hint: `If the older one is meant: --to ${version}.`,
   });
 }

@@ -6,7 +6,7 @@ import { serviceImages } from '../../src/model/compose-image.ts';
 import { mergeContent } from '../../src/model/content-merge.ts';
 import { digestOf } from '../../src/model/digest.ts';
 import type { ManifestImage } from '../../src/model/manifest.ts';
-import { type Mixed, parseMixed, releaseOnSite } from '../../src/model/mixed.ts';
+import { type Mixed, mixServices, parseMixed, releaseOnSite } from '../../src/model/mixed.ts';
 import { manifestOf } from '../plan/sketch.ts';
 
 const NAMES = ['api', 'web', 'worker', 'docs'];
@@ -15,7 +15,7 @@ const row = (name: string, version: string): ManifestImage => ({
   ...{ name, reference: `registry.test/acme/${name}:${version}`, digest: digestOf(`${name} ${version}`), platforms: [], size: 1 },
 });
 const pinned = (name: string, version: string): string => `registry.test/acme/${name}:${version}@${digestOf(`${name} ${version}`)}`;
-const mixedOf = (...names: readonly string[]): Mixed =>
+const servicesOf = (...names: readonly string[]): Mixed['services'] =>
   Object.fromEntries(names.map((name) => [name, { version: '2.0.0', image: pinned(name, '2.0.0'), row: row(name, '2.0.0') }]));
 
 function composeOf(version: string, more: Readonly<Record<string, string>> = {}): string {
@@ -29,9 +29,11 @@ const signedOf = (compose: string) => {
   return { ...manifest, images: NAMES.map((name) => row(name, '1.0.0')), files, registry: 'registry.test/acme' };
 };
 
+const mixedOf = (...names: readonly string[]): Mixed => mixServices(composeOf('1.0.0'), servicesOf(...names));
+
 /** The compose file as an install with these services mixed has it. */
-const mixedText = (compose: string, mixed: Mixed): string =>
-  releaseOnSite(signedOf(compose), compose, { registry: null, mixed }).compose?.text ?? compose;
+const mixedText = (compose: string, services: Mixed['services']): string =>
+  releaseOnSite(signedOf(compose), compose, { registry: null, mixed: mixServices(compose, services) }).compose?.text ?? compose;
 
 describe('a mixed release', () => {
   test('has other images for its services, in file and manifest; what was signed stays beside it', () => {
@@ -79,7 +81,7 @@ describe('a mixed release', () => {
   });
 
   test('leaves a file as it is that it cannot write: reading an install never fails of it', () => {
-    for (const compose of ['', 'services: [', 'services: {}\n', 'a: b\n']) expect(mixedText(compose, mixedOf('api'))).toBe(compose);
+    for (const compose of ['', 'services: [', 'services: {}\n', 'a: b\n']) expect(mixedText(compose, servicesOf('api'))).toBe(compose);
   });
 
   test('comes out the same when it is made again', () => {
@@ -93,9 +95,19 @@ describe('a mixed release', () => {
     );
   });
 
+  test('knows its compose file where only a person’s version of it is left, and does not take that for the shipped one', () => {
+    const [compose, mixed] = [composeOf('1.0.0'), mixedOf('api')];
+    const edited = `${mixedText(compose, servicesOf('api'))}# mine\n`;
+    const used = releaseOnSite(signedOf(compose), edited, { registry: null, mixed });
+    expect(used.manifest.files[0]?.sha256).toBe(mixed.compose);
+    expect(used.compose).toBeUndefined();
+  });
+
   test('what install.json says of it is checked', () => {
     expect(parseMixed(JSON.parse(JSON.stringify(mixedOf('api'))), 'mixed')).toEqual(mixedOf('api'));
-    expect(() => parseMixed({ api: { version: '2.0.0', image: 'x' } }, 'mixed')).toThrow('mixed.api.row');
+    expect(() => parseMixed({ compose: digestOf(''), services: { api: { version: '2.0.0', image: 'x' } } }, 'mixed')).toThrow(
+      'services.api.row',
+    );
   });
 });
 
@@ -116,7 +128,7 @@ describe('the whole upgrade after it', () => {
         const base = composeOf('1.0.0');
         const theirs = composeOf('2.0.0', Object.fromEntries(restarted.map((name) => [name, '    restart: always\n'])));
         const plain = mergeContent({ base, mine: mine(base), theirs });
-        const mixed = mixedText(base, mixedOf(...names));
+        const mixed = mixedText(base, servicesOf(...names));
         expect(mergeContent({ base: mixed, mine: mine(mixed), theirs })).toEqual(plain);
         expect(plain.conflicts).toEqual([]);
       }),

@@ -24,7 +24,7 @@ const asSigned = (sketch: ReleaseSketch): ReleaseImages => {
 interface Choosing {
   readonly to?: ReleaseSketch;
   readonly from?: ReleaseSketch;
-  readonly mixed?: Mixed;
+  readonly mixed?: Mixed['services'];
   readonly isSaid?: boolean;
 }
 
@@ -32,7 +32,7 @@ function choose(named: readonly string[], { from = ONE, to = NEXT, mixed, isSaid
   const { record } = installOf({ release: from });
   return chooseImages({
     ...{ named, isSaid, installed: asSigned(from), target: asSigned(to), config: composeOf(from), majors: new Map() },
-    record: mixed === undefined ? record : { ...record, mixed },
+    record: mixed === undefined ? record : { ...record, mixed: { compose: digestOf('mixed'), services: mixed } },
   });
 }
 

@@ -117,7 +117,7 @@ describe('upgrade --images-only (C-12)', () => {
     for (const name of ['db', 'mail', 'reports']) expect(containers()[name]).toEqual(before[name]);
     for (const name of FOUR) expect(containers()[name]?.id).not.toBe(before[name]?.id);
     expect(await read('configs/api.conf')).toBe('of 1\n');
-    expect(await recordOf()).toMatchObject({ version: '1.0.0', mixed: { api: { version: '2.0.0' } } });
+    expect(await recordOf()).toMatchObject({ version: '1.0.0', mixed: { services: { api: { version: '2.0.0' } } } });
   });
 
   test('takes all images where none is named, and says so when there is nothing left to take', async () => {
@@ -208,7 +208,7 @@ describe('a mixed install', () => {
     expect(new Set(Object.values(majors()))).toEqual(new Set(['2']));
     await run(restore);
     expect(majors()).toEqual(MIXED);
-    expect(await recordOf()).toMatchObject({ version: '1.0.0', mixed: { web: { version: '2.0.0' } } });
+    expect(await recordOf()).toMatchObject({ version: '1.0.0', mixed: { services: { web: { version: '2.0.0' } } } });
     expect((await run(diff)).text).toBe('no local changes\n');
   });
 
@@ -222,7 +222,7 @@ describe('a mixed install', () => {
     );
     const elsewhere = { ...stage, root, engine };
     expect(majors(elsewhere)).toEqual(MIXED);
-    expect(await recordOf(elsewhere)).toMatchObject({ version: '1.0.0', mixed: { web: { version: '2.0.0' } } });
+    expect(await recordOf(elsewhere)).toMatchObject({ version: '1.0.0', mixed: { services: { web: { version: '2.0.0' } } } });
     expect((await run(diff, [], { dir: root }, elsewhere)).text).toBe('no local changes\n');
   });
 

@@ -10,7 +10,7 @@ import { fingerprintInstall } from '../../model/fingerprint.ts';
 import { printInstall, withOperation } from '../../model/install.ts';
 import { cacheFolder } from '../../model/layout.ts';
 import type { Manifest, ManifestImage } from '../../model/manifest.ts';
-import { releaseOnSite } from '../../model/mixed.ts';
+import { type Mixed, mixServices, releaseOnSite } from '../../model/mixed.ts';
 import { momentOf } from '../../model/parse.ts';
 import type { Content, Planned } from '../../model/plan.ts';
 import type { World } from '../../model/seams.ts';
@@ -105,7 +105,7 @@ async function prepare(asked: Context, install: InstallFacts, request: ImagesReq
   const shipped = await readOwnCompose(install);
   const choice = await choose(asked, install, { ...request, engine, shipped });
   if (choice.changed.length === 0) return undefined;
-  const { used, compose, images } = useImages(install, shipped, choice);
+  const { mixed, used, compose, images } = useImages(install, shipped, choice);
   const { context, login } = start ? await ensureFit(asked, install, { ...used.manifest, images }) : { context: asked, login: undefined };
   if (start && !isPlanOnly(asked)) await refuseUnfinished(asked, install, false);
   const theirs = new Map<Digest, Content>([...keptContents(install), [digestOf(compose), { text: compose }]]);
@@ -114,8 +114,8 @@ async function prepare(asked: Context, install: InstallFacts, request: ImagesReq
   const next = await observeCandidate(world, root, { project, texts, settings });
   const id = `upgrade-${world.random(8).toString('hex')}`;
   const operation = { id, command: 'upgrade', from: record.version, to: release.version, outcome: 'images-only' };
-  const { mixed: _, ...others } = record;
-  const news = keep({ mixed: choice.mixed, trust: fetched.trust, login: login?.registry ?? record.login });
+  const { mixed: _, ...others } = record; // anew, or none any more
+  const news = keep({ mixed, trust: fetched.trust, login: login?.registry ?? record.login });
   const recordText = printInstall(withOperation({ ...others, ...news }, { ...operation, at: momentOf(world.now()) }));
   const plan = planImages(
     {
@@ -167,6 +167,7 @@ async function choose({ world, flags }: Context, install: InstallFacts, request:
 }
 
 interface UsedImages {
+  readonly mixed: Mixed | undefined;
   readonly used: SiteRelease;
   readonly compose: string;
   /** The rows that the change needs. */
@@ -174,19 +175,20 @@ interface UsedImages {
 }
 
 /** The installed release with the chosen images. Throws E_POLICY for a compose file that cannot be written with them. */
-function useImages(install: InstallFacts, text: string, { mixed, changed, rows }: ImagesChoice): UsedImages {
+function useImages(install: InstallFacts, text: string, choice: ImagesChoice): UsedImages {
   const { manifest, shipped = manifest } = install;
-  const site = { registry: registryOf(install), mixed };
-  const written = serviceImages(releaseOnSite(shipped, text, { ...site, registry: null }).compose?.text ?? text);
-  const lost = changed.find((name) => mixed?.[name] !== undefined && written.get(name) !== mixed[name].image);
+  const mixed = choice.mixed === undefined ? undefined : mixServices(text, choice.mixed);
+  const written = serviceImages(releaseOnSite(shipped, text, { registry: null, mixed }).compose?.text ?? text);
+  const isLost = (name: string): boolean => choice.mixed?.[name] !== undefined && written.get(name) !== choice.mixed[name].image;
+  const lost = choice.changed.find(isLost);
   if (lost !== undefined)
     throw new ToolError('E_POLICY', `the image of ${lost} is written together with that of other services`, {
       hint: 'Nothing was changed. `upgrade` takes the release as a whole.',
     });
-  const used = releaseOnSite(shipped, text, site);
-  const isWanted = ({ name, digest, version }: ManifestImage): boolean =>
-    rows.some((row) => row.name === name && row.digest === digest && row.version === version);
-  return { used, compose: used.compose?.text ?? text, images: used.manifest.images.filter(isWanted) };
+  const used = releaseOnSite(shipped, text, { registry: registryOf(install), mixed });
+  const isWanted = ({ digest, version }: ManifestImage): boolean =>
+    choice.rows.some((row) => row.digest === digest && row.version === version);
+  return { mixed, used, compose: used.compose?.text ?? text, images: used.manifest.images.filter(isWanted) };
 }
 
 async function ensureFit(asked: Context, install: InstallFacts, manifest: Manifest): Promise<WithLogin> {

@@ -91,7 +91,9 @@ async function lookForNewer(context: Context, { record }: InstallFacts): Promise
 
 /** The release that a service's image is of, where that is not the installed one. */
 function versionsOf({ mixed }: InstallRecord): Readonly<Record<string, string>> | null {
-  return mixed === undefined ? null : Object.fromEntries(Object.entries(mixed).map(([service, { version }]) => [service, version]));
+  return mixed === undefined
+    ? null
+    : Object.fromEntries(Object.entries(mixed.services).map(([service, { version }]) => [service, version]));
 }
 
 function releaseOf({ service }: ContainerFact, record: InstallRecord): string {
