@@ -1,5 +1,5 @@
 // Images of another release for some services. Rule: what is not named runs on untouched, every other command knows of it, and a whole upgrade ends it.
-import { appendFile, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Command } from '../../src/commands/command.ts';
@@ -243,23 +243,30 @@ describe('a mixed install', () => {
     expect(await read('docker-compose.yml')).toContain('labels: { mine: "yes" }');
     expect((await recordOf()).mixed).toBeUndefined();
   });
+
+  test('takes a person’s compose file never for the shipped one, not even where that is gone', async () => {
+    await rm(join(stage.root, '.slipway/releases/1.0.0/docker-compose.yml'));
+    expect((await run(diff)).text).toBe('no local changes\n');
+    await appendFile(join(stage.root, 'docker-compose.yml'), '# mine\n');
+    expect((await run(diff)).text).toBe('docker-compose.yml: edited\n');
+    expect(await failure(run(upgrade))).toMatchObject({ code: 'E_CONFLICT' });
+    expect(await failure(imagesOnly(['mail']))).toMatchObject({ code: 'E_NOT_FOUND', hint: expect.stringContaining('`upgrade`') });
+    expect(majors()).toEqual(MIXED);
+  });
 });
 
 describe('the whole upgrade after it', () => {
-  test.each([{ words: ['web'] }, { words: FOUR }, { words: [] }])(
-    'gives the same files as without it, to the byte ($words)',
-    async ({ words }) => {
-      await appendFile(join(stage.root, '.env'), 'MINE=1\n');
-      await imagesOnly(words);
-      const done = await run(upgrade);
-      expect(done.fields).toMatchObject({ from: '1.0.0', to: '2.0.0', outcome: 'upgraded' });
-      for (const [path, text] of Object.entries(filesOf('2'))) if (!path.startsWith('content/')) expect(await read(path)).toBe(text);
-      expect((await recordOf()).mixed).toBeUndefined();
-      expect(new Set(Object.values(majors()))).toEqual(new Set(['2']));
-      expect((await run(diff)).text).not.toContain('docker-compose.yml');
-      expect((await run(status, [], { offline: true })).fields).toMatchObject({ mixed: null, localEdits: [] });
-    },
-  );
+  test.each([{ words: FOUR }, { words: [] }])('gives the same files as without it, to the byte ($words)', async ({ words }) => {
+    await appendFile(join(stage.root, '.env'), 'MINE=1\n');
+    await imagesOnly(words);
+    const done = await run(upgrade);
+    expect(done.fields).toMatchObject({ from: '1.0.0', to: '2.0.0', outcome: 'upgraded' });
+    for (const [path, text] of Object.entries(filesOf('2'))) if (!path.startsWith('content/')) expect(await read(path)).toBe(text);
+    expect((await recordOf()).mixed).toBeUndefined();
+    expect(new Set(Object.values(majors()))).toEqual(new Set(['2']));
+    expect((await run(diff)).text).not.toContain('docker-compose.yml');
+    expect((await run(status, [], { offline: true })).fields).toMatchObject({ mixed: null, localEdits: [] });
+  });
 });
 
 test('what is refused changes nothing, and says what to do', async () => {
