@@ -1,4 +1,5 @@
 // Images of another release for some services. Rule: what is not named runs on untouched, every other command knows of it, and a whole upgrade ends it.
+import { existsSync } from 'node:fs';
 import { appendFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
@@ -9,6 +10,7 @@ import { start, stop } from '../../src/commands/operator/daily.ts';
 import { diff } from '../../src/commands/operator/diff.ts';
 import { doctor } from '../../src/commands/operator/doctor.ts';
 import { history } from '../../src/commands/operator/history.ts';
+import { recover } from '../../src/commands/operator/recover.ts';
 import { restore } from '../../src/commands/operator/restore.ts';
 import { rotate } from '../../src/commands/operator/rotate.ts';
 import { status } from '../../src/commands/operator/status.ts';
@@ -19,7 +21,7 @@ import { type InstallRecord, parseInstall } from '../../src/model/install.ts';
 import type { Manifest } from '../../src/model/manifest.ts';
 import type { Step } from '../../src/model/plan.ts';
 import { failure } from '../failure.ts';
-import { fakeEngine } from '../fakes/engine.ts';
+import { fakeEngine, isEffect } from '../fakes/engine.ts';
 import type { Programs } from '../fakes/engine-state.ts';
 import { type InstallStage, imageOf, makeInstallStage, PRODUCT, PRODUCT_FILES, type Ran } from '../fakes/install-stage.ts';
 
@@ -148,6 +150,42 @@ describe('upgrade --images-only (C-12)', () => {
     expect(new Set(Object.values(majors(own)))).toEqual(new Set(['1']));
     expect(await read('docker-compose.yml', own)).toBe(before);
     expect((await recordOf(own)).mixed).toBeUndefined();
+  });
+
+  test('cut off at any call to the engine, it ends with `recover` as if it had never begun', async () => {
+    for (let cut = 1; ; cut += 3) {
+      let left = cut;
+      const engine = stage.engine.client();
+      const dying: typeof engine = async (argv, options) => {
+        if (isEffect(argv)) left -= 1;
+        if (left <= 0) throw new Error('the power is gone');
+        return engine(argv, options);
+      };
+      const ended = await imagesOnly(
+        ['api', 'web'],
+        {},
+        { ...stage, run: (command, flags) => stage.run(command, flags, { run: dying }) },
+      ).then(
+        () => true,
+        () => false,
+      );
+      if (ended) break;
+      await run(recover);
+      expect({ cut, majors: new Set(Object.values(majors())) }).toEqual({ cut, majors: new Set(['1']) });
+      expect(await read('docker-compose.yml')).toBe(composeOf('1'));
+      expect((await recordOf()).mixed).toBeUndefined();
+    }
+    expect(majors()).toMatchObject({ api: '2', web: '2', worker: '1' });
+  });
+
+  test('brings nothing else into an install that was taken over without some files', async () => {
+    await rm(join(stage.root, 'configs/more.conf'));
+    const adopted = { at: '2026-03-15T10:00:00Z', from: 'hand', missing: ['configs/more.conf'] };
+    await writeFile(join(stage.root, '.slipway/install.json'), JSON.stringify({ ...(await recordOf()), adopted }));
+    await imagesOnly(['web']);
+    expect(existsSync(join(stage.root, 'configs/more.conf'))).toBe(false);
+    await run(upgrade);
+    expect(await read('configs/more.conf')).toBe('shipped too\n');
   });
 
   test('--no-start changes the compose file alone', async () => {

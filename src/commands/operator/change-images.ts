@@ -7,7 +7,7 @@ import { type Digest, digestOf } from '../../model/digest.ts';
 import { ToolError } from '../../model/error.ts';
 import type { EngineFacts, InstallFacts } from '../../model/facts.ts';
 import { fingerprintInstall } from '../../model/fingerprint.ts';
-import { printInstall, withOperation } from '../../model/install.ts';
+import { type InstallRecord, type OperationRecord, printInstall, withOperation } from '../../model/install.ts';
 import { cacheFolder } from '../../model/layout.ts';
 import type { Manifest, ManifestImage } from '../../model/manifest.ts';
 import { type Mixed, mixServices, releaseOnSite } from '../../model/mixed.ts';
@@ -16,6 +16,7 @@ import type { Content, Planned } from '../../model/plan.ts';
 import type { World } from '../../model/seams.ts';
 import { settingsContents, settingsFiles } from '../../model/settings.ts';
 import { COMPOSE_FILE, type SiteRelease } from '../../model/site-registry.ts';
+import type { Trust } from '../../model/trust.ts';
 import type { FetchedChannel } from '../../observe/channel.ts';
 import { observeMajors } from '../../observe/data-major.ts';
 import { observeCandidate, observeContainers, observeEngine } from '../../observe/engine.ts';
@@ -109,14 +110,12 @@ async function prepare(asked: Context, install: InstallFacts, request: ImagesReq
   const { context, login } = start ? await ensureFit(asked, install, { ...used.manifest, images }) : { context: asked, login: undefined };
   if (start && !isPlanOnly(asked)) await refuseUnfinished(asked, install, false);
   const theirs = new Map<Digest, Content>([...keptContents(install), [digestOf(compose), { text: compose }]]);
-  const merging = await mergeFiles(context, install, { target: used.manifest, theirs, isPart: false });
+  const merging = await mergeFiles(context, asFound(install), { target: used.manifest, theirs, isPart: false });
   const texts = await candidateTexts(install, merging, theirs, root);
   const next = await observeCandidate(world, root, { project, texts, settings });
   const id = `upgrade-${world.random(8).toString('hex')}`;
-  const operation = { id, command: 'upgrade', from: record.version, to: release.version, outcome: 'images-only' };
-  const { mixed: _, ...others } = record; // anew, or none any more
-  const news = keep({ mixed, trust: fetched.trust, login: login?.registry ?? record.login });
-  const recordText = printInstall(withOperation({ ...others, ...news }, { ...operation, at: momentOf(world.now()) }));
+  const news = { mixed, trust: fetched.trust, login: login?.registry ?? record.login };
+  const recordText = recordAfter(record, news, { id, to: release.version, at: momentOf(world.now()) });
   const plan = planImages(
     {
       ...{ id, basedOn: fingerprintInstall(install, engine.containers), version: release.version, services: choice.changed },
@@ -130,6 +129,22 @@ async function prepare(asked: Context, install: InstallFacts, request: ImagesReq
   const recheck = async (): Promise<Digest> =>
     fingerprintInstall(await observeInstall(root), start ? await observeContainers(world, root, record.project) : []);
   return { planned: { plan, contents }, changed: choice.changed, recheck, context };
+}
+
+/** Files of an adopted install that were never here do not come by this: the next whole upgrade brings them. */
+function asFound(install: InstallFacts): InstallFacts {
+  const { adopted: _, ...record } = install.record;
+  return { ...install, record };
+}
+
+/** The text of install.json as it will be. */
+function recordAfter(
+  { mixed: _, ...record }: InstallRecord,
+  news: { readonly mixed: Mixed | undefined; readonly trust: Trust; readonly login: string | undefined },
+  operation: Pick<OperationRecord, 'id' | 'to' | 'at'>,
+): string {
+  const done = { command: 'upgrade', from: record.version, outcome: 'images-only', ...operation };
+  return printInstall(withOperation({ ...record, ...keep(news) }, done));
 }
 
 /** The installed compose file as it was shipped: what is written is made from it. Throws E_NOT_FOUND. */
