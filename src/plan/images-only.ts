@@ -45,6 +45,7 @@ export function planImages(wish: ImagesPlanWish, { install, engine, next, files 
   });
   const tree = `.slipway/staged/${wish.id}/tree`;
   const written = { path: '.slipway/install.json', content: wish.record, mode: 0o600 };
+  const isUp = wish.start && engine.containers.some(({ oneOff }) => !oneOff); // some of a stopped product would start without the rest
   const around = { ...wish, named: wish.services, target, install, next, services };
   const steps: Step[] = [
     ...loginSteps(wish.login),
@@ -56,16 +57,16 @@ export function planImages(wish: ImagesPlanWish, { install, engine, next, files 
       files: [...files.staged, ...wish.settings, written],
       links: ownLinks(target, files.linked),
     },
-    ...(wish.start ? stop(around, tree) : []),
+    ...(isUp ? stop(around, tree) : []),
     { kind: 'swap-files', why: `the compose file names the images of ${wish.version}`, from: tree, files: files.swapped },
-    ...(wish.start ? bringUp(around) : []),
+    ...(isUp ? bringUp(around) : []),
     { kind: 'swap-files', why: 'it is written down which service has which image', from: tree, files: [written] },
   ];
   const why = 'no data is changed or copied; the images of before are put back';
   return {
     ...{ schema: 1, id: wish.id, operation: wish.id, command: 'upgrade', basedOn: wish.basedOn, steps, commitAfter: steps.length - 1 },
     wayBack: { kind: 'free', losesMinutes: 0, why },
-    notes: notesOf(wish, files, record.version),
+    notes: [...notesOf(wish, files, record.version), ...(wish.start && !isUp ? ['nothing runs, so nothing is started'] : [])],
   };
 }
 

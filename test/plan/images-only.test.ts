@@ -74,6 +74,22 @@ describe('which services take another image', () => {
     expect(choose([], { to: ONE, mixed: mixed ?? {}, isSaid: true }).mixed).toBeUndefined();
   });
 
+  test('where both releases name the registry by a variable, so does the image; where only one does, all go together', () => {
+    const named = (sketch: ReleaseSketch, isNamed: boolean): ReleaseImages => {
+      const { manifest, images } = asSigned(sketch);
+      const place = (image: string): string => image.replace('registry.test/acme', `\${ACME_REGISTRY:-registry.test/acme}`);
+      const written = new Map([...images].map(([name, image]) => [name, place(image)]));
+      return isNamed ? { manifest: { ...manifest, registryVariable: 'ACME_REGISTRY' }, images: written } : { manifest, images };
+    };
+    const { record } = installOf({ release: ONE });
+    const wish = { named: ['worker'], isSaid: false, record, config: composeOf(ONE), majors: new Map() };
+    const { mixed } = chooseImages({ ...wish, installed: named(ONE, true), target: named(NEXT, true) });
+    expect(mixed?.worker?.image).toContain(`\${ACME_REGISTRY:-registry.test/acme}/worker:2.0.0@sha256:`);
+    expect(mixed?.worker?.row.reference).toBe('registry.test/acme/worker:2.0.0');
+    const apart = refusal(() => chooseImages({ ...wish, installed: named(ONE, false), target: named(NEXT, true) }));
+    expect(apart).toMatchObject({ code: 'E_POLICY', message: '2.0.0 names its registry in another way' });
+  });
+
   test('a name that is no service is refused with what was probably meant', () => {
     expect(refusal(() => choose(['wroker']))).toMatchObject({ code: 'E_USAGE', hint: 'Did you mean worker?' });
   });
@@ -213,6 +229,13 @@ describe('the plan of it', () => {
     expect(stepsOf(plan, 'stop-services').flatMap(({ services }) => services)).toEqual(['api', 'worker']);
     expect(stepsOf(plan, 'start-services').flatMap(({ services }) => services)).toEqual(['api', 'worker']);
     expect(stepsOf(plan, 'check-health').flatMap(({ services }) => services)).toEqual(['api', 'worker']);
+  });
+
+  test('starts nothing of a product that is stopped, and says so', () => {
+    const states = Object.fromEntries(Object.keys(ONE.services).map((name) => [name, 'absent' as const]));
+    const plan = planOf(['api', 'worker'], { states });
+    expect(plan.steps.map(({ kind }) => kind)).toEqual(['pull-images', 'stage-files', 'swap-files', 'swap-files']);
+    expect(plan.notes).toContain('nothing runs, so nothing is started');
   });
 
   test('keeps the images under tags of the release that they are of', () => {

@@ -171,7 +171,8 @@ async function choose({ world, flags }: Context, install: InstallFacts, request:
   const { root, record, manifest } = install;
   const { fetched, release, engine, named } = request;
   const cache = cacheFolder(root);
-  const bundle = await fetchRelease({ source: fetched.source, release, product: record.product, trust: fetched.trust, cache });
+  const onBytes = (done: number, total: number): void => world.report({ type: 'progress', text: 'bundle', done, total, unit: 'bytes' });
+  const bundle = await fetchRelease({ source: fetched.source, release, product: record.product, trust: fetched.trust, cache, onBytes });
   return chooseImages({
     ...{ named, record, isSaid: textFlag(flags, 'to') !== undefined },
     installed: { manifest: install.shipped ?? manifest, images: serviceImages(request.shipped) },
