@@ -36,18 +36,28 @@ export interface ImagesPlanFacts {
 }
 
 /** The plan of taking these images. Until its end everything goes back by itself, and no data is touched. */
-export function planImages(wish: ImagesPlanWish, { install, engine, next, files }: ImagesPlanFacts): Plan {
-  const { record, root } = install;
-  const target = withoutOwnServers(wish.target, record.features);
+export function planImages(wish: ImagesPlanWish, facts: ImagesPlanFacts): Plan {
+  const { install, engine } = facts;
+  const isUp = wish.start && engine.containers.some(({ oneOff }) => !oneOff); // some of a stopped product would start without the rest
+  const steps = stepsFor(wish, facts, isUp);
+  const why = 'no data is changed or copied; the images of before are put back';
+  return {
+    ...{ schema: 1, id: wish.id, operation: wish.id, command: 'upgrade', basedOn: wish.basedOn, steps, commitAfter: steps.length - 1 },
+    wayBack: { kind: 'free', losesMinutes: 0, why },
+    notes: [...notesOf(wish, facts.files, install.record.version), ...(wish.start && !isUp ? ['nothing runs, so nothing is started'] : [])],
+  };
+}
+
+function stepsFor(wish: ImagesPlanWish, { install, engine, next, files }: ImagesPlanFacts, isUp: boolean): Step[] {
+  const target = withoutOwnServers(wish.target, install.record.features);
   const swapped = files.swapped.map(({ path }) => path);
   const services = decideServices({
-    ...{ root, old: undefined, target, engine, next, swapped, items: [], quiet: false, only: wish.services },
+    ...{ root: install.root, old: undefined, target, engine, next, swapped, items: [], quiet: false, only: wish.services },
   });
   const tree = `.slipway/staged/${wish.id}/tree`;
   const written = { path: '.slipway/install.json', content: wish.record, mode: 0o600 };
-  const isUp = wish.start && engine.containers.some(({ oneOff }) => !oneOff); // some of a stopped product would start without the rest
   const around = { ...wish, named: wish.services, target, install, next, services };
-  const steps: Step[] = [
+  return [
     ...loginSteps(wish.login),
     ...(wish.start ? [{ kind: 'pull-images', why: 'all images are here before anything stops', images: wish.images } as const] : []),
     {
@@ -62,12 +72,6 @@ export function planImages(wish: ImagesPlanWish, { install, engine, next, files 
     ...(isUp ? bringUp(around) : []),
     { kind: 'swap-files', why: 'it is written down which service has which image', from: tree, files: [written] },
   ];
-  const why = 'no data is changed or copied; the images of before are put back';
-  return {
-    ...{ schema: 1, id: wish.id, operation: wish.id, command: 'upgrade', basedOn: wish.basedOn, steps, commitAfter: steps.length - 1 },
-    wayBack: { kind: 'free', losesMinutes: 0, why },
-    notes: [...notesOf(wish, files, record.version), ...(wish.start && !isUp ? ['nothing runs, so nothing is started'] : [])],
-  };
 }
 
 interface Around extends Omit<ImagesPlanWish, 'services'> {
