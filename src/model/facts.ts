@@ -77,7 +77,7 @@ export interface InstallFacts {
   readonly record: InstallRecord;
   readonly manifest: Manifest;
   readonly manifestText: string;
-  /** The manifest as it was signed, where this site has its images from a registry of its own. */
+  /** The manifest as it was signed, where this site has images from a registry of its own, or of other releases. */
   readonly shipped?: Manifest;
   readonly project: ComposeProject;
   readonly env: EnvFile;

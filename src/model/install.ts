@@ -3,6 +3,7 @@ import { type Adopted, parseAdopted } from './adoption.ts';
 import { type Digest, parseDigest } from './digest.ts';
 import { prettyJson } from './json.ts';
 import { parseProductName } from './manifest.ts';
+import { type Mixed, parseMixed } from './mixed.ts';
 import {
   type Fields,
   parseCount,
@@ -97,6 +98,8 @@ export interface InstallRecord {
   readonly runtime?: KeptRuntime;
   /** Files that were rendered here, as they were rendered last: path → digest. */
   readonly rendered?: Readonly<Record<string, Digest>>;
+  /** Services on images of other releases, until the next whole upgrade. */
+  readonly mixed?: Mixed;
   /** How often a backup is made by itself; absent = never. */
   readonly schedule?: Schedule;
   /** What systemd has of it. */
@@ -136,6 +139,7 @@ export function parseInstall(text: string, where: string): InstallRecord {
     ...(f.launcher === undefined ? {} : { launcher: parseText(f.launcher, at('launcher')) }),
     ...(f.runtime === undefined ? {} : { runtime: parseKeptRuntime(f.runtime, at('runtime')) }),
     ...(f.rendered === undefined ? {} : { rendered: parseMap(f.rendered, at('rendered'), parseDigest) }),
+    ...(f.mixed === undefined ? {} : { mixed: parseMixed(f.mixed, at('mixed')) }),
     ...(f.schedule === undefined ? {} : { schedule: f.schedule === 'weekly' ? ('weekly' as const) : ('daily' as const) }),
     ...(f.units === undefined ? {} : { units: parseUnits(f.units, at('units')) }),
     ...(f.uninstalled === undefined ? {} : { uninstalled: parseText(f.uninstalled, at('uninstalled')) }),

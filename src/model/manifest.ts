@@ -58,6 +58,8 @@ export interface ManifestImage {
   readonly size: number;
   /** Of these, the bytes that no image before it in the list has; absent where that is not known, or all of them. */
   readonly added?: number;
+  /** The release that it is of, where an install has it from another one. Never in bundle.json. */
+  readonly version?: string;
 }
 
 export interface Manifest {
@@ -206,7 +208,8 @@ function parseManifestFile(value: unknown, where: string): ManifestFile {
   };
 }
 
-function parseManifestImage(value: unknown, where: string): ManifestImage {
+/** One row of `images`; throws E_FORMAT naming the field. */
+export function parseManifestImage(value: unknown, where: string): ManifestImage {
   const f = parseFields(value, where);
   return keep({
     name: parseText(f.name, `${where}.name`),

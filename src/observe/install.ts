@@ -8,9 +8,10 @@ import { withRenderedFiles } from '../model/host-file.ts';
 import { type InstallRecord, parseInstall } from '../model/install.ts';
 import { lockPath, pristineFolder, recordPath } from '../model/layout.ts';
 import { type Manifest, parseManifest } from '../model/manifest.ts';
+import { releaseOnSite } from '../model/mixed.ts';
 import type { ComposeProject } from '../model/plan.ts';
 import { documentOf, homesOf, MAIN_ENV, settingsValues } from '../model/settings.ts';
-import { rehomeRelease, siteRegistry } from '../model/site-registry.ts';
+import { siteRegistry } from '../model/site-registry.ts';
 import { factOfFile, readTextIfThere, statIfThere } from '../world/disk.ts';
 import { readLock, readOpenOperation } from '../world/state.ts';
 import { observeSettings } from './settings.ts';
@@ -44,7 +45,9 @@ export async function observeInstallAsIs(root: string, also: readonly string[] =
   const signed = withRenderedFiles(parseManifest(manifestText, manifestPath), record.rendered);
   const settings = await observeSettings(root, homesOf(signed.env));
   const registry = siteRegistry(signed, settingsValues(settings, signed.env), record.registry);
-  const { manifest, shipped } = rehomeRelease(signed, registry === null ? '' : await readShippedCompose(root, signed), registry);
+  const isShipped = registry === null && record.mixed === undefined;
+  const compose = isShipped ? '' : await readShippedCompose(root, signed);
+  const { manifest, shipped } = releaseOnSite(signed, compose, { ...record, registry });
   const env = documentOf(settings, MAIN_ENV);
   const paths = new Set([...pathsOf(manifest), ...also]);
   return {
@@ -52,7 +55,7 @@ export async function observeInstallAsIs(root: string, also: readonly string[] =
     record,
     manifest,
     manifestText,
-    ...(registry === null ? {} : { shipped }),
+    ...(isShipped ? {} : { shipped }),
     project: await observeProject(root, record.project, env),
     env,
     settings,

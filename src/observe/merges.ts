@@ -8,9 +8,10 @@ import type { InstallFacts } from '../model/facts.ts';
 import type { FileMerge } from '../model/file-merge.ts';
 import { pristineFolder } from '../model/layout.ts';
 import type { Manifest, ManifestFile } from '../model/manifest.ts';
+import { releaseOnSite } from '../model/mixed.ts';
 import type { Content } from '../model/plan.ts';
 import { settingsValues } from '../model/settings.ts';
-import { COMPOSE_FILE, rehomeRelease, siteRegistry } from '../model/site-registry.ts';
+import { COMPOSE_FILE, siteRegistry } from '../model/site-registry.ts';
 import { factOfFile, readBytesIfThere } from '../world/disk.ts';
 
 export interface MergesWish {
@@ -87,7 +88,7 @@ async function textsOf(path: string, { install, target, theirs: contents }: Merg
   return mine === undefined || its === undefined || (old !== undefined && base === undefined) ? undefined : { base, mine, theirs: its };
 }
 
-/** A file of the installed release as this site got it: the compose file with the site's own registry. */
+/** A file of the installed release as this site got it: the compose file with the site's own registry, and with images of other releases. */
 export async function readShipped(
   { root, record, shipped, settings }: InstallFacts,
   { path, sha256 }: ManifestFile,
@@ -95,7 +96,8 @@ export async function readShipped(
   const place = `${root}/${pristineFolder(record.version)}/${path}`;
   if (path !== COMPOSE_FILE || shipped === undefined) return readPlainText(place, sha256);
   const text = (await readPlainText(place)) ?? '';
-  const { compose } = rehomeRelease(shipped, text, siteRegistry(shipped, settingsValues(settings, shipped.env), record.registry));
+  const registry = siteRegistry(shipped, settingsValues(settings, shipped.env), record.registry);
+  const { compose } = releaseOnSite(shipped, text, { ...record, registry });
   return compose === undefined ? readPlainText(place, sha256) : compose.digest === sha256 ? compose.text : undefined;
 }
 

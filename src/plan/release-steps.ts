@@ -12,7 +12,7 @@ export function imagesToPull(manifest: Manifest): ImageToPull[] {
   return manifest.images.map((image) => ({
     name: image.name,
     pinned: `${image.reference}@${image.digest}`,
-    local: `slipway.local/${manifest.product}/${image.name.toLowerCase()}:${manifest.version}`,
+    local: `slipway.local/${manifest.product}/${image.name.toLowerCase()}:${image.version ?? manifest.version}`,
   }));
 }
 

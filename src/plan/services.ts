@@ -18,6 +18,8 @@ export interface ServicesWish {
   readonly items: readonly DataToCopy[];
   /** True when data is at stake: something will be backed up or migrated. */
   readonly quiet: boolean;
+  /** All others are left alone, whatever is to be said of them. */
+  readonly only?: readonly string[];
 }
 
 export interface ServicesDecision {
@@ -42,10 +44,15 @@ export function decideServices(wish: ServicesWish): ServicesDecision {
   const { engine, next, target, remade = [] } = wish;
   const active = Object.keys(next.services).sort();
   const present = [...new Set(engine.containers.filter((each) => !each.oneOff).map((each) => each.service))].sort();
-  const recreate = active.filter((service) => remade.includes(service) || mountsChanged(next.services[service]?.mounts ?? [], wish));
-  const changed = (service: string): boolean => recreate.includes(service) || !runsAsWanted(service, engine.containers, next);
+  const isMeant = (service: string): boolean => wish.only?.includes(service) !== false;
+  const recreate = active.filter(
+    (service) => isMeant(service) && (remade.includes(service) || mountsChanged(next.services[service]?.mounts ?? [], wish)),
+  );
+  const changed = (service: string): boolean =>
+    isMeant(service) && (recreate.includes(service) || !runsAsWanted(service, engine.containers, next));
   const data = dataServices(wish);
-  const stops = (service: string): boolean => changed(service) || !active.includes(service) || (wish.quiet && mayWrite(service, wish));
+  const stops = (service: string): boolean =>
+    changed(service) || (isMeant(service) && !active.includes(service)) || (wish.quiet && mayWrite(service, wish));
   const stopped = present.filter((service) => (data.has(service) ? changed(service) : stops(service)) || holdsCopied(service, wish));
   const started = active.filter((service) => stopped.includes(service) || changed(service));
   const isEntry = (service: string): boolean => target.upgrade.entry.includes(service);

@@ -244,7 +244,7 @@ function makesWholeCopy({ items, old }: Course): boolean {
 
 /** Keeps the release that runs and the one before it; backups by policy, rescue backups always. */
 function prune(course: Course): Step[] {
-  const keep = new Set([course.target.version, course.old.version]);
+  const keep = new Set([course.target.version, course.old.version, ...course.old.images.flatMap(({ version }) => version ?? [])]);
   const programs = new Set([course.target.operator, course.old.operator].map(hexOf));
   const spared = makesWholeCopy(course) ? undefined : lastGoodBackup(course.backups);
   const ordinary = course.backups.filter((backup) => !backup.rescue && backup !== spared).map((backup) => backup.path);

@@ -29,6 +29,8 @@ export interface StatusView {
   readonly openOperation: { readonly command: string; readonly at: string } | null;
   readonly localEdits: readonly { readonly path: string; readonly change: string }[];
   readonly held: readonly string[];
+  /** Service → the release that its image is of, where that is not the installed one; null = all are of one release. */
+  readonly mixed?: Readonly<Record<string, string>> | null;
   /** Volumes with data of earlier releases that a person has not let go. */
   readonly keptVolumes?: readonly { readonly volume: string; readonly name: string; readonly version: string }[];
   /** True for a git checkout. */
@@ -80,6 +82,7 @@ function factsToText(view: StatusView): string {
   const rows: (readonly [string, string])[] = [];
   if (open !== null) rows.push(['Open', `the ${open.command} of ${open.at} was cut off: \`${cli} recover\` ends it`]);
   if (standing !== null) rows.push(['Told', standingToText(standing, view.version)]);
+  for (const [index, text] of mixedToText(view).entries()) rows.push([index === 0 ? 'Mixed' : '', text]);
   if (view.source === true) rows.push(['Source', 'a git checkout: `upgrade` goes forward to the commit of the release']);
   const [newest, ...older] = available;
   if (newest !== undefined)
@@ -104,6 +107,16 @@ function factsToText(view: StatusView): string {
   localEdits.forEach(({ path, change }, index) => void rows.push([index === 0 ? 'By you' : '', `${path} (${change})`]));
   const width = Math.max(0, ...rows.map(([word]) => word.length));
   return rows.map(([word, text]) => `  ${word.padEnd(width)}  ${text}\n`).join('');
+}
+
+/** A line for each release that images are of, and one for the way out. */
+function mixedToText({ mixed, version, cli }: StatusView): string[] {
+  const services = Object.entries(mixed ?? {});
+  if (services.length === 0) return [];
+  const lines = [...new Set(services.map(([, of]) => of))].map(
+    (of) => `images of ${of}: ${services.flatMap(([name, its]) => (its === of ? name : [])).join(', ')}`,
+  );
+  return [...lines, `all else is ${version}; \`${cli} upgrade\` ends it`];
 }
 
 /** A timer that was due and left no backup: it does not run, or what it runs cannot say so. */

@@ -29,6 +29,16 @@ async function push(registry: FakeRegistry, repository: string, name: string): P
   return (await pushImage(registry, repository, { architecture: 'amd64', layers: [`layer of ${name}`], tag: '1' })).digest;
 }
 
+/** The next image of web, in both registries; gives its digest. */
+async function pushNext(): Promise<string> {
+  const image = { architecture: 'amd64', layers: ['layer of web 2'], tag: '2' } as const;
+  const [{ digest }] = await Promise.all([
+    pushImage(origin as FakeRegistry, 'acme/web', image),
+    pushImage(mirror as FakeRegistry, 'site/acme/web', image),
+  ]);
+  return digest;
+}
+
 beforeEach(async () => {
   [origin, mirror] = await Promise.all([startFakeRegistry(), startFakeRegistry()]);
   const pushed = NAMES.map(async (name) => {
@@ -39,6 +49,7 @@ beforeEach(async () => {
   const images = NAMES.flatMap((name) =>
     [originOf(name), mirrorOf(name)].map((pinned) => ({ id: digestOf(`config of ${name}`), pinned, program: name })),
   );
+  images.push({ id: digestOf('config of web 2'), pinned: `${mirrorPlace()}/web:2@${await pushNext()}`, program: 'web' });
   stage = await openInstallStage({ images });
   await release('1.0.0');
 });
@@ -47,16 +58,18 @@ afterEach(async () => {
 });
 
 /** With a variable compose files name the registry by it. */
-async function release(version: string, variable?: string): Promise<void> {
+async function release(version: string, variable?: string, webs = `1@${digests.web}`): Promise<void> {
   const own = `${origin?.host}/acme`;
   const place = variable === undefined ? own : `\${${variable}:-${own}}`;
+  const namesOf = (name: string): string => (name === 'web' ? webs : `1@${digests[name]}`);
   const compose = IMAGES.reduce(
-    (text, { program, pinned }) => text.replace(pinned, `${place}/${program}:1@${digests[program]}`),
+    (text, { program, pinned }) => text.replace(pinned, `${place}/${program}:${namesOf(program)}`),
     COMPOSE.replace('    env_file:\n      - ./env/api.env\n', ''),
   );
-  const images = NAMES.map((name) => ({
-    ...{ name, reference: `${origin?.host}/acme/${name}:1`, digest: digests[name] as Digest, platforms: [], size: 1000 },
-  }));
+  const images = NAMES.map((name) => {
+    const [tag = '', digest = ''] = namesOf(name).split('@');
+    return { name, reference: `${origin?.host}/acme/${name}:${tag}`, digest: digest as Digest, platforms: [], size: 1000 };
+  });
   const registry = { registry: `${origin?.host}/acme`, ...(variable === undefined ? {} : { registryVariable: variable }) };
   const upgradeRules = { from: '>=0.0.0', stop: false, migrate: [], entry: [], timeout: 5, probation: 0, health: [] };
   const env = variable === undefined ? ENV : { ...ENV, [variable]: { group: 'Images' } };
@@ -131,6 +144,24 @@ describe('an install with a registry of its own', () => {
     expect(digestOf(await stage.read('docker-compose.yml'))).toBe(
       (JSON.parse(await stage.read('bundle.json')) as Manifest).files.find(({ path }) => path === 'docker-compose.yml')?.sha256,
     );
+  });
+
+  test.each([undefined, 'ACME_REGISTRY'])('takes single images of another release from it, too, with its variable %s', async (variable) => {
+    if (variable !== undefined) {
+      await release('1.1.0', variable);
+      await stage.operate(upgrade);
+    }
+    await release('2.0.0', variable, `2@${await pushNext()}`);
+    await stage.operate(upgrade, { 'images-only': true }, ['web']);
+    expect(running()).toEqual([mirrorOf('db'), mirrorOf('api'), `${mirrorPlace()}/web:2@${await pushNext()}`]);
+    expect((await stage.operate(diff)).text).not.toContain('docker-compose.yml');
+    expect((await stage.operate(status, { offline: true })).fields).toMatchObject({ registry: mirrorPlace(), mixed: { web: '2.0.0' } });
+    await stage.operate(configure, { set: ['LEVEL=debug'] });
+    expect(running()[2]).toContain(`${mirrorPlace()}/web:2@`);
+    await stage.operate(upgrade);
+    expect(running()[2]).toContain(`${mirrorPlace()}/web:2@`);
+    expect(await stage.record()).toMatchObject({ version: '2.0.0', registry: variable === undefined ? mirrorPlace() : expect.anything() });
+    expect((await stage.record()).mixed).toBeUndefined();
   });
 
   test('does not begin an upgrade whose images are not there', async () => {

@@ -79,6 +79,13 @@ describe('a git checkout', () => {
     expect(existsSync(join(stage.root, '.git/FETCH_HEAD'))).toBe(false);
   });
 
+  test('takes no images of another release by themselves, for its images are those of its commit', async () => {
+    const before = standing();
+    const error = await failure(up({ 'images-only': true }));
+    expect(error).toMatchObject({ code: 'E_POLICY', hint: expect.stringContaining('--use-registry') });
+    expect(standing()).toEqual(before);
+  });
+
   test('takes the registry’s images with --use-registry, under the names of its compose files', async () => {
     await up({ 'use-registry': true });
     const { images } = stage.engine.state();

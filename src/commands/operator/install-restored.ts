@@ -9,12 +9,13 @@ import { allProfiles, profilesOf } from '../../model/feature.ts';
 import { fingerprintSite } from '../../model/fingerprint.ts';
 import { type InstallRecord, parseInstall, printInstall } from '../../model/install.ts';
 import { type Manifest, parseProductName } from '../../model/manifest.ts';
+import { releaseOnSite } from '../../model/mixed.ts';
 import { momentOf } from '../../model/parse.ts';
 import type { Content, DataToCopy, FileToWrite } from '../../model/plan.ts';
 import { documentOf, homesOf, MAIN_ENV, type Settings, settingsContents, settingsFiles, settingsValues } from '../../model/settings.ts';
 import { mergeSettings } from '../../model/settings-merge.ts';
 import type { SiteNetwork } from '../../model/site-network.ts';
-import { COMPOSE_FILE, rehomeRelease, shippedComposeOf } from '../../model/site-registry.ts';
+import { COMPOSE_FILE, shippedComposeOf } from '../../model/site-registry.ts';
 import { checkBackup } from '../../observe/backup-check.ts';
 import { unpackBackupFiles } from '../../observe/backup-files.ts';
 import type { FetchedChannel } from '../../observe/channel.ts';
@@ -117,7 +118,7 @@ async function bringUp(asked: Context, site: Elsewhere, { planId, rootExists, ba
   const files = await unpackBackupFiles(root, backup.path, folder);
   const before = parseInstall((await readText(join(folder, '.slipway/install.json'))) ?? '', 'install.json of the backup');
   const project = parseProductName(textFlag(asked.flags, 'project') ?? before.project, '--project');
-  const used = rehomeRelease(bundle.manifest, await readReleaseText(bundle, cache, COMPOSE_FILE), before.registry);
+  const used = releaseOnSite(bundle.manifest, await readReleaseText(bundle, cache, COMPOSE_FILE), before);
   const { manifest } = used;
   const { context, login } = await ensureLogin(asked, { manifest, root });
   const { world, flags } = context;
@@ -150,6 +151,7 @@ async function bringUp(asked: Context, site: Elsewhere, { planId, rootExists, ba
           config: next,
           features,
           registry: before.registry,
+          mixed: before.mixed,
           login: login?.registry,
           network: site.network,
           values,

@@ -9,6 +9,7 @@ import type { ComposeFact } from '../../model/facts.ts';
 import { renderedFiles } from '../../model/host-file.ts';
 import { INSTALL_TYPE, type InstallRecord, type OperationRecord, type SecretPrint, withOperation } from '../../model/install.ts';
 import type { Manifest } from '../../model/manifest.ts';
+import type { Mixed } from '../../model/mixed.ts';
 import type { World } from '../../model/seams.ts';
 import { matchesFingerprint, takeFingerprint } from '../../model/secret.ts';
 import { originOf } from '../../model/secret-rule.ts';
@@ -30,6 +31,8 @@ export interface NewRecord {
   readonly features: readonly string[];
   /** The site's own registry; null = the product's; absent = as before. */
   readonly registry?: string | null;
+  /** Services on images of other releases, as a backup has them. */
+  readonly mixed?: Mixed | undefined;
   /** Proxies and certificates; absent = as before. */
   readonly network?: SiteNetwork;
   /** The registry that docker is logged in to from now on. */
@@ -61,6 +64,7 @@ export function newRecord(wish: NewRecord, world: World): InstallRecord {
     held: [],
     ...(Object.keys(wish.network ?? {}).length === 0 ? {} : { network: wish.network ?? {} }),
     ...(wish.login === undefined ? {} : { login: wish.login }),
+    ...(wish.mixed === undefined ? {} : { mixed: wish.mixed }),
     installed: at,
     ...wish.launching,
     ...renderedOf(manifest),
@@ -90,7 +94,7 @@ export interface NextRecord
 /** The record after an upgrade or a change of answers. */
 export function nextRecord(before: InstallRecord, wish: NextRecord, world: World): InstallRecord {
   const { manifest, manifestDigest, trust, config, features, values, operation, moves = [] } = wish;
-  const { derived, rendered: __, ...others } = before;
+  const { derived, rendered: __, mixed, ...others } = before;
   const { runtime: _, schedule: ___, units: ____, ...kept } = others; // an upgrade says anew which Node.js it runs on
   const volumes = { ...movedVolumes(before.volumes, moves), ...dataVolumes(withoutOwnServers(manifest, features), config) };
   const keeping = moves.flatMap(({ from, kept }) =>
@@ -110,6 +114,7 @@ export function nextRecord(before: InstallRecord, wish: NextRecord, world: World
     secrets: fingerprints(manifest, values, before.secrets, world),
     ...originsOf(manifest, values, derived ?? {}, world),
     held: before.held.filter((version) => version !== manifest.version),
+    ...(mixed === undefined || operation.command === 'upgrade' ? {} : { mixed }), // a whole upgrade ends it
     ...(before.adopted === undefined || operation.command !== 'upgrade' ? {} : { adopted: { ...before.adopted, missing: [] } }),
     ...renderedOf(manifest),
   };

@@ -7,13 +7,14 @@ import { envValues } from '../../model/env-file.ts';
 import { ToolError } from '../../model/error.ts';
 import type { InstallFacts } from '../../model/facts.ts';
 import { fingerprintInstall } from '../../model/fingerprint.ts';
-import { parseInstall, printInstall, withOperation } from '../../model/install.ts';
+import { type InstallRecord, parseInstall, printInstall, withOperation } from '../../model/install.ts';
 import { pristineFolder } from '../../model/layout.ts';
 import { type Manifest, parseManifest } from '../../model/manifest.ts';
+import { releaseOnSite } from '../../model/mixed.ts';
 import { momentOf } from '../../model/parse.ts';
 import type { Content, DataToCopy, FileToWrite } from '../../model/plan.ts';
 import { homesOf, settingsValues } from '../../model/settings.ts';
-import { COMPOSE_FILE, rehomeRelease, siteRegistry } from '../../model/site-registry.ts';
+import { COMPOSE_FILE, siteRegistry } from '../../model/site-registry.ts';
 import { unpackBackupFiles } from '../../observe/backup-files.ts';
 import { observeCandidate, observeContainers, observeEngine } from '../../observe/engine.ts';
 import { observeInstall, readText } from '../../observe/install.ts';
@@ -88,7 +89,7 @@ async function restoreFrom(
     if (files.some((file) => file.path === name)) texts.set(name, (await readText(join(scratch, 'files', name))) ?? '');
   const settings = await observeSettings(join(scratch, 'files'), homesOf(shipped.env));
   const registry = siteRegistry(shipped, settingsValues(settings, shipped.env), record.registry);
-  const target = rehomeRelease(shipped, texts.get(COMPOSE_FILE) ?? '', registry).manifest;
+  const target = releaseOnSite(shipped, texts.get(COMPOSE_FILE) ?? '', { ...record, registry }).manifest;
   const next = await observeCandidate(world, root, { project: install.project, texts, settings });
   refuseUnset(next.unset);
   const image = imagesToPull(target)[0]?.pinned ?? '';
@@ -142,7 +143,7 @@ async function recordAfter(
   install: InstallFacts,
   folder: string,
   operation: Parameters<typeof withOperation>[1],
-): Promise<{ file: FileToWrite; text: string; features: readonly string[]; registry: string | null }> {
+): Promise<{ file: FileToWrite; text: string } & Pick<InstallRecord, 'features' | 'registry' | 'mixed'>> {
   const path = join(folder, '.slipway/install.json');
   const {
     schedule: _,
@@ -162,6 +163,7 @@ async function recordAfter(
     text,
     features: then.features,
     registry: then.registry,
+    ...keep({ mixed: then.mixed }),
   };
 }
 

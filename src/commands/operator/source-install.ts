@@ -28,6 +28,14 @@ export async function refuseStops(root: string, record: InstallRecord, path: rea
   );
 }
 
+/** The images of a checkout are built of it, or are those of its commit: throws E_POLICY. */
+export async function refuseImagesOnly(root: string, record: InstallRecord): Promise<void> {
+  if (!(await isSourceInstall(root, record))) return;
+  throw new ToolError('E_POLICY', 'a git checkout has the images of its commit, and none of another release', {
+    hint: 'Upgrade without --images-only, with --use-registry for the images of the registry.',
+  });
+}
+
 /** Data of another release needs that release's files and images: throws E_POLICY unless git was brought back to its commit. */
 export async function refuseOtherCommit({ world }: Context, { root, record }: InstallFacts, backedUp: Manifest): Promise<void> {
   if (backedUp.version === record.version || !(await isSourceInstall(root, record))) return;

@@ -3,6 +3,7 @@ import { envValues } from '../../model/env-file.ts';
 import { ToolError } from '../../model/error.ts';
 import { ownServers } from '../../model/external.ts';
 import type { ContainerFact, InstallFacts } from '../../model/facts.ts';
+import type { InstallRecord } from '../../model/install.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import { momentOf } from '../../model/parse.ts';
 import { networkToText } from '../../model/site-network.ts';
@@ -32,7 +33,7 @@ async function run(context: Context): Promise<CommandResult> {
   const [containers, remote] = await Promise.all([observeContainers(context.world, root, record.project), lookForNewer(context, install)]);
   const services = containers
     .filter((each) => !each.oneOff)
-    .map((each) => serviceLine(each, manifest))
+    .map((each) => ({ ...serviceLine(each, manifest), release: releaseOf(each, record) }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
   const open = install.openOperation;
   const backups = await observeBackups(root, backupFolders(manifest, envValues(install.env)));
@@ -50,6 +51,7 @@ async function run(context: Context): Promise<CommandResult> {
     ownServers: ownServers(manifest.services, record.features),
     localEdits: localEdits(install),
     held: record.held,
+    mixed: versionsOf(record),
     keptVolumes: record.kept ?? [],
     source: await isSourceInstall(root, record),
     lastBackup: backups.at(-1)?.at ?? null,
@@ -85,6 +87,18 @@ async function lookForNewer(context: Context, { record }: InstallFacts): Promise
     if (!(error instanceof ToolError) || error.code === 'E_INTERRUPTED') throw error;
     return { available: [], standing: null, trouble: error.message };
   }
+}
+
+/** The release that a service's image is of, where that is not the installed one. */
+function versionsOf({ mixed }: InstallRecord): Readonly<Record<string, string>> | null {
+  return mixed === undefined
+    ? null
+    : Object.fromEntries(Object.entries(mixed.services).map(([service, { version }]) => [service, version]));
+}
+
+function releaseOf({ service }: ContainerFact, record: InstallRecord): string {
+  const versions = versionsOf(record) ?? {};
+  return Object.hasOwn(versions, service) ? (versions[service] ?? record.version) : record.version;
 }
 
 function serviceLine(container: ContainerFact, manifest: Manifest): ServiceLine {

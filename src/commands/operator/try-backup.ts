@@ -5,9 +5,10 @@ import { ToolError } from '../../model/error.ts';
 import type { InstallFacts } from '../../model/facts.ts';
 import { fingerprintInstall } from '../../model/fingerprint.ts';
 import { parseInstall } from '../../model/install.ts';
+import { releaseOnSite } from '../../model/mixed.ts';
 import type { Content } from '../../model/plan.ts';
 import { documentOf, homesOf, MAIN_ENV } from '../../model/settings.ts';
-import { COMPOSE_FILE, rehomeRelease } from '../../model/site-registry.ts';
+import { COMPOSE_FILE } from '../../model/site-registry.ts';
 import { unpackBackupFiles } from '../../observe/backup-files.ts';
 import { observeCandidate, observeContainers } from '../../observe/engine.ts';
 import { observeInstall, observeProject, readText } from '../../observe/install.ts';
@@ -43,16 +44,24 @@ async function tryOpened(context: Context, install: InstallFacts, { id, opened, 
   const name = backup.path.slice(backup.path.lastIndexOf('/') + 1);
   const folder = join(await makeScratch(), 'files');
   const files = await unpackBackupFiles(root, opened.path, folder);
-  const { features, registry } = parseInstall((await readText(join(folder, '.slipway/install.json'))) ?? '', 'install.json of the backup');
+  const saved = parseInstall((await readText(join(folder, '.slipway/install.json'))) ?? '', 'install.json of the backup');
   const settings = await observeSettings(folder, homesOf((await manifestOf(root, opened, folder)).env));
   const project = await observeProject(folder, record.project, documentOf(settings, MAIN_ENV));
   const texts = new Map<string, string>();
   for (const file of project.files) texts.set(file, (await readText(join(folder, file))) ?? '');
-  const target = rehomeRelease(await manifestOf(root, opened, folder), texts.get(COMPOSE_FILE) ?? '', registry).manifest;
+  const target = releaseOnSite(await manifestOf(root, opened, folder), texts.get(COMPOSE_FILE) ?? '', saved).manifest;
   const next = await observeCandidate(world, root, { project, texts, settings });
   const containers = await observeContainers(world, root, record.project);
   const plan = planTrial({
-    ...{ id, basedOn: fingerprintInstall(install, containers), backup: opened.path, name, items: opened.items, target, features },
+    ...{
+      id,
+      basedOn: fingerprintInstall(install, containers),
+      backup: opened.path,
+      name,
+      items: opened.items,
+      target,
+      features: saved.features,
+    },
     ...{ files: files.filter(({ path }) => !path.startsWith('.slipway/')), project, next, isInstalled: opened.version === record.version },
   });
   const recheck = async (): Promise<Digest> =>

@@ -9,22 +9,14 @@ import { parseVersion } from '../../model/version.ts';
 import type { FetchedChannel } from '../../observe/channel.ts';
 import { observeInstall } from '../../observe/install.ts';
 import { observeChannel } from '../../observe/remote.ts';
+import { findImagesPath } from '../../plan/choose-images.ts';
 import { findPath } from '../../plan/path.ts';
 import { planToJson, planToText } from '../../show/plan.ts';
 import { type Carried, carryOut, refuseOpenJournal, throwUnlessDone } from '../carry-out.ts';
-import {
-  CHANGING_FLAGS,
-  type Command,
-  type CommandResult,
-  type Context,
-  type FlagTable,
-  isPlanOnly,
-  isSet,
-  refusePositionals,
-  textFlag,
-} from '../command.ts';
+import { CHANGING_FLAGS, type Command, type CommandResult, type Context, type FlagTable, isPlanOnly, isSet, textFlag } from '../command.ts';
 import { lockInstall } from '../lock-install.ts';
 import { ANSWER_FLAGS } from './answers.ts';
+import { changeImages, namedServices } from './change-images.ts';
 import { watchDowntime } from './downtime.ts';
 import { FOLDER_FLAG, findInstall } from './folder.ts';
 import { handOver } from './hand-over.ts';
@@ -34,7 +26,7 @@ import { takeHops } from './hops.ts';
 import { changeRuntime } from './launching.ts';
 import { LOGIN_FLAGS } from './registry-login.ts';
 import { revealSecrets } from './reveal.ts';
-import { refuseStops } from './source-install.ts';
+import { refuseImagesOnly, refuseStops } from './source-install.ts';
 
 const FLAGS = {
   ...FOLDER_FLAG,
@@ -43,6 +35,7 @@ const FLAGS = {
   ...CHANGING_FLAGS,
   to: { type: 'string', value: 'VERSION', help: 'this release instead of the latest' },
   channel: { type: 'string', value: 'NAME', help: 'look in this channel' },
+  'images-only': { type: 'boolean', help: 'only the images of the services that are named, or of all' },
   'no-start': { type: 'boolean', help: 'change the files, and touch no container' },
   'on-conflict': {
     type: 'string',
@@ -57,26 +50,35 @@ const FLAGS = {
 export const upgrade: Command = {
   name: 'upgrade',
   summary: 'Goes to a newer release; what fails before its door opens is undone by itself.',
+  usage: '[--images-only [SERVICE…]]',
   flags: FLAGS,
   run,
 };
 
 async function run(context: Context): Promise<CommandResult> {
-  refusePositionals(context);
+  const services = namedServices(context);
   const root = findInstall(context);
   await refuseOpenJournal(root);
-  if (isPlanOnly(context)) return upgradeUnderLock(context, root, undefined);
+  if (isPlanOnly(context)) return upgradeUnderLock(context, { root, services, lock: undefined });
   const lock = await lockInstall(root, 'upgrade', context.world, { handedOver: true });
   try {
-    return await upgradeUnderLock(context, root, lock);
+    return await upgradeUnderLock(context, { root, services, lock });
   } finally {
     await lock.release();
   }
 }
 
-async function upgradeUnderLock(context: Context, root: string, lock: Lock | undefined): Promise<CommandResult> {
+interface Wish {
+  readonly root: string;
+  /** With `--images-only`: those that are named, none for all. Undefined = the whole release. */
+  readonly services: readonly string[] | undefined;
+  readonly lock: Lock | undefined;
+}
+
+async function upgradeUnderLock(context: Context, { root, services, lock }: Wish): Promise<CommandResult> {
   const { world, flags } = context;
   const { record } = await observeInstall(root);
+  if (services !== undefined) await refuseImagesOnly(root, record);
   const channel = textFlag(flags, 'channel') ?? record.channel;
   world.report({ type: 'phase', text: `Looking for a newer release of ${record.product} (${record.version} is installed)` });
   const fetched = await observeChannel(world, {
@@ -87,7 +89,8 @@ async function upgradeUnderLock(context: Context, root: string, lock: Lock | und
     acceptExpired: isSet(flags, 'accept-expired'),
   });
   const to = textFlag(flags, 'to');
-  const path = findPath(fetched.channel, { from: parseVersion(record.version), held: record.held, ...(to === undefined ? {} : { to }) });
+  const wish = { from: parseVersion(record.version), held: record.held, ...(to === undefined ? {} : { to }) };
+  const path = services === undefined ? findPath(fetched.channel, wish) : findImagesPath(fetched.channel, record, to);
   await refuseStops(root, record, path);
   const release = path.at(-1);
   if (release === undefined) return upToDate(record.version);
@@ -101,6 +104,7 @@ async function upgradeUnderLock(context: Context, root: string, lock: Lock | und
     ...(lock === undefined ? {} : { nonce: lock.record.nonce }),
   });
   if (handed !== undefined) return handed;
+  if (services !== undefined) return changeImages(context, { root, fetched, release, named: services, lock });
   if (path.length > 1) return takeHops(context, { root, fetched, path, lock });
   return takeHop(context, { root, fetched, release, lock });
 }
