@@ -47,6 +47,11 @@ const entries: readonly CommandEntry[] = [
   { name: 'diff', summary: 'local changes against the release', load: async () => (await import('./commands/operator/diff.ts')).diff },
   { name: 'start', summary: 'start the services', load: async () => (await import('./commands/operator/daily.ts')).start },
   { name: 'stop', summary: 'stop the services; data stays', load: async () => (await import('./commands/operator/daily.ts')).stop },
+  {
+    name: 'restart',
+    summary: 'give services new containers',
+    load: async () => (await import('./commands/operator/restart.ts')).restart,
+  },
   { name: 'logs', summary: 'the logs of the services', load: async () => (await import('./commands/operator/daily.ts')).logs },
   {
     name: 'history',

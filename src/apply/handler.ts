@@ -16,6 +16,8 @@ export interface Site {
   readonly stop?: AbortSignal | undefined;
   /** The absolute path of the file that holds a content of the plan. */
   readonly content: (digest: Digest) => string;
+  /** The program that carries the plan out, as it is kept among the install's operators. */
+  readonly operator?: Digest;
 }
 
 export interface Handler<K extends Kind> {

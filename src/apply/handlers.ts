@@ -11,6 +11,7 @@ import { fileSteps } from './steps/files.ts';
 import { healthSteps } from './steps/health.ts';
 import { imageSteps } from './steps/images.ts';
 import { logInSteps } from './steps/log-in.ts';
+import { ownServiceSteps } from './steps/own-service.ts';
 import { pageSteps } from './steps/page.ts';
 import { releaseSteps } from './steps/release.ts';
 import { removalSteps } from './steps/removal.ts';
@@ -36,6 +37,7 @@ export const handlers: Handlers = {
   ...sourceImageSteps,
   ...logInSteps,
   ...serviceSteps,
+  ...ownServiceSteps,
   ...pageSteps,
   ...rotateSteps,
   ...backupSteps,

@@ -1,8 +1,8 @@
-// One changing command at a time, per install and per compose project of an engine. Rule: `link()` decides who wins, and a lock is stale only
-// when its boot is over or its process is gone.
+// One changing command at a time, per install and per compose project of an engine. Rule: `link()` decides who wins, and only a lock whose holder is gone is taken away.
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { keep } from '../model/description.ts';
 import { digestOf, hexOf } from '../model/digest.ts';
 import { diskTrouble } from '../model/disk-trouble.ts';
 import { systemCode, ToolError } from '../model/error.ts';
@@ -11,9 +11,11 @@ import { momentOf } from '../model/parse.ts';
 import type { World } from '../model/seams.ts';
 import { RUN_MARK } from '../world/docker.ts';
 import { isThere } from '../world/folder-files.ts';
-import { bootId, endProcessesWith, processStart } from '../world/processes.ts';
+import { findOwnContainer } from '../world/own-container.ts';
+import { bootId, endProcessesWith, pidNamespace, processStart } from '../world/processes.ts';
 import { readLock } from '../world/state.ts';
 import { createDurably, writeDurably } from './durable.ts';
+import { engineOf, judgeHolder, locked } from './holder.ts';
 
 export interface Lock {
   readonly record: LockRecord;
@@ -23,6 +25,8 @@ export interface Lock {
 export interface LockWish {
   readonly path: string;
   readonly command: string;
+  /** The install's folder, where the lock lies elsewhere. */
+  readonly folder?: string;
   /** The nonce of the lock of our parent, when this process was handed over to. */
   readonly takeOver?: string;
 }
@@ -40,7 +44,8 @@ export async function takeLock(wish: LockWish, world: World): Promise<Lock> {
     }
     const holder = await readLock(wish.path);
     if (holder === undefined) continue; // released between the two calls
-    if (!(await isStale(holder))) throw locked(holder);
+    const standing = await judgeHolder(holder, engineOf(wish.path, world));
+    if (standing !== 'gone') throw locked(holder, standing, wish.path);
     await removeStale(wish.path, holder, record.nonce);
   }
   throw new ToolError('E_LOCKED', `the lock ${wish.path} changes hands too quickly`, { hint: 'Try again in a moment.' });
@@ -51,25 +56,6 @@ export async function projectLockPath(project: string, env: World['env']): Promi
   const engine = env.DOCKER_HOST ?? env.DOCKER_CONTEXT ?? '';
   const folder = (await isThere('/run/lock')) ? '/run/lock' : tmpdir();
   return join(folder, `slipway-${hexOf(digestOf(`${engine}\n${project}`)).slice(0, 24)}.lock`);
-}
-
-/** Throws E_LOCKED while another process that is alive holds the lock; looks only. */
-export async function refuseHolder(path: string): Promise<void> {
-  const holder = await liveHolder(path);
-  if (holder !== undefined && holder.pid !== process.pid) throw locked(holder);
-}
-
-/** Who holds the lock and is alive. */
-export async function liveHolder(path: string): Promise<LockRecord | undefined> {
-  const holder = await readLock(path);
-  return holder === undefined || (await isStale(holder)) ? undefined : holder;
-}
-
-/** True when the holder's boot is over or its process is gone. */
-export async function isStale(holder: LockRecord): Promise<boolean> {
-  const boot = await bootId();
-  if (boot !== '' && holder.boot !== boot) return true;
-  return (await processStart(holder.pid)) !== holder.started;
 }
 
 /** Two processes may find the same stale lock: the rename moves whatever is there, so what was moved is looked at, and put back when it was alive. */
@@ -105,20 +91,16 @@ function lockOf(path: string, record: LockRecord): Lock {
   return { record, release };
 }
 
-async function recordOf(wish: LockWish, world: World): Promise<LockRecord> {
-  return {
-    command: wish.command,
+async function recordOf({ path, command, folder }: LockWish, world: World): Promise<LockRecord> {
+  const own = await findOwnContainer(folder === undefined ? engineOf(path, world) : { world, root: folder });
+  return keep({
+    command,
     pid: process.pid,
     started: (await processStart(process.pid)) ?? 'unknown',
     boot: await bootId(),
     nonce: world.random(16).toString('hex'),
     since: momentOf(world.now()),
-  };
-}
-
-function locked(holder: LockRecord): ToolError {
-  return new ToolError('E_LOCKED', `${holder.command} is at work here (process ${holder.pid}, since ${holder.since})`, {
-    hint: '`attach` shows what it does; try again when it has ended.',
-    details: { pid: holder.pid, since: holder.since, command: holder.command },
+    pidNamespace: await pidNamespace(),
+    container: own && { id: own.id, startedAt: own.startedAt },
   });
 }

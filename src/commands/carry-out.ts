@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { type Applied, applyPlan, reasonOf, recoverPlan, wasInterrupted } from '../apply/apply.ts';
 import { copyDurably } from '../apply/durable.ts';
 import { handlers } from '../apply/handlers.ts';
+import { refuseHolder } from '../apply/holder.ts';
 import { beginJournal, type Journal, openJournal, refuseOpenOperation } from '../apply/journal.ts';
-import { type Lock, projectLockPath, refuseHolder, takeLock } from '../apply/lock.ts';
+import { type Lock, projectLockPath, takeLock } from '../apply/lock.ts';
 import { siteOf } from '../apply/site.ts';
 import { placeContents, removeIfEmpty } from '../apply/work.ts';
 import { type Digest, hexOf } from '../model/digest.ts';
@@ -14,6 +15,7 @@ import { JOURNAL_TYPE, type JournalHead } from '../model/journal.ts';
 import { lockPath, operatorsFolder, stateFolder } from '../model/layout.ts';
 import { momentOf } from '../model/parse.ts';
 import type { Plan, Planned } from '../model/plan.ts';
+import type { World } from '../model/seams.ts';
 import { planToText } from '../show/plan.ts';
 import { type Context, isPlanOnly, isSet } from './command.ts';
 import { lockInstall } from './lock-install.ts';
@@ -46,7 +48,7 @@ export async function carryOut(planned: Planned, context: Context, carrying: Car
   await confirm(`${carrying.preface ?? ''}${planToText(plan)}`, context);
   const lock = carrying.lock ?? (await lockInstall(carrying.root, plan.command, context.world));
   try {
-    return await withProjectLock(carrying.project, plan.command, context, () => applyUnderLock(planned, context, carrying));
+    return await withProjectLock(carrying, plan.command, context, () => applyUnderLock(planned, context, carrying));
   } finally {
     if (carrying.lock === undefined) await lock.release();
     await removeIfEmpty(stateFolder(carrying.root));
@@ -54,9 +56,10 @@ export async function carryOut(planned: Planned, context: Context, carrying: Car
 }
 
 /** Two folders with one compose project would be at the same containers: the second lock is the project's, on this engine. */
-async function withProjectLock<T>(project: string | undefined, command: string, { world }: Context, work: () => Promise<T>): Promise<T> {
+async function withProjectLock<T>({ project, root }: Carrying, command: string, { world }: Context, work: () => Promise<T>): Promise<T> {
   if (project === undefined) return work();
-  const lock = await takeLock({ path: await projectLockPath(project, world.env), command: `${command} of the project ${project}` }, world);
+  const path = await projectLockPath(project, world.env);
+  const lock = await takeLock({ path, command: `${command} of the project ${project}`, folder: root }, world);
   try {
     return await work();
   } finally {
@@ -68,19 +71,19 @@ async function withProjectLock<T>(project: string | undefined, command: string, 
  * Throws E_OPEN_OPERATION when an earlier command was cut off, and E_LOCKED when it is still at work. Reads only: it is asked without
  * the lock, too.
  */
-export async function refuseOpenJournal(root: string): Promise<void> {
+export async function refuseOpenJournal(root: string, world: World): Promise<void> {
   try {
     await refuseOpenOperation(root);
   } catch (error) {
-    await refuseHolder(lockPath(root));
+    await refuseHolder(lockPath(root), world);
     throw error;
   }
 }
 
 /** Ends the plan of an open journal; the caller holds the lock. */
 export async function recoverOpen(journal: Journal, root: string, context: Context): Promise<Applied> {
-  const { plan } = journal.state.head;
-  return recoverPlan({ journal, handlers, site: siteOf(root, plan.id, context.world) });
+  const { plan, operator } = journal.state.head;
+  return recoverPlan({ journal, handlers, site: { ...siteOf(root, plan.id, context.world), operator } });
 }
 
 /** Turns what happened into the error the caller ends with; returns when the plan was carried out. */
@@ -128,7 +131,7 @@ export async function confirm(text: string, context: Context): Promise<void> {
 export async function applyUnderLock(planned: Planned, context: Context, carrying: Carrying): Promise<Carried> {
   const { plan } = planned;
   const { root } = carrying;
-  await refuseOpenJournal(root);
+  await refuseOpenJournal(root, context.world);
   await openJournal(root); // an ended plan that had no time to clear away does so now, before ours puts anything there
   if (carrying.recheck !== undefined && (await carrying.recheck()) !== plan.basedOn) {
     throw new ToolError('E_PLAN_STALE', 'something changed while the plan was looked at; nothing was done', {
@@ -147,7 +150,7 @@ export async function applyUnderLock(planned: Planned, context: Context, carryin
     plan,
   };
   const journal = await beginJournal(root, head);
-  const applied = await applyPlan({ journal, handlers, site: siteOf(root, plan.id, context.world) });
+  const applied = await applyPlan({ journal, handlers, site: { ...siteOf(root, plan.id, context.world), operator: carrying.operator } });
   return { plan, ...applied };
 }
 

@@ -5,6 +5,7 @@ import type { InstallRecord } from './install.ts';
 import type { JournalHead } from './journal.ts';
 import type { LockRecord } from './lock.ts';
 import type { Manifest } from './manifest.ts';
+import type { OwnService } from './own-service.ts';
 import type { ComposeProject } from './plan.ts';
 import type { Settings } from './settings.ts';
 
@@ -69,6 +70,10 @@ export interface ContainerFact {
   readonly configFiles?: readonly string[];
   /** `8080/tcp` for each port of this machine that it has. */
   readonly published?: readonly string[];
+  /** Where something is mounted in it. */
+  readonly targets?: readonly string[];
+  /** The id of the container whose network it shares. */
+  readonly networkOf?: string;
 }
 
 /** An install as it was found. */
@@ -96,6 +101,8 @@ export interface EngineFacts {
   readonly volumes: readonly string[];
   /** The project as its present files describe it. */
   readonly config: ComposeFact;
+  /** Where this program runs in a container of the project. */
+  readonly own?: OwnService;
 }
 
 export interface PortFact {

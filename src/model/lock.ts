@@ -1,6 +1,14 @@
-// Who holds an install (or a compose project of an engine). Rule: a lock names a process by pid, start time and boot, so that a stale one is known for sure.
+// Who holds an install (or a compose project of an engine). Rule: a lock names a process by pid, start time and boot, and by where that pid counts, so that a stale one is known for sure.
+import { keep } from './description.ts';
 import { prettyJson } from './json.ts';
-import { parseCount, parseFields, parseJson, parseText } from './parse.ts';
+import { type Fields, parseCount, parseFields, parseJson, parseOptional, parseText } from './parse.ts';
+
+/** A container as it runs now: started again it is another one, with other processes. */
+export interface RunningContainer {
+  readonly id: string;
+  /** The engine's word for when it was started. */
+  readonly startedAt: string;
+}
 
 export interface LockRecord {
   readonly command: string;
@@ -10,6 +18,10 @@ export interface LockRecord {
   readonly boot: string;
   readonly nonce: string;
   readonly since: string;
+  /** The pid namespace that the pid is of, as /proc names it; absent in locks of older programs and where there are none. */
+  readonly pidNamespace?: string;
+  /** The container that the process runs in. */
+  readonly container?: RunningContainer;
 }
 
 export function parseLock(text: string, where: string): LockRecord {
@@ -21,7 +33,21 @@ export function parseLock(text: string, where: string): LockRecord {
     boot: parseText(f.boot, `${where}: boot`),
     nonce: parseText(f.nonce, `${where}: nonce`),
     since: parseText(f.since, `${where}: since`),
+    ...parseWhereabouts(f, where),
   };
+}
+
+/** Where the process is at home: optional fields, unknown to older programs. */
+export function parseWhereabouts(f: Fields, where: string): Pick<LockRecord, 'pidNamespace' | 'container'> {
+  return keep({
+    pidNamespace: parseOptional(f.pidNamespace, `${where}: pidNamespace`, parseText),
+    container: parseOptional(f.container, `${where}: container`, parseContainer),
+  });
+}
+
+function parseContainer(value: unknown, where: string): RunningContainer {
+  const f = parseFields(value, where);
+  return { id: parseText(f.id, `${where}.id`), startedAt: parseText(f.startedAt, `${where}.startedAt`) };
 }
 
 export function printLock(lock: LockRecord): string {

@@ -11,6 +11,7 @@ import type { Draft, HostAddress, Publication } from './host.ts';
 import type { Builder, ImageToBuild } from './image-build.ts';
 import type { ImageToCopy } from './image-copy.ts';
 import type { KeptRuntime } from './install.ts';
+import type { OwnService } from './own-service.ts';
 import type { Reservation } from './reservation.ts';
 import type { SourceSteps } from './source-steps.ts';
 import type { BundleEntry, ImageToTag, ManifestsToDelete } from './to-publish.ts';
@@ -202,6 +203,8 @@ export interface StepArgs extends DataSteps, SourceSteps {
     readonly items: readonly DataToCopy[];
   };
   'swap-files': { readonly from: string; readonly files: readonly FileAfter[] };
+  /** A helper, a one-shot container of this service, replaces the container that the program runs in when the program has ended. */
+  'renew-self': OwnService & { readonly project: ComposeProject };
   'start-services': { readonly project: ComposeProject; readonly services: readonly string[]; readonly recreate: readonly string[] };
   'run-job': {
     readonly project: ComposeProject;

@@ -1,6 +1,6 @@
 // What a command at work writes down for whoever looks on (`.slipway/progress.ndjson`). Rule: a line that is not known is no line; it was written by another program.
 import type { Event } from './event.ts';
-import type { LockRecord } from './lock.ts';
+import { type LockRecord, parseWhereabouts } from './lock.ts';
 import { type Fields, parseCount, parseFields, parseFlag, parseJson, parseText } from './parse.ts';
 
 /** How a command ended: the last line of its `--json`, with what a person was told. */
@@ -46,6 +46,7 @@ function parseWorker(f: Fields, where: string): Worker {
     started: parseText(f.started, `${where}: started`),
     boot: parseText(f.boot, `${where}: boot`),
     since: parseText(f.since, `${where}: since`),
+    ...parseWhereabouts(f, where),
   };
 }
 

@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { redirectEnvFiles } from '../model/compose-env-files.ts';
+import { keep } from '../model/description.ts';
 import { diskTrouble } from '../model/disk-trouble.ts';
 import type { ComposeFact, ContainerFact, EngineFacts } from '../model/facts.ts';
 import type { ComposeProject } from '../model/plan.ts';
@@ -12,6 +13,7 @@ import { hashesByDependencies, readComposeConfig } from '../world/compose-config
 import { inspectVolume, listContainers, listVolumes } from '../world/containers.ts';
 import { readTextIfThere } from '../world/disk.ts';
 import type { Engine } from '../world/docker.ts';
+import { observeOwnService } from './own-service.ts';
 
 /** Reads containers, volumes and the present compose project. */
 export async function observeEngine(world: World, root: string, project: ComposeProject): Promise<EngineFacts> {
@@ -25,7 +27,8 @@ export async function observeEngine(world: World, root: string, project: Compose
     namedVolumes(engine, labelled, config),
     settleHashes(engine, project, { containers, config }),
   ]);
-  return { containers: settled, volumes: [...labelled, ...named], config };
+  const own = await observeOwnService(world, root, containers);
+  return { containers: settled, volumes: [...labelled, ...named], config, ...keep({ own }) };
 }
 
 /** Volumes that the files name and somebody else made: Compose puts no label on those. */

@@ -5,6 +5,7 @@ import type { EngineFacts, InstallFacts } from '../model/facts.ts';
 import type { Plan, Step } from '../model/plan.ts';
 import { closeBackupStep, dataToCopy } from './data.ts';
 import { filesToBackUp } from './files.ts';
+import { ownNotes } from './own-service.ts';
 import { pageSteps } from './page.ts';
 import { healthStep, imagesToPull, probesOf, startSteps } from './release-steps.ts';
 import { decideServices, type ServicesDecision } from './services.ts';
@@ -89,6 +90,7 @@ export function planBackup(wish: BackupWish, install: InstallFacts, engine: Engi
     commitAfter: before.length + up.length - 1,
     notes: [
       ...(stops ? [`these services stop while their data is copied: ${awaited.join(', ')}`] : []),
+      ...ownNotes(engine.own, manifest.services[engine.own?.service ?? '']?.writer !== false),
       ...(to.encryptTo === undefined ? [] : [`it is encrypted: only with a secret key of ${to.encryptTo.join(', ')} can it be restored`]),
     ],
   };

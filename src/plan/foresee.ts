@@ -24,14 +24,17 @@ export function foresee(plan: Plan, facts: UpgradeFacts, target: Manifest): Fore
 function engineAfter({ engine, next }: UpgradeFacts, target: Manifest): EngineFacts {
   const containers = Object.entries(next.services).map(([service, { image, mounts, publishes }]): ContainerFact => {
     const isJob = target.services[service]?.kind === 'job';
+    const present = engine.containers.find((each) => each.service === service && !each.oneOff);
+    if (present !== undefined && service === engine.own?.service) return present; // replaced when all hops are done
     const volumes = mounts.filter(({ type }) => type === 'volume').map(({ source }) => next.volumes[source] ?? source);
     return {
-      ...(engine.containers.find((each) => each.service === service && !each.oneOff) ?? newContainer(service, next.name)),
+      ...(present ?? newContainer(service, next.name)),
       ...{ state: isJob ? 'exited' : 'running', exitCode: 0, configHash: next.hashes[service] ?? '' },
       ...{ image, volumes, published: publishes },
     };
   });
-  return { containers, volumes: [...new Set([...engine.volumes, ...Object.values(next.volumes)])], config: next };
+  const volumes = [...new Set([...engine.volumes, ...Object.values(next.volumes)])];
+  return { containers, volumes, config: next, ...(engine.own && { own: engine.own }) };
 }
 
 function newContainer(service: string, project: string): ContainerFact {

@@ -5,6 +5,7 @@ import type { ComposeFact, EngineFacts, InstallFacts } from '../model/facts.ts';
 import type { Manifest } from '../model/manifest.ts';
 import type { FileToWrite, ImageToPull, Plan, Step } from '../model/plan.ts';
 import type { FilesDecision } from './files.ts';
+import { ownNotes, renewSteps } from './own-service.ts';
 import { healthStep, loginSteps, ownLinks, probesOf, startSteps, validationSteps } from './release-steps.ts';
 import { decideServices, type ServicesDecision } from './services.ts';
 
@@ -39,24 +40,36 @@ export interface ImagesPlanFacts {
 export function planImages(wish: ImagesPlanWish, facts: ImagesPlanFacts): Plan {
   const { install, engine } = facts;
   const isUp = wish.start && engine.containers.some(({ oneOff }) => !oneOff); // some of a stopped product would start without the rest
-  const steps = stepsFor(wish, facts, isUp);
+  const services = servicesFor(wish, facts);
+  const steps = stepsFor(wish, facts, isUp ? services : undefined);
+  const after = isUp ? renewSteps(services.renewed, install.project) : [];
   const why = 'no data is changed or copied; the images of before are put back';
   return {
-    ...{ schema: 1, id: wish.id, operation: wish.id, command: 'upgrade', basedOn: wish.basedOn, steps, commitAfter: steps.length - 1 },
+    ...{ schema: 1, id: wish.id, operation: wish.id, command: 'upgrade', basedOn: wish.basedOn },
+    ...{ steps: [...steps, ...after], commitAfter: steps.length - 1 },
     wayBack: { kind: 'free', losesMinutes: 0, why },
-    notes: [...notesOf(wish, facts.files, install.record.version), ...(wish.start && !isUp ? ['nothing runs, so nothing is started'] : [])],
+    notes: [
+      ...notesOf(wish, facts.files, install.record.version),
+      ...(wish.start && !isUp ? ['nothing runs, so nothing is started'] : []),
+      ...ownNotes(engine.own, false),
+    ],
   };
 }
 
-function stepsFor(wish: ImagesPlanWish, { install, engine, next, files }: ImagesPlanFacts, isUp: boolean): Step[] {
+function servicesFor(wish: ImagesPlanWish, { install, engine, next, files }: ImagesPlanFacts): ServicesDecision {
   const target = withoutOwnServers(wish.target, install.record.features);
   const swapped = files.swapped.map(({ path }) => path);
-  const services = decideServices({
+  return decideServices({
     ...{ root: install.root, old: undefined, target, engine, next, swapped, items: [], quiet: false, only: wish.services },
   });
+}
+
+/** `services` is undefined where nothing runs. */
+function stepsFor(wish: ImagesPlanWish, { install, next, files }: ImagesPlanFacts, services: ServicesDecision | undefined): Step[] {
+  const target = withoutOwnServers(wish.target, install.record.features);
   const tree = `.slipway/staged/${wish.id}/tree`;
   const written = { path: '.slipway/install.json', content: wish.record, mode: 0o600 };
-  const around = { ...wish, named: wish.services, target, install, next, services };
+  const around = services && { ...wish, named: wish.services, target, install, next, services };
   return [
     ...loginSteps(wish.login),
     ...(wish.start ? [{ kind: 'pull-images', why: 'all images are here before anything stops', images: wish.images } as const] : []),
@@ -67,9 +80,9 @@ function stepsFor(wish: ImagesPlanWish, { install, engine, next, files }: Images
       files: [...files.staged, ...wish.settings, written],
       links: ownLinks(target, files.linked),
     },
-    ...(isUp ? stop(around, tree) : []),
+    ...(around === undefined ? [] : stop(around, tree)),
     { kind: 'swap-files', why: `the compose file names the images of ${wish.version}`, from: tree, files: files.swapped },
-    ...(isUp ? bringUp(around) : []),
+    ...(around === undefined ? [] : bringUp(around)),
     { kind: 'swap-files', why: 'it is written down which service has which image', from: tree, files: [written] },
   ];
 }

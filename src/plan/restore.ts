@@ -1,14 +1,16 @@
 // Back to a backup, on purpose. Rule: the present data is kept as a rescue backup first; files, settings, record and data go back together.
 import type { Digest } from '../model/digest.ts';
 import { withoutOwnServers } from '../model/external.ts';
-import type { ComposeFact, InstallFacts } from '../model/facts.ts';
+import type { ComposeFact, EngineFacts, InstallFacts } from '../model/facts.ts';
 import { pristineFolder } from '../model/layout.ts';
 import type { Manifest } from '../model/manifest.ts';
+import type { OwnService } from '../model/own-service.ts';
 import type { ComposeProject, DataToCopy, FileAfter, FileToWrite, Plan, Step } from '../model/plan.ts';
 import { closeBackupStep } from './data.ts';
+import { ownNotes, refuseOwn, renewSteps } from './own-service.ts';
 import { pageSteps } from './page.ts';
 import { healthStep, imagesToPull, probesOf, startSteps } from './release-steps.ts';
-import type { ServicesDecision } from './services.ts';
+import { holdsCopied, type ServicesDecision } from './services.ts';
 
 export interface RestoreWish {
   readonly id: string;
@@ -34,16 +36,19 @@ export interface RestoreFacts {
   /** The project as the restored files describe it. */
   readonly next: ComposeFact;
   readonly presentItems: readonly DataToCopy[];
+  readonly engine: EngineFacts;
 }
 
 /** The plan of going back. It can be undone until people reach the restored release: what they write then is never discarded. */
 export function planRestore(asked: RestoreWish, facts: RestoreFacts): Plan {
   const wish = { ...asked, target: withoutOwnServers(asked.target, asked.features) };
-  const { install } = facts;
+  const { install, next } = facts;
   const { project } = install;
   const tree = `.slipway/staged/${wish.id}/tree`;
-  const page = pageSteps(install.manifest, project, facts.present);
-  const opening = openingOf(wish, facts.next, project);
+  const own = refuseOwnData(wish, facts);
+  const present = facts.present.filter((service) => service !== own?.service);
+  const page = pageSteps(install.manifest, project, present);
+  const opening = openingOf(wish, next, project, own?.service);
   const inside = opening.isShut ? [...opening.inside, ...page.hide] : [...page.hide, ...opening.inside];
   const before: Step[] = [
     { kind: 'pull-images', why: 'the images of the restored release', images: imagesToPull(wish.target) },
@@ -55,9 +60,9 @@ export function planRestore(asked: RestoreWish, facts: RestoreFacts): Plan {
       files: wish.files.filter((file) => file.path === 'bundle.json'),
     },
     { kind: 'guard-health', why: 'going back ends as well as it is now', project, probes: [], timeout: wish.target.upgrade.timeout },
-    ...(facts.present.length === 0
+    ...(present.length === 0
       ? []
-      : [{ kind: 'stop-services', why: 'nothing writes while data is exchanged', project, services: facts.present } as const]),
+      : [{ kind: 'stop-services', why: 'nothing writes while data is exchanged', project, services: present } as const]),
     ...page.show,
     ...rescueSteps(wish, facts),
     {
@@ -86,10 +91,26 @@ export function planRestore(asked: RestoreWish, facts: RestoreFacts): Plan {
     operation: wish.id,
     command: 'restore',
     basedOn: wish.basedOn,
-    steps: [...before, ...inside, ...opening.door],
+    steps: [...before, ...inside, ...opening.door, ...renewSteps(own, project)],
     commitAfter: before.length + shut.length - 1,
-    notes: [`what is there now is kept at ${wish.rescue}`, 'rows written since the backup are only in that rescue backup afterwards'],
+    notes: [
+      `what is there now is kept at ${wish.rescue}`,
+      'rows written since the backup are only in that rescue backup afterwards',
+      ...ownNotes(own, false),
+    ],
   };
+}
+
+/** The own service, which runs on. Throws E_POLICY when it cannot. */
+function refuseOwnData({ target, items }: RestoreWish, { install, engine, next, presentItems }: RestoreFacts): OwnService | undefined {
+  const { own } = engine;
+  if (own === undefined) return undefined;
+  refuseOwn(own, {
+    isGone: next.services[own.service] === undefined,
+    holdsData: holdsCopied(own.service, { root: install.root, engine, items: [...items, ...presentItems] }),
+    isNeeded: servicesOf(target, [own.service]).dataStarted.length > 0,
+  });
+  return own;
 }
 
 /** Data that only the backup's release declares is kept too: it is replaced all the same, and going back takes it from here. */
@@ -127,10 +148,16 @@ export interface Opening {
   readonly isShut: boolean;
 }
 
-/** How the restored release starts: the door opens last, as in an upgrade. */
-export function openingOf(wish: Pick<RestoreWish, 'target' | 'features'>, next: ComposeFact, project: ComposeProject): Opening {
+/** How the restored release starts: the door opens last, as in an upgrade. `own` runs already. */
+export function openingOf(
+  wish: Pick<RestoreWish, 'target' | 'features'>,
+  next: ComposeFact,
+  project: ComposeProject,
+  own?: string,
+): Opening {
   const { target } = wish;
-  const services = servicesOf(target, Object.keys(next.services).sort());
+  const active = Object.keys(next.services).filter((service) => service !== own);
+  const services = servicesOf(target, active.sort());
   const probes = probesOf(target, wish.features);
   const { probation } = target.upgrade;
   const awaited = [...services.dataStarted, ...services.rest];

@@ -1,8 +1,10 @@
 // Which services stop and start, and in which order. Rule: writers stop before the backup, data services after them; the door opens last.
 import { resolve } from 'node:path';
-import type { ComposeFact, ContainerFact, EngineFacts, MountFact } from '../model/facts.ts';
+import type { ComposeFact, ContainerFact, EngineFacts } from '../model/facts.ts';
 import type { Manifest } from '../model/manifest.ts';
+import type { OwnService } from '../model/own-service.ts';
 import type { DataToCopy } from '../model/plan.ts';
+import { refuseOwn } from './own-service.ts';
 
 export interface ServicesWish {
   readonly root: string;
@@ -37,24 +39,34 @@ export interface ServicesDecision {
   readonly optional: readonly string[];
   /** All long-running services of the new release. */
   readonly lasting: readonly string[];
+  /** The service in whose container this program runs, where that must be made anew; it is in no other list of what stops or starts. */
+  readonly renewed?: OwnService;
 }
 
-/** Sorts the services of both releases by what an upgrade (or a first install) does with them. */
+/** Sorts the services of both releases by what an upgrade (or a first install) does with them. Throws E_POLICY when this program would have to stop its own container. */
 export function decideServices(wish: ServicesWish): ServicesDecision {
   const { engine, next, target, remade = [] } = wish;
   const active = Object.keys(next.services).sort();
   const present = [...new Set(engine.containers.filter((each) => !each.oneOff).map((each) => each.service))].sort();
   const isMeant = (service: string): boolean => wish.only?.includes(service) !== false;
-  const recreate = active.filter(
-    (service) => isMeant(service) && (remade.includes(service) || mountsChanged(next.services[service]?.mounts ?? [], wish)),
-  );
+  const { own } = engine;
+  const isOther = (service: string): boolean => service !== own?.service;
+  const recreate = active.filter((service) => isMeant(service) && (remade.includes(service) || mountsChanged(service, wish)));
   const changed = (service: string): boolean =>
     isMeant(service) && (recreate.includes(service) || !runsAsWanted(service, engine.containers, next));
   const data = dataServices(wish);
+  if (own !== undefined)
+    refuseOwn(own, {
+      isGone: isMeant(own.service) && !active.includes(own.service),
+      holdsData: holdsCopied(own.service, wish),
+      isNeeded: data.has(own.service) && changed(own.service),
+    });
   const stops = (service: string): boolean =>
     changed(service) || (isMeant(service) && !active.includes(service)) || (wish.quiet && mayWrite(service, wish));
-  const stopped = present.filter((service) => (data.has(service) ? changed(service) : stops(service)) || holdsCopied(service, wish));
-  const started = active.filter((service) => stopped.includes(service) || changed(service));
+  const stopped = present.filter(
+    (service) => isOther(service) && ((data.has(service) ? changed(service) : stops(service)) || holdsCopied(service, wish)),
+  );
+  const started = active.filter((service) => isOther(service) && (stopped.includes(service) || changed(service)));
   const isEntry = (service: string): boolean => target.upgrade.entry.includes(service);
   return {
     writers: stopped.filter((service) => !data.has(service)),
@@ -62,10 +74,11 @@ export function decideServices(wish: ServicesWish): ServicesDecision {
     dataStarted: started.filter((service) => data.has(service)),
     rest: started.filter((service) => !data.has(service) && !isEntry(service)),
     entry: started.filter((service) => !data.has(service) && isEntry(service)),
-    recreate,
+    recreate: recreate.filter(isOther),
     jobs: active.filter((service) => target.services[service]?.kind === 'job'),
     optional: active.filter((service) => target.services[service]?.optional === true),
     lasting: active.filter((service) => target.services[service]?.kind !== 'job'),
+    ...(own !== undefined && changed(own.service) ? { renewed: own } : {}),
   };
 }
 
@@ -84,10 +97,10 @@ function mayWrite(service: string, wish: ServicesWish): boolean {
 }
 
 /** What has a copied volume or folder open would be copied half-way, and would go with it when that is put back. */
-function holdsCopied(service: string, { root, items, engine }: ServicesWish): boolean {
+export function holdsCopied(service: string, { root, items, engine }: Pick<ServicesWish, 'root' | 'items' | 'engine'>): boolean {
   const volumes = new Set(items.flatMap((item) => item.volume ?? []));
   const folders = items.flatMap((item) => (item.path === undefined ? [] : resolve(root, item.path)));
-  const binds = (engine.config.services[service]?.mounts ?? []).filter((mount) => mount.type === 'bind').map((mount) => mount.source);
+  const binds = bindsOf(service, engine.config, { root, engine });
   const isOpen = (folder: string): boolean => binds.some((bind) => isWithin(folder, bind) || isWithin(bind, folder));
   return (
     engine.containers.some((each) => each.service === service && each.volumes.some((name) => volumes.has(name))) || folders.some(isOpen)
@@ -101,9 +114,15 @@ function runsAsWanted(service: string, containers: readonly ContainerFact[], nex
 }
 
 /** Compose itself does not see a changed file behind a bind mount. */
-function mountsChanged(mounts: readonly MountFact[], wish: ServicesWish): boolean {
-  const sources = mounts.filter((mount) => mount.type === 'bind').map((mount) => mount.source);
+function mountsChanged(service: string, wish: ServicesWish): boolean {
+  const sources = bindsOf(service, wish.next, wish);
   return wish.swapped.some((path) => sources.some((source) => isWithin(`${wish.root}/${path}`, source)));
+}
+
+/** What a service sees of the machine. The whole install is open to this program’s own container, for it works there. */
+function bindsOf(service: string, { services }: ComposeFact, { root, engine }: Pick<ServicesWish, 'root' | 'engine'>): string[] {
+  const binds = (services[service]?.mounts ?? []).filter(({ type }) => type === 'bind').map(({ source }) => source);
+  return service === engine.own?.service ? binds.filter((bind) => !isWithin(root, bind)) : binds;
 }
 
 function isWithin(path: string, folder: string): boolean {

@@ -8,6 +8,7 @@ import { type Course, setCourse, swappedSettings, type UpgradeFacts, type Upgrad
 import { closeBackupStep } from './data.ts';
 import { dropSteps, dumpsToMove, measureSteps, moveNotes, moveSteps, presentItems } from './data-moves.ts';
 import { filesToBackUp } from './files.ts';
+import { ownNotes, renewSteps } from './own-service.ts';
 import { type Page, pageSteps } from './page.ts';
 import {
   healthStep,
@@ -47,6 +48,7 @@ export function planUpgrade(wish: UpgradeWish, facts: UpgradeFacts): Plan {
     ...dropSteps(course),
     ...(wish.command === 'upgrade' && onward.length === 0 ? prune(course) : []),
     ...(launching === undefined ? [] : formerRuntimeSteps(launching)),
+    ...(onward.length === 0 ? renewSteps(course.services.renewed, course.project) : []), // of several hops, the last one's
   ];
   return {
     schema: 1,
@@ -263,7 +265,9 @@ function prune(course: Course): Step[] {
 }
 
 function notesOf(course: Course): string[] {
-  const notes = [...course.ownServers, ...sourceNotes(course), ...moveNotes(course)];
+  const { own } = course.engine;
+  const writes = course.items.length > 0 && course.old.services[own?.service ?? '']?.writer !== false;
+  const notes = [...course.ownServers, ...sourceNotes(course), ...moveNotes(course), ...ownNotes(own, writes)];
   if (course.files.merged.length > 0) notes.push(`your changes and the release's become one: ${course.files.merged.join(', ')}`);
   if (course.files.kept.length > 0) notes.push(`your changes stay: ${course.files.kept.join(', ')}`);
   if (!course.start) notes.push('--no-start: only files change; pull and start is up to you');

@@ -55,6 +55,12 @@ async function inspectThose(engine: Engine, filter: readonly string[]): Promise<
   return text === undefined ? inspectThose(engine, filter) : parseList(parseJson(text, 'docker inspect'), 'docker inspect', parseContainer);
 }
 
+/** One container, or undefined when there is none of that id or name. */
+export async function inspectContainer(engine: Engine, name: string): Promise<Container | undefined> {
+  const text = await dockerIfThere(engine, ['inspect', '--type', 'container', name]);
+  return text === undefined ? undefined : parseList(parseJson(text, 'docker inspect'), 'docker inspect', parseContainer)[0];
+}
+
 /** The volumes that carry a compose project's label, by name. */
 export async function listVolumes(engine: Engine, project: string): Promise<string[]> {
   const text = await docker(engine, ['volume', 'ls', '--quiet', '--filter', `label=${LABEL}.project=${project}`]);
@@ -149,10 +155,25 @@ function parseContainer(value: unknown, where: string): Container {
     workingFolder: labels[`${LABEL}.project.working_dir`] ?? '',
     configFiles: (labels[`${LABEL}.project.config_files`] ?? '').split(',').filter((file) => file !== ''),
     published: publishedPorts(parseFields(f.NetworkSettings ?? {}, `${where}.NetworkSettings`).Ports, where),
+    targets: mounts.flatMap(
+      ({ Destination: target }, index) => parseOptional(target, `${where}.Mounts[${index}].Destination`, parseText) ?? [],
+    ),
+    ...sharedNetwork(f.HostConfig, where),
     volumes: mounts
       .filter((mount) => mount.Type === 'volume')
       .map((mount, index) => parseText(mount.Name, `${where}.Mounts[${index}].Name`)),
   };
+}
+
+/** `container:<id>` says whose network it is. */
+function sharedNetwork(hostConfig: unknown, where: string): Pick<Container, 'networkOf'> {
+  const mode = parseOptional(
+    parseFields(hostConfig ?? {}, `${where}.HostConfig`).NetworkMode,
+    `${where}.HostConfig.NetworkMode`,
+    parseText,
+  );
+  const id = /^container:(.+)$/.exec(mode ?? '')?.[1];
+  return id === undefined ? {} : { networkOf: id };
 }
 
 /** `{"80/tcp":[{"HostIp":"0.0.0.0","HostPort":"8080"}]}` → `8080/tcp`. */

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { liveHolder, projectLockPath, refuseHolder, takeLock } from '../../src/apply/lock.ts';
+import { liveHolder, refuseHolder } from '../../src/apply/holder.ts';
+import { projectLockPath, takeLock } from '../../src/apply/lock.ts';
 import { lockPath } from '../../src/model/layout.ts';
 import { quietWorld } from '../fakes/release-builder.ts';
 
@@ -68,7 +69,11 @@ async function takerProgram(): Promise<string> {
 describe('a lock', () => {
   test('says who holds it, since when and for what, and goes when it is given back', async () => {
     const lock = await takeLock({ path, command: 'upgrade' }, world);
-    expect(await liveHolder(path)).toMatchObject({ pid: process.pid, command: 'upgrade', since: expect.stringMatching(/^\d{4}-.*Z$/) });
+    expect(await liveHolder(path, world)).toMatchObject({
+      pid: process.pid,
+      command: 'upgrade',
+      since: expect.stringMatching(/^\d{4}-.*Z$/),
+    });
     await expect(takeLock({ path, command: 'restore' }, world)).rejects.toMatchObject({
       code: 'E_LOCKED',
       message: expect.stringMatching(new RegExp(`^upgrade is at work here \\(process ${process.pid}, since `)),
@@ -85,8 +90,8 @@ describe('a lock', () => {
     const dead = spawn(process.execPath, ['-e', '0']);
     await new Promise((resolve) => dead.on('close', resolve));
     writeFileSync(path, `${JSON.stringify({ ...held, pid: dead.pid, started: 'long ago' })}\n`);
-    expect(await liveHolder(path)).toBeUndefined();
-    await refuseHolder(path);
+    expect(await liveHolder(path, world)).toBeUndefined();
+    await refuseHolder(path, world);
     await (await takeLock({ path, command: 'recover' }, world)).release();
     await lock.release();
   });
@@ -97,21 +102,21 @@ describe('a lock', () => {
     const key = Object.keys(held).find((name) => name !== 'since' && /start/i.test(name)) ?? '';
     expect(key).not.toBe('');
     writeFileSync(path, `${JSON.stringify({ ...held, [key]: `${held[key]}0` })}\n`);
-    expect(await liveHolder(path)).toBeUndefined();
+    expect(await liveHolder(path, world)).toBeUndefined();
   });
 
   test('from before the last reboot is nobody’s', async () => {
     await takeLock({ path, command: 'upgrade' }, world);
     const held = JSON.parse(readFileSync(path, 'utf8'));
     writeFileSync(path, `${JSON.stringify({ ...held, boot: 'another boot' })}\n`);
-    expect(await liveHolder(path)).toBeUndefined();
+    expect(await liveHolder(path, world)).toBeUndefined();
   });
 
   test('is taken over by nonce, for the program that a command hands over to', async () => {
     const lock = await takeLock({ path, command: 'upgrade' }, world);
     await expect(takeLock({ path, command: 'upgrade', takeOver: 'another nonce' }, world)).rejects.toMatchObject({ code: 'E_LOCKED' });
     const taken = await takeLock({ path, command: 'upgrade', takeOver: lock.record.nonce }, world);
-    expect((await liveHolder(path))?.nonce).toBe(taken.record.nonce);
+    expect((await liveHolder(path, world))?.nonce).toBe(taken.record.nonce);
     await taken.release();
     expect(readdirSync(dirname(path))).toEqual([]);
   });
@@ -123,7 +128,7 @@ describe('a lock', () => {
     expect(said.filter((word) => word === 'taken')).toHaveLength(1);
     expect(said.filter((word) => word === 'E_LOCKED')).toHaveLength(11);
     for (const child of children.splice(0)) child.kill('SIGKILL');
-    await expect.poll(() => liveHolder(path), { timeout: 5000 }).toBeUndefined();
+    await expect.poll(() => liveHolder(path, world), { timeout: 5000 }).toBeUndefined();
     expect(await taker(program, 0)).toBe('taken');
   });
 });

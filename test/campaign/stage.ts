@@ -270,7 +270,7 @@ export async function planBack(stage: Stage, scratch: string): Promise<Planned> 
       ],
       features: [],
     },
-    { install, present: [...new Set(engine.containers.map((each) => each.service))].sort(), next, presentItems },
+    { install, present: [...new Set(engine.containers.map((each) => each.service))].sort(), next, presentItems, engine },
   );
   const contents = files.map((file): [Digest, Content] => [file.content, { file: join(unpacked, file.path) }]);
   return { plan, contents: new Map([...contents, [digestOf(record), { text: record }]]) };

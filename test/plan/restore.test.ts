@@ -41,6 +41,7 @@ function returnOf(now: InstallSketch, then: InstallSketch): Return {
       present: containers.map(({ service }) => service).sort(),
       next: composeOf(then.release, then.features),
       presentItems: dataOf(now, false),
+      engine: { containers, volumes: [], config: composeOf(now.release, now.features) },
     },
   };
 }

@@ -4,7 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { liveHolder } from '../../src/apply/lock.ts';
+import { liveHolder } from '../../src/apply/holder.ts';
 import { attach } from '../../src/commands/operator/attach.ts';
 import { keepProgress } from '../../src/commands/operator/keep-progress.ts';
 import { recover } from '../../src/commands/operator/recover.ts';
@@ -16,6 +16,7 @@ import type { Run } from '../../src/model/seams.ts';
 import { failure } from '../failure.ts';
 import { NEXT_FILES, nextImages } from '../fakes/found-install.ts';
 import { type InstallStage, makeInstallStage, PRODUCT, type Ran } from '../fakes/install-stage.ts';
+import { quietWorld } from '../fakes/release-builder.ts';
 import { scriptedTerminal } from '../fakes/scripted-terminal.ts';
 
 const kept = keepProgress(upgrade);
@@ -125,7 +126,7 @@ describe('two at once', () => {
     held.letGo();
     expect((await running).fields).toMatchObject({ outcome: 'upgraded' });
     expect((await looking).fields).toMatchObject({ command: 'upgrade', outcome: 'upgraded' });
-    expect(await liveHolder(lockPath(stage.root))).toBeUndefined();
+    expect(await liveHolder(lockPath(stage.root), quietWorld())).toBeUndefined();
   });
 
   test('whoever looks on holds nobody up: an upgrade begins and ends meanwhile', async () => {

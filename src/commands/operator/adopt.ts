@@ -68,7 +68,7 @@ async function run(context: Context): Promise<CommandResult> {
   const root = chooseFolder(context);
   const known = await readRecord(root);
   if (known !== undefined && known.uninstalled === undefined) return installedAlready(context, root, known);
-  await refuseOpenJournal(root);
+  await refuseOpenJournal(root, context.world);
   const wanted = await wantedOfFolder(context, root);
   const fetched = await observeChannel(context.world, { ...wanted, acceptExpired: isSet(context.flags, 'accept-expired') });
   return adoptFolder(context, { root, wanted, fetched });

@@ -1,5 +1,5 @@
 // attach: shows what is being done here, from the beginning, and how it ends. Rule: it only looks on; leaving it leaves the work alone.
-import { isStale, liveHolder } from '../../apply/lock.ts';
+import { isStale, liveHolder } from '../../apply/holder.ts';
 import { ToolError } from '../../model/error.ts';
 import type { Event } from '../../model/event.ts';
 import { lockPath } from '../../model/layout.ts';
@@ -24,12 +24,12 @@ async function run(context: Context): Promise<CommandResult> {
   const root = findInstall(context);
   const reader = await openCurrent(context, root);
   if (reader === undefined) {
-    await refuseOpenJournal(root);
+    await refuseOpenJournal(root, context.world);
     return { fields: { outcome: 'nothing' }, text: 'nothing is being done here\n' };
   }
   try {
-    const seen = await follow(context, reader);
-    return 'ended' in seen ? resultOf(context, seen.ended) : await cutOff(root, seen.worker);
+    const seen = await follow(context, root, reader);
+    return 'ended' in seen ? resultOf(context, seen.ended) : await cutOff(context, root, seen.worker);
   } finally {
     await reader.close();
   }
@@ -38,7 +38,7 @@ async function run(context: Context): Promise<CommandResult> {
 /** The file of whoever is at work, waiting until there is one; that of the last command where nobody is. */
 async function openCurrent({ world }: Context, root: string): Promise<ProgressReader | undefined> {
   for (;;) {
-    const holder = await liveHolder(lockPath(root));
+    const holder = await liveHolder(lockPath(root), world);
     const reader = await openProgress(root);
     if (holder === undefined || reader === undefined) {
       if (holder === undefined) return reader;
@@ -49,19 +49,24 @@ async function openCurrent({ world }: Context, root: string): Promise<ProgressRe
 }
 
 /** True when the file is that of this process, or of one that handed its work over to it. */
-async function isOf(root: string, { pid, started }: Worker): Promise<boolean> {
+async function isOf(root: string, { pid, started, pidNamespace }: Worker): Promise<boolean> {
   const reader = await openProgress(root);
   const lines = (await reader?.next()) ?? [];
   await reader?.close();
-  return lines.some((line) => 'begun' in line && line.begun.pid === pid && line.begun.started === started);
+  const isIt = (begun: Worker): boolean => begun.pid === pid && begun.started === started && begun.pidNamespace === pidNamespace;
+  return lines.some((line) => 'begun' in line && isIt(line.begun));
 }
 
 /** Shows what is written until there is a result, or nobody is left to write one. A run that ended before is not shown again, only its result is. */
-async function follow({ world }: Context, reader: ProgressReader): Promise<{ ended: EndedRun } | { worker: Worker | undefined }> {
+async function follow(
+  { world }: Context,
+  root: string,
+  reader: ProgressReader,
+): Promise<{ ended: EndedRun } | { worker: Worker | undefined }> {
   const show = (event: Event): void => world.report({ type: 'seen', event });
   let worker: Worker | undefined;
   for (let isFirst = true; ; isFirst = false) {
-    const works = worker === undefined || !(await isGone(worker)); // asked first: what was written before the end is then there
+    const works = worker === undefined || !(await isStale(worker, { world, root })); // asked first: what was written before the end is then there
     const lines = await reader.next();
     const ended = lines.flatMap((line) => ('ended' in line ? line.ended : []))[0];
     for (const line of lines) {
@@ -73,10 +78,6 @@ async function follow({ world }: Context, reader: ProgressReader): Promise<{ end
     if (!works || worker === undefined) return { worker };
     await world.sleep(EVERY);
   }
-}
-
-async function isGone(worker: Worker): Promise<boolean> {
-  return isStale({ ...worker, nonce: '' });
 }
 
 function greetingOf({ command, since, pid }: Worker): string {
@@ -91,8 +92,8 @@ function resultOf({ world, flags }: Context, ended: EndedRun): CommandResult {
 }
 
 /** Nobody is at work, and no result was written. */
-async function cutOff(root: string, worker: Worker | undefined): Promise<never> {
-  await refuseOpenJournal(root);
+async function cutOff({ world }: Context, root: string, worker: Worker | undefined): Promise<never> {
+  await refuseOpenJournal(root, world);
   throw new ToolError(
     'E_INTERRUPTED',
     `${worker?.command ?? 'the last command'} was cut off before it could tell a result; nothing is open`,

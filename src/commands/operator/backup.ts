@@ -92,7 +92,7 @@ async function makeQuietly(context: Context, root: string): Promise<CommandResul
 
 async function make(context: Context, root: string): Promise<CommandResult> {
   const { world, flags } = context;
-  await refuseOpenJournal(root);
+  await refuseOpenJournal(root, context.world);
   const install = await observeInstall(root);
   const { record, manifest } = install;
   const engine = await observeEngine(world, root, install.project);

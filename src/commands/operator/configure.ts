@@ -52,7 +52,7 @@ async function run(asked: Context): Promise<CommandResult> {
   refusePositionals(asked);
   const { world } = asked;
   const root = findInstall(asked);
-  await refuseOpenJournal(root);
+  await refuseOpenJournal(root, asked.world);
   const install = await observeInstall(root);
   const { manifest, record } = install;
   const start = !isSet(asked.flags, 'no-start');

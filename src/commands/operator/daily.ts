@@ -6,6 +6,7 @@ import type { Plan, Step } from '../../model/plan.ts';
 import { observeEngine } from '../../observe/engine.ts';
 import { observeInstall } from '../../observe/install.ts';
 import { observeSelf } from '../../observe/self.ts';
+import { refuseInside } from '../../plan/own-service.ts';
 import { planToJson, planToText } from '../../show/plan.ts';
 import { carryOut, throwUnlessDone } from '../carry-out.ts';
 import { CHANGING_FLAGS, type Command, type CommandResult, type Context, type FlagTable, refusePositionals } from '../command.ts';
@@ -30,6 +31,7 @@ async function change(context: Context, command: 'start' | 'stop'): Promise<Comm
   const basedOn = fingerprintInstall(install, engine.containers);
   const running = engine.containers.filter((each) => !each.oneOff && each.state === 'running').map((each) => each.service);
   const stopped = Object.keys(engine.config.services).filter((service) => !running.includes(service));
+  if (command === 'stop') refuseInside(engine.own, 'stop');
   const services = command === 'stop' ? [...new Set(running)].sort() : stopped.sort(); // those that run are left alone
   const needed = services.length > 0;
   const id = `${command}-${context.world.random(8).toString('hex')}`;

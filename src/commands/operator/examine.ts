@@ -1,5 +1,5 @@
 // Examines a standing install for doctor and support-bundle. Rule: only looks; what is too broken to be read is a finding, not an end.
-import { liveHolder } from '../../apply/lock.ts';
+import { liveHolder } from '../../apply/holder.ts';
 import { envValues } from '../../model/env-file.ts';
 import { ToolError } from '../../model/error.ts';
 import type { EngineFacts, InstallFacts } from '../../model/facts.ts';
@@ -26,7 +26,7 @@ export async function examine(context: Context, root: string, machineOnly = fals
   const hasEngine = !unfit.some(({ code }) => code === 'no-engine' || code === 'no-compose');
   const { engine, volumes, composeTrouble } = hasEngine ? await readEngine(context, install) : NOTHING;
   const { record, manifest, env } = install;
-  const holder = await liveHolder(lockPath(root));
+  const holder = await liveHolder(lockPath(root), context.world);
   const kept = await observeBackups(root, backupFolders(manifest, envValues(env)));
   const found = diagnose({
     ...{ install, cli: manifest.cli, composeTrouble, volumes },

@@ -14,7 +14,7 @@ import type { CommandResult, Context } from '../command.ts';
 /** Removes a kept volume and what the record says of it. */
 export async function forgetVolume(context: Context, root: string, volume: string): Promise<CommandResult> {
   const { world } = context;
-  await refuseOpenJournal(root);
+  await refuseOpenJournal(root, context.world);
   const install = await observeInstall(root);
   const { record } = install;
   const containers = await observeContainers(world, root, record.project);

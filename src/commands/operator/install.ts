@@ -97,7 +97,7 @@ async function run(asked: Context): Promise<CommandResult> {
   const { context, network } = await chooseNetwork(asked, known?.network);
   const { flags, world } = context;
   if (known !== undefined && known.uninstalled === undefined) return installedAlready(context, root, known);
-  await refuseOpenJournal(root);
+  await refuseOpenJournal(root, context.world);
   const saved = await wantedBackup(context, product, known);
   const wanted = wantedSource(context, product, 'install');
   world.report({ type: 'phase', text: `Looking for ${textFlag(flags, 'title') ?? product}` });

@@ -8,7 +8,7 @@ import { type CommandResult, type Context, textFlag } from '../command.ts';
 /** The result for the version that is there; throws E_POLICY for any other wish. */
 export async function installedAlready(context: Context, root: string, record: InstallRecord): Promise<CommandResult> {
   const wanted = textFlag(context.flags, 'release-version');
-  await refuseOpenJournal(root);
+  await refuseOpenJournal(root, context.world);
   const project = textFlag(context.flags, 'project');
   if (project !== undefined && project !== record.project)
     throw new ToolError(

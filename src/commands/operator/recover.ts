@@ -3,8 +3,11 @@ import { reasonOf } from '../../apply/apply.ts';
 import { openJournal } from '../../apply/journal.ts';
 import type { Lock } from '../../apply/lock.ts';
 import { ToolError } from '../../model/error.ts';
+import type { Plan } from '../../model/plan.ts';
 import { readRecord } from '../../observe/install.ts';
+import { observeOwnServiceOf } from '../../observe/own-service.ts';
 import { observeSelf } from '../../observe/self.ts';
+import { refuseRecovery, stoppedBy } from '../../plan/own-service.ts';
 import { planToText } from '../../show/plan.ts';
 import { recoverOpen } from '../carry-out.ts';
 import { type Command, type CommandResult, type Context, type FlagTable, isSet, refusePositionals } from '../command.ts';
@@ -49,6 +52,7 @@ async function recoverUnderLock(context: Context, root: string, lock: Lock): Pro
   if (head.operator !== (await observeSelf(context.file))) {
     return runKeptOperator(context, root, head.operator, { argv: process.argv.slice(2), nonce: lock.record.nonce });
   }
+  await refuseOwnEnd(context, root, head.plan);
   const applied = await recoverOpen(journal, root, context);
   if (applied.outcome === 'failed') throw notWell(applied.cause);
   const version = (await readRecord(root))?.version ?? null;
@@ -59,6 +63,13 @@ async function recoverUnderLock(context: Context, root: string, lock: Lock): Pro
     fields: { outcome, version, command: head.command, ...(onward.length === 0 ? {} : { onward }) },
     text: `the ${head.command} was ${outcome === 'finished' ? 'finished' : 'undone: everything is as before it'}${toFollow}\n`,
   };
+}
+
+/** A plan that was made on the machine may stop the container that this runs in: it is ended there, too. */
+async function refuseOwnEnd({ world }: Context, root: string, plan: Plan): Promise<void> {
+  const stopped = stoppedBy(plan);
+  const [first] = stopped;
+  if (first !== undefined) refuseRecovery(plan, stopped, await observeOwnServiceOf(world, root, first.project));
 }
 
 async function nothingOpen(root: string): Promise<CommandResult> {

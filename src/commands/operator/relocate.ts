@@ -12,9 +12,11 @@ import type { Content } from '../../model/plan.ts';
 import { observeContainers } from '../../observe/engine.ts';
 import { observeInstallAsIs, readRecord } from '../../observe/install.ts';
 import { readLauncher } from '../../observe/launcher.ts';
+import { observeOwnContainer } from '../../observe/own-service.ts';
 import { isKept, keptProgram } from '../../observe/runtime.ts';
 import { observeSelf } from '../../observe/self.ts';
 import type { CommandWish } from '../../plan/command.ts';
+import { refuseInside } from '../../plan/own-service.ts';
 import { planRelocate } from '../../plan/relocate.ts';
 import { planToJson, planToText } from '../../show/plan.ts';
 import { carryOut, refuseOpenJournal, throwUnlessDone } from '../carry-out.ts';
@@ -35,7 +37,7 @@ async function run(context: Context): Promise<CommandResult> {
   refusePositionals(context);
   const { world } = context;
   const root = findInstall(context);
-  await refuseOpenJournal(root);
+  await refuseOpenJournal(root, context.world);
   const install = await observeInstallAsIs(root);
   const { record } = install;
   const from = record.folder;
@@ -47,6 +49,7 @@ async function run(context: Context): Promise<CommandResult> {
     record.project,
     root,
   );
+  refuseInside(await observeOwnContainer(world, root, containers), 'relocate');
   const at = momentOf(world.now());
   const id = `relocate-${world.random(8).toString('hex')}`;
   const launching = await prepareCommand(root, install);

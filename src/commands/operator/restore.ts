@@ -52,7 +52,7 @@ export const restore: Command = {
 
 async function run(context: Context): Promise<CommandResult> {
   const root = findInstall(context);
-  await refuseOpenJournal(root);
+  await refuseOpenJournal(root, context.world);
   const install = await observeInstall(root);
   const backups = await observeBackups(root, backupFolders(install.manifest, envValues(install.env)));
   if (isSet(context.flags, 'list')) return listBackups(backups);
@@ -112,7 +112,7 @@ async function restoreFrom(
       files: [...files.filter((file) => file.path !== '.slipway/install.json'), record.file],
       features: record.features,
     },
-    { install, present: presentServices(engine.containers), next, presentItems },
+    { install, present: presentServices(engine.containers), next, presentItems, engine },
   );
   const contents = new Map<Digest, Content>([
     ...files.map((file) => [file.content, { file: join(scratch, 'files', file.path) }] as const),

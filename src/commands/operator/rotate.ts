@@ -26,7 +26,7 @@ export const rotate: Command = {
 
 async function run(context: Context): Promise<CommandResult> {
   const root = findInstall(context);
-  await refuseOpenJournal(root);
+  await refuseOpenJournal(root, context.world);
   const install = await observeInstall(root);
   const { manifest, record } = install;
   const name = chooseSecret(context, manifest.env);

@@ -38,7 +38,7 @@ async function run(context: Context): Promise<CommandResult> {
   const next = parseGiven(given);
   if (next.text === old?.text)
     return { fields: { key: next.text, keyId: next.keyId, outcome: 'unchanged' }, text: 'that key is trusted already\n' };
-  await refuseOpenJournal(root);
+  await refuseOpenJournal(root, context.world);
   const id = `trust-${context.world.random(8).toString('hex')}`;
   const operation = {
     id,

@@ -26,7 +26,7 @@ import { manifestOf } from './restore.ts';
 /** Tries this backup. Throws E_STEP_FAILED with what went wrong; nothing of the try is left either way. */
 export async function tryBackup(context: Context, install: InstallFacts, backup: KeptBackup): Promise<CommandResult> {
   const { root } = install;
-  await refuseOpenJournal(root);
+  await refuseOpenJournal(root, context.world);
   const id = `try-${context.world.random(8).toString('hex')}`;
   return withOpenBackup(context, { root, planId: id, backup }, (opened) => tryOpened(context, install, { id, opened, backup }));
 }

@@ -13,9 +13,11 @@ import { momentOf } from '../../model/parse.ts';
 import { observeContainers, observeVolumes } from '../../observe/engine.ts';
 import { observeInstallAsIs, refuseMoved } from '../../observe/install.ts';
 import { observeBackups, observeLocalImages } from '../../observe/kept.ts';
+import { observeOwnContainer } from '../../observe/own-service.ts';
 import { observeImageUsers, observeLeftovers, observeNetworks, observeReceipts } from '../../observe/removal.ts';
 import { observeSelf } from '../../observe/self.ts';
 import { backupFolders } from '../../plan/data.ts';
+import { refuseInside } from '../../plan/own-service.ts';
 import { imagesToPull } from '../../plan/release-steps.ts';
 import { leftoversOf, planUninstall, type Uninstall, type UninstallFacts } from '../../plan/uninstall.ts';
 import { planToJson, planToText } from '../../show/plan.ts';
@@ -54,7 +56,7 @@ export const uninstall: Command = {
 async function run(context: Context): Promise<CommandResult> {
   refusePositionals(context);
   const root = findInstall(context);
-  await refuseOpenJournal(root);
+  await refuseOpenJournal(root, context.world);
   const { world, flags } = context;
   const purge = isSet(flags, 'purge-data') || isSet(flags, 'data');
   const self = await observeSelf(context.file);
@@ -121,6 +123,7 @@ async function observeUninstall(context: Context, root: string, self: Digest): P
     observeLocalImages(world, root, record.product),
   ]);
   refuseOtherFolder(containers, project, root);
+  refuseInside(await observeOwnContainer(world, root, containers), 'uninstall');
   const references = [...localImages, ...pinnedOf(install)];
   return { ...own, containers, networks, volumes, localImages, imageUsers: await observeImageUsers(world, root, { project, references }) };
 }

@@ -58,7 +58,7 @@ export const upgrade: Command = {
 async function run(context: Context): Promise<CommandResult> {
   const services = namedServices(context);
   const root = findInstall(context);
-  await refuseOpenJournal(root);
+  await refuseOpenJournal(root, context.world);
   if (isPlanOnly(context)) return upgradeUnderLock(context, { root, services, lock: undefined });
   const lock = await lockInstall(root, 'upgrade', context.world, { handedOver: true });
   try {
