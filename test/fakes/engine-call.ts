@@ -69,7 +69,7 @@ export function addContainer(
   state.counter += 1;
   const container: FakeContainer = {
     ...{ id: state.counter.toString(16).padStart(64, '0'), labels: {}, command: [], environment: {}, mounts: [], network: 'none' },
-    ...{ publishes: false, restart: false, removeAtEnd: false, state: 'created', exitCode: 0, startedAt: 0, age: 0, worked: 0 },
+    ...{ publishes: false, restart: false, removeAtEnd: false, state: 'created', exitCode: 0, startedAt: 0, age: 0, worked: 0, log: '' },
     ...fields,
   };
   state.containers.set(container.id, container);

@@ -169,15 +169,17 @@ function makeNetwork({ model }: Project, call: Call): void {
   if (!call.state.networks.has(name)) call.state.networks.set(name, { [`${LABEL}.project`]: model.name, [`${LABEL}.network`]: 'default' });
 }
 
-/** A one-off container. Whoever is killed while it runs leaves it running. */
+/** A one-off container. Whoever is killed while it runs leaves it running, and whoever detaches from it does not wait. */
 async function runOnce(words: readonly string[], project: Project, call: Call): Promise<RunResult> {
-  const end = words.findIndex((word, index) => !word.startsWith('-') && words[index - 1] !== '--name');
+  const valued = ['--name', '--user', '--entrypoint'];
+  const end = words.findIndex((word, index) => !word.startsWith('-') && !valued.includes(words[index - 1] ?? ''));
   const { flags } = splitArguments(
     words.slice(0, end).map((word) => (word === '-T' ? '--no-tty' : word)),
-    ['--name'],
-    ['--rm', '--no-deps', '--no-tty'],
+    valued,
+    ['--detach', '--rm', '--no-deps', '--no-tty'],
   );
-  const [name = '', ...command] = words.slice(end);
+  const [name = '', ...rest] = words.slice(end);
+  const command = [...(flags.get('--entrypoint') ?? []), ...rest];
   const service = serviceOf(project.model, name);
   makeNetwork(project, call);
   call.state.counter += 1;
@@ -188,6 +190,7 @@ async function runOnce(words: readonly string[], project: Project, call: Call): 
   });
   await call.between('run');
   startContainer(call.state, container);
+  if (flags.has('--detach')) return said(container.id);
   const inside = insideOf(container, call.state, call.programs, call.images);
   if (inside.programOf(container).work?.(command, inside) === undefined) return endlessly(command, call);
   while (workOn(inside)) await call.between('run');

@@ -35,6 +35,8 @@ export interface FakeContainer {
   age: number;
   /** How many parts of its work are done, for programs that end. */
   worked: number;
+  /** What it wrote, where a test has something in it write. */
+  log: string;
 }
 
 export interface FakeVolume {

@@ -110,7 +110,7 @@ async function runDocker(argv: readonly string[], call: Call): Promise<RunResult
     case 'cp':
       return copy(rest, call);
     case 'logs':
-      return said(`log of ${containerOf(call, rest.at(-1) ?? '').name}`);
+      return said(logOf(containerOf(call, rest.at(-1) ?? '')));
     case 'pull':
       return pull(rest, call);
     case 'tag':
@@ -177,6 +177,10 @@ function inspectContainers(words: readonly string[], call: Call): RunResult {
   return said(JSON.stringify(rest.map((id) => describeContainer(containerOf(call, id), call))));
 }
 
+function logOf({ log, name }: FakeContainer): string {
+  return log === '' ? `log of ${name}` : log;
+}
+
 function describeContainer(container: FakeContainer, call: Call): object {
   const health = healthOf(container, programOf(container, call.programs, call.images));
   return {
@@ -194,6 +198,7 @@ function describeContainer(container: FakeContainer, call: Call): object {
     Mounts: container.mounts.map((mount) => ({
       Type: mount.type,
       Source: mount.source,
+      Destination: mount.target,
       ...(mount.type === 'volume' ? { Name: mount.source } : {}),
     })),
   };
