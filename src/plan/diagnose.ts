@@ -133,11 +133,7 @@ function container(each: ContainerFact, { install, cli }: Examined, config: Comp
   if (health === 'unhealthy') return warn('unhealthy', `${service} is unhealthy`, logs);
   // Compose's config hash is no measure here: `up --no-deps` labels another one than `config --hash` tells of the same service.
   if (each.image !== config.services[service].image)
-    return warn(
-      'other-image',
-      `${service} runs another image than the files say`,
-      `\`${cli} stop\`, then \`${cli} start\` takes the present one.`,
-    );
+    return warn('other-image', `${service} runs another image than the files say`, `\`${cli} restart ${service}\` takes the present one.`);
   return [];
 }
 

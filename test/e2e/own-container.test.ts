@@ -2,7 +2,6 @@
 // and what is written down come before its own container goes.
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseDocument } from 'yaml';
 import { makeLean } from './lean-product.ts';
@@ -73,9 +72,10 @@ const containers = async (...filter: string[]): Promise<string[]> =>
 
 test('E-6, C-8: an upgrade from a container of the product ends before that container gets its new image', async () => {
   const before = await updater();
-  const [ran, locked] = await Promise.all([inside('upgrade', '--yes'), lockedOut()]);
+  const [ran, { locked, shown }] = await Promise.all([inside('upgrade', '--yes'), lookOn()]);
   expect({ code: ran.code, ...ran.result }, ran.stderr).toMatchObject({ code: 0, outcome: 'upgraded', from: '1.0.0', to: '2.0.0' });
   expect(locked).toMatchObject({ code: 'E_LOCKED' });
+  expect(shown).toMatchObject({ command: 'upgrade', outcome: 'upgraded', to: '2.0.0', exit: 0 });
   await expect.poll(async () => (await updater())?.Id ?? before?.Id, { timeout: 60_000 }).not.toBe(before?.Id);
   await expect.poll(() => containers('--filter', 'label=com.docker.compose.oneoff=True'), { timeout: 60_000 }).toEqual([]);
   const after = await updater();
@@ -96,11 +96,14 @@ test('E-6, C-8: an upgrade from a container of the product ends before that cont
   expect(await containers()).toEqual(['acme-api-1', 'acme-db-1', 'acme-updater-1']);
 });
 
-/** Who tries on the machine meanwhile sees that the other one, in its container, is alive. */
-async function lockedOut(): Promise<Record<string, unknown>> {
-  for (let tries = 0; tries < 600; tries += 1) {
-    if (await stat(join(acme.root, '.slipway/journal.ndjson')).catch(() => undefined)) return (await acme.ctl('stop')).result;
-    await pause(50);
-  }
-  return {};
+/** Who tries on the machine meanwhile sees that the other one, in its container, is alive, and can look on until it ends. */
+async function lookOn(): Promise<Record<'locked' | 'shown', Record<string, unknown>>> {
+  const hasBegun = (): Promise<boolean> =>
+    stat(join(acme.root, '.slipway/journal.ndjson')).then(
+      () => true,
+      () => false,
+    );
+  await expect.poll(hasBegun, { timeout: 60_000, interval: 50 }).toBe(true);
+  const locked = (await acme.ctl('stop')).result;
+  return { locked, shown: (await acme.ctl('attach')).result };
 }

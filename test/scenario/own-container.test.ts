@@ -172,6 +172,14 @@ describe('E-6, C-8: an upgrade from a container of the product', () => {
     expect(containers()).toMatchObject({ db: { major: '2' }, updater: { major: '2', state: 'running' } });
   });
 
+  test('leaves the command on the machine’s PATH, which it does not see, as it is', async () => {
+    const { launcher } = await recordOf();
+    await rm(String(launcher));
+    await publish('2.0.0', { db: '1', api: '2', updater: '1' });
+    await run(upgrade);
+    expect([(await recordOf()).launcher, existsSync(String(launcher))]).toEqual([launcher, false]);
+  });
+
   test('says so, and leaves the old one running, when the new image cannot run the command', async () => {
     isBroken = true;
     const before = containers();
@@ -193,10 +201,10 @@ describe('E-6, C-8: an upgrade from a container of the product', () => {
     const versions = new Set<unknown>();
     const own = ownId();
     const goBack = await keepStill();
-    for (let cut = 1; ; cut += process.env.SLIPWAY_CAMPAIGN === '1' ? 1 : 3) {
+    for (let cut = 1; ; cut += process.env.SLIPWAY_CAMPAIGN === '1' ? 1 : 5) {
       await goBack();
       const { run: dying, death } = dyingAfter(Math.ceil(cut / 2), cut % 2 === 0);
-      if (await Promise.race([run(upgrade, [], {}, inside.in(own, dying)), death])) break;
+      if (await Promise.race([stage.run(upgrade, { yes: true }, inside.in(own, dying)), death])) break;
       await loseHolder();
       await run(recover, [], {}, cut % 4 === 0 ? inside.outside() : inside.in(own));
       await inside.helpers();
@@ -335,7 +343,7 @@ describe('other commands from a container of the product', () => {
     await publish('2.0.0', { db: '1', api: '2', updater: '2' });
     const before = containers();
     const { run: dying, death } = dyingAfter(5, false); // pulled and tagged, and about to stop
-    await Promise.race([run(upgrade, [], {}, inside.outside(dying)), death]);
+    await Promise.race([stage.run(upgrade, { yes: true }, inside.outside(dying)), death]);
     await loseHolder();
     expect(await failure(run(recover))).toMatchObject({ code: 'E_POLICY', message: expect.stringContaining('this upgrade stops updater') });
     expect(containers()).toEqual(before);

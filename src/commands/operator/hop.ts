@@ -19,6 +19,7 @@ import { observeMajors } from '../../observe/data-major.ts';
 import { observeCandidate, observeContainers, observeEngine } from '../../observe/engine.ts';
 import { observeInstall, observeInstallAsIs, pathsOf } from '../../observe/install.ts';
 import { observeBackups, observeOperators, observeReleases } from '../../observe/kept.ts';
+import { observeOwnServiceOf } from '../../observe/own-service.ts';
 import { fetchRelease, readReleaseText } from '../../observe/release.ts';
 import { observeUnsharedImages } from '../../observe/removal.ts';
 import { observeSelf } from '../../observe/self.ts';
@@ -139,8 +140,9 @@ export async function prepareHop(asked: Context, { root, fetched, release, part,
   const moves = findMoves({ record, old, target: withoutOwnServers(manifest, env.features), next, majors });
   const operation = part?.operation ?? `upgrade-${world.random(8).toString('hex')}`;
   const at = momentOf(world.now());
+  const isInside = (await observeOwnServiceOf(world, root, record.project)) !== undefined;
   const launching =
-    foreseen === undefined
+    foreseen === undefined && !isInside
       ? await prepareLaunching(context, { root, manifest, project: record.project, fetched, record })
       : sameLaunching(root, record);
   const recordText = printInstall(

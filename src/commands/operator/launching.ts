@@ -94,7 +94,7 @@ export async function prepareLaunching(context: Context, { root, manifest, proje
   };
 }
 
-/** What an install has already, for a hop that is only looked at: the first hop of an upgrade has seen to the rest. */
+/** What an install has already: for a hop that is only looked at, where the first one has seen to the rest, and from a container of the product, which does not see the machine. */
 export function sameLaunching(root: string, { launcher, runtime, schedule, units }: InstallRecord): Launching {
   return { wish: { user: root }, contents: [], fields: keep({ launcher, runtime, schedule, units }) };
 }
