@@ -58,11 +58,7 @@ export async function prepareHop(asked: Context, request: HopRequest): Promise<H
   const basedOn = await withCheckout(asked, taken.root, fingerprint, taken.source);
   const wish: UpgradeWish = { ...wishOf(taken, draft, entry), basedOn, record: digestOf(recordText), launching: launching.wish };
   const facts = await factsOf(taken, draft);
-  const contents = new Map<Digest, Content>([
-    ...contentsOf(taken, draft),
-    ...launching.contents,
-    [wish.record, { text: recordText }],
-  ]);
+  const contents = new Map<Digest, Content>([...contentsOf(taken, draft), ...launching.contents, [wish.record, { text: recordText }]]);
   return {
     root: taken.root,
     from: taken.install.record.version,
@@ -99,7 +95,11 @@ async function launchingOf({ context, root, foreseen, fetched, used, install }: 
 }
 
 /** install.json as it will be. */
-function recordOf(taken: HopRelease, draft: HopDraft, { launching, entry }: { readonly launching: Launching; readonly entry: Entry }): string {
+function recordOf(
+  taken: HopRelease,
+  draft: HopDraft,
+  { launching, entry }: { readonly launching: Launching; readonly entry: Entry },
+): string {
   const { record } = taken.install;
   const { env, target, values, moves, next } = draft;
   const wish = {
