@@ -4,40 +4,10 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ToolError } from '../model/error.ts';
 import type { GitAddress } from '../model/git-work.ts';
-import type { TrainPair } from '../model/train.ts';
+import type { Commits, TrainHeads, TrainLook, TrainPair } from '../model/train.ts';
 import { type GitWorld, runGit } from '../world/git.ts';
-import {
-  type Commits,
-  commitsBeyond,
-  type FileAt,
-  fetchHistory,
-  type History,
-  headOf,
-  isWithin,
-  readFileAt,
-} from '../world/git-history.ts';
+import { commitsBeyond, type FileAt, fetchHistory, type History, headOf, isWithin, readFileAt } from '../world/git-history.ts';
 import { listRemote } from '../world/git-remote.ts';
-
-/** The commits of two branches; undefined where there is no such branch. */
-export interface TrainHeads {
-  readonly from: string | undefined;
-  readonly to: string | undefined;
-}
-
-export interface TrainLook extends TrainHeads {
-  readonly remote: GitAddress;
-  /** What `from` has and `to` lacks, and the other way round. */
-  readonly going: Commits;
-  readonly foreign: Commits;
-  /** Branches of the checkout with commits that neither branch of this remote has. */
-  readonly unpushed: readonly string[];
-  /** The commits under its tags, by their names. */
-  readonly tags: ReadonlyMap<string, string>;
-  /** The text of the file that was asked for, as `from` has it. */
-  readonly file: string | undefined;
-  /** What stood in the way of looking. */
-  readonly problem: ToolError | undefined;
-}
 
 /** What the checkout has that no commit has, and where its branches are. */
 export interface CheckoutLook {
