@@ -215,6 +215,7 @@ describe('E-6, C-8: an upgrade from a container of the product', () => {
       expect({ cut, left: oneOffs(), killed: inside.killed }).toEqual({ cut, left: 0, killed: [] });
       expect({ cut, isOwn: ownId() === own }).toEqual({ cut, isOwn: version === '1.0.0' });
     }
+    await inside.helpers();
     expect([...versions]).toEqual(['1.0.0', '2.0.0']);
   });
 });
