@@ -96,13 +96,30 @@ test('E-6, C-8: an upgrade from a container of the product ends before that cont
   expect(await containers()).toEqual(['acme-api-1', 'acme-db-1', 'acme-updater-1']);
 });
 
+test('killed in its container, a command is ended on the machine, and that container is replaced all the same', async () => {
+  const before = await updater();
+  const cut = inside('restart');
+  await expect.poll(hasBegun, { timeout: 60_000, interval: 50 }).toBe(true);
+  const { pid } = JSON.parse(await readFile(join(acme.root, '.slipway/lock'), 'utf8'));
+  await must(['docker', 'exec', 'acme-updater-1', 'sh', '-c', `kill -9 ${pid}`]);
+  expect((await cut).code).not.toBe(0);
+  const ended = await acme.ctl('recover');
+  expect({ code: ended.code, ...ended.result }, ended.stderr).toMatchObject({ code: 0, outcome: 'finished', command: 'restart' });
+  await expect.poll(async () => (await updater())?.Id ?? before?.Id, { timeout: 60_000 }).not.toBe(before?.Id);
+  await expect.poll(() => containers('--filter', 'label=com.docker.compose.oneoff=True'), { timeout: 60_000 }).toEqual([]);
+  expect(await containers('--filter', 'status=running')).toEqual(['acme-api-1', 'acme-db-1', 'acme-updater-1']);
+  expect((await acme.http('/api/health')).status).toBe(200);
+});
+
+function hasBegun(): Promise<boolean> {
+  return stat(join(acme.root, '.slipway/journal.ndjson')).then(
+    () => true,
+    () => false,
+  );
+}
+
 /** Who tries on the machine meanwhile sees that the other one, in its container, is alive, and can look on until it ends. */
 async function lookOn(): Promise<Record<'locked' | 'shown', Record<string, unknown>>> {
-  const hasBegun = (): Promise<boolean> =>
-    stat(join(acme.root, '.slipway/journal.ndjson')).then(
-      () => true,
-      () => false,
-    );
   await expect.poll(hasBegun, { timeout: 60_000, interval: 50 }).toBe(true);
   const locked = (await acme.ctl('stop')).result;
   return { locked, shown: (await acme.ctl('attach')).result };
