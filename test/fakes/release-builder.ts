@@ -153,7 +153,7 @@ export function siteOf(built: BuiltRelease, world: Partial<World> = {}): Site {
   return { root: built.workspace, planId: 'plan', content: () => '', interrupted: () => false, world: quietWorld({ env, ...world }) };
 }
 
-/** A world of this process that reports to nobody and asks nobody. */
+/** A world of this process that reports to nobody and asks nobody, and is in no container, wherever the tests run. */
 export function quietWorld(parts: Partial<World> = {}): World {
   const refuse = (): never => {
     throw new Error('not in this test');
@@ -161,13 +161,13 @@ export function quietWorld(parts: Partial<World> = {}): World {
   return {
     now: () => new Date(),
     random: (bytes) => randomBytes(bytes),
-    env: {},
     run: refuse,
     terminal: { interactive: false, colour: false, columns: 80, out: () => {}, err: () => {}, ask: refuse },
     report: () => {},
     sleep: async () => {},
     stop: neverStopped(),
     ...parts,
+    env: { SLIPWAY_MOUNTINFO: '', ...parts.env },
   };
 }
 
