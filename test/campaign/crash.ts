@@ -104,7 +104,8 @@ export async function countRecovery(scenario: Scenario, first: CutOff, direction
   return fuse.count;
 }
 
-async function start(scenario: Scenario, fuse: Fuse, mutant: Mutant): Promise<Result> {
+/** Begins the scenario's plan and carries it out, as far as the fuse lets it. */
+export async function start(scenario: Scenario, fuse: Fuse, mutant: Mutant): Promise<Result> {
   const planned = mutant.planned?.(scenario.planned) ?? scenario.planned;
   const { root } = scenario.stage;
   return settle(fuse, async () => {
@@ -115,7 +116,8 @@ async function start(scenario: Scenario, fuse: Fuse, mutant: Mutant): Promise<Re
   });
 }
 
-async function recover(scenario: Scenario, fuse: Fuse, direction: Case['direction'], mutant: Mutant): Promise<Result> {
+/** Recovers what is open. */
+export async function recover(scenario: Scenario, fuse: Fuse, direction: Case['direction'], mutant: Mutant): Promise<Result> {
   return settle(fuse, async () => {
     const journal = await openJournal(scenario.stage.root);
     if (journal === undefined) return 'nothing open';
