@@ -18,6 +18,8 @@ export class DiskFollower {
   readonly #root: string;
   readonly #ids = new Map<number, number>();
   #state: DiskState;
+  /** Counts changes, for those who would not reckon twice. */
+  version = 0;
 
   /** The folder must be as this state has it, and the state is changed from here on. */
   constructor(root: string, state: DiskState) {
@@ -53,6 +55,7 @@ export class DiskFollower {
     const change = this.#look(path, true);
     if (change !== undefined && writer === 'stream') this.#push('write', [change]);
     if (change !== undefined && writer === 'engine') {
+      this.version += 1;
       applyTo(this.#inode(change.folder)?.names, change);
       applyTo(this.#inode(change.folder)?.safeNames, change);
     }
@@ -78,7 +81,7 @@ export class DiskFollower {
     const id = this.#idAt(path);
     const inode = id === undefined ? undefined : this.#inode(id);
     if (id === undefined || inode === undefined) return;
-    this.#set(id, { ...inode, safe: inode.now });
+    if (inode.safe !== inode.now) this.#set(id, { ...inode, safe: inode.now });
     if (inode.kind === 'folder') this.#commit(id);
   }
 
@@ -99,6 +102,7 @@ export class DiskFollower {
   }
 
   #set(id: number, inode: Inode): void {
+    this.version += 1;
     this.#state.inodes.set(id, inode);
   }
 
@@ -141,6 +145,7 @@ export class DiskFollower {
   }
 
   #push(what: string, changes: readonly Change[]): void {
+    this.version += 1;
     for (const change of changes) applyTo(this.#inode(change.folder)?.names, change);
     const folder = (changes.find(({ to }) => to !== undefined) ?? changes[0])?.folder ?? TOP;
     this.#state = { ...this.#state, pending: [...this.#state.pending, { what, folder, changes }] };
@@ -158,6 +163,7 @@ export class DiskFollower {
     const rest: Pending[] = [];
     const settled = this.#state.pending.filter((each) => each.folder === folder);
     if (settled.length === 0) return;
+    this.version += 1;
     for (const { changes } of settled) for (const change of changes) applyTo(this.#inode(change.folder)?.safeNames, change);
     const isSettled = ({ folder: of, name }: Change): boolean =>
       settled.some(({ changes }) => changes.some((each) => each.folder === of && each.name === name));

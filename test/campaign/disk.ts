@@ -95,26 +95,27 @@ export function afterPowerCut(disk: DiskState, isLost: (index: number) => boolea
   return { inodes: new Map(inodes), pending: [], next: state.next };
 }
 
+/** The same disk with everything synced. */
+export function settled(disk: DiskState): DiskState {
+  return isUnsafe(disk) ? afterPowerCut(disk, () => false, 'kept') : disk;
+}
+
 /** True when something is not safe as it is now. */
 export function isUnsafe({ inodes, pending }: DiskState): boolean {
   return pending.length > 0 || [...inodes.values()].some(isUnsynced);
 }
 
-/** One line a path, as it is now and, where that is not safe, as it would be without; each with what `textOf` makes of a file's content. */
-export function diskLines(disk: DiskState, textOf: (path: string, content: Buffer | string) => string): string[] {
-  const lines: string[] = [];
-  const visit = (id: number, path: string, which: 'now' | 'safe'): void => {
+/** Calls back for every path, as it is now and, where that is not safe, as it would be without; in no order. */
+export function visitDisk(disk: DiskState, see: (path: string, attributes: Attributes, kind: Inode['kind'], isSafe: boolean) => void): void {
+  const visit = (id: number, path: string, isSafe: boolean): void => {
     const inode = disk.inodes.get(id);
     if (inode === undefined) return;
-    const { mode, uid, gid, content } = inode[which];
-    const text = inode.kind === 'file' ? textOf(path, content) : String(content);
-    lines.push(`${which} ${path}\t${inode.kind}\t${mode.toString(8)}\t${uid}:${gid}\t${text}`);
-    const names = which === 'now' ? inode.names : inode.safeNames;
-    for (const [name, child] of [...names].sort(([a], [b]) => (a < b ? -1 : 1))) visit(child, path === '' ? name : `${path}/${name}`, which);
+    see(path, isSafe ? inode.safe : inode.now, inode.kind, isSafe);
+    const names = isSafe ? inode.safeNames : inode.names;
+    for (const [name, child] of names) visit(child, `${path}/${name}`, isSafe);
   };
-  visit(TOP, '', 'now');
-  if (isUnsafe(disk)) visit(TOP, '', 'safe');
-  return lines;
+  visit(TOP, '', false);
+  if (isUnsafe(disk)) visit(TOP, '', true);
 }
 
 /** The install's folder as it is now. */

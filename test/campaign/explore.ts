@@ -2,12 +2,12 @@
 // so begins a run of its own; a run ends where another one went on from an equal world at the same place. So crashes may follow each other without end.
 import { type EngineState, reboot } from '../fakes/engine-state.ts';
 import { FAITHFUL, isOpen, judgeEnd, type Mutant, nameOfResult, type Result, recover, start } from './crash.ts';
-import { afterPowerCut, copyDisk, type DiskState, diskWith, type Edit, imageOf, isUnsafe } from './disk.ts';
+import { afterPowerCut, copyDisk, type DiskState, diskWith, type Edit, imageOf, isUnsafe, settled } from './disk.ts';
 import { DiskFollower, withEdits } from './disk-follower.ts';
 import { putImage } from './folder-image.ts';
 import { Fuse } from './fuse.ts';
 import { putMoment, type Scenario } from './scenario.ts';
-import { digestOfWorld, engineText } from './world-text.ts';
+import { digestOfEngine, digestOfWorld, type WorldDigest } from './world-text.ts';
 
 /** What a crash left. */
 interface Wreck {
@@ -38,7 +38,6 @@ export interface Explored {
   readonly first: number;
   readonly powerCuts: number;
   readonly recoveries: number;
-  readonly deepest: number;
   readonly wrong: readonly ExploredVerdict[];
 }
 
@@ -65,6 +64,13 @@ export async function exploreScenario(scenario: Scenario, extent: ExploreExtent 
   return explorer.tell();
 }
 
+/** A run's files and its world, as the points along it see them. */
+interface Watched {
+  readonly disk: DiskFollower;
+  readonly trail: readonly string[];
+  readonly isPlain: boolean;
+}
+
 class Explorer {
   readonly #scenario: Scenario;
   readonly #extent: ExploreExtent;
@@ -72,13 +78,9 @@ class Explorer {
   readonly #known = new Set<string>();
   /** World and place → the run that went on from there. */
   readonly #passed = new Map<string, Run>();
-  readonly #judged = new Map<string, readonly string[]>();
   readonly #wrong: ExploredVerdict[] = [];
-  #points = 0;
-  #first = 0;
-  #powerCuts = 0;
-  #recoveries = 0;
-  #deepest = 0;
+  readonly #counts = { points: 0, first: 0, powerCuts: 0, recoveries: 0 };
+  #engine = { clock: -1, digest: '' };
 
   constructor(scenario: Scenario, extent: ExploreExtent) {
     this.#scenario = scenario;
@@ -89,116 +91,141 @@ class Explorer {
   async begin(): Promise<void> {
     const { stage, before } = this.#scenario;
     putMoment(stage, before);
-    const disk = followerOf(stage.root, diskWith(stage.root, before.folder));
-    const fuse = new Fuse({ disk, watch: (where, half) => this.#see(disk, [where, half], { trail: [], isPlain: true }) });
+    const watched = { disk: followerOf(stage.root, diskWith(stage.root, before.folder)), trail: [], isPlain: true };
+    const { where: only } = this.#extent;
+    const watch = (where: string, half: readonly Edit[]): boolean => {
+      if (only === undefined || only.test(where)) this.#see(watched, where, half);
+      return true;
+    };
+    const fuse = new Fuse({ disk: watched.disk, watch });
     await start(this.#scenario, fuse, this.#extent.mutant ?? FAITHFUL);
-    this.#points = fuse.count;
-    this.#first = this.#waiting.length;
+    this.#counts.points = fuse.count;
+    this.#counts.first = this.#waiting.length;
   }
 
   async goOn(): Promise<void> {
-    const { most = Number.POSITIVE_INFINITY, draw = () => 0 } = this.#extent;
+    const { most = Number.POSITIVE_INFINITY, draw } = this.#extent;
     for (let count = 0; count < most; count += 1) {
-      const [wreck] = this.#waiting.splice(most === Number.POSITIVE_INFINITY ? 0 : Math.floor(draw() * this.#waiting.length), 1);
+      const [wreck] = this.#waiting.splice(draw === undefined ? 0 : Math.floor(draw() * this.#waiting.length), 1);
       if (wreck === undefined) return;
+      if (process.env.PROG && count % 100 === 0)
+        console.log(count, this.#known.size, this.#waiting.length, wreck.trail.join(' > ').slice(0, 200), Math.round(performance.now()));
       for (const direction of ['back', 'forward'] as const) await this.#recoverFrom(wreck, direction);
     }
   }
 
   tell(): Explored {
-    return {
-      ...{ points: this.#points, worlds: this.#known.size, first: this.#first, powerCuts: this.#powerCuts },
-      ...{ recoveries: this.#recoveries, deepest: this.#deepest, wrong: this.#wrong },
-    };
+    return { ...this.#counts, worlds: this.#known.size, wrong: this.#wrong };
   }
 
-  async #recoverFrom(wreck: Wreck, direction: 'back' | 'forward'): Promise<void> {
+  async #recoverFrom({ disk: left, engine, trail, isPlain }: Wreck, direction: 'back' | 'forward'): Promise<void> {
     const { stage } = this.#scenario;
     const mutant = this.#extent.mutant ?? FAITHFUL;
-    putImage(stage.root, imageOf(wreck.disk, stage.root));
-    stage.engine.restore(wreck.engine);
-    this.#recoveries += 1;
-    const disk = followerOf(stage.root, copyDisk(wreck.disk));
+    putImage(stage.root, imageOf(left, stage.root));
+    stage.engine.restore(engine);
+    this.#engine = { clock: -1, digest: '' };
+    this.#counts.recoveries += 1;
     const run: Run = {};
-    const place = new Place(direction);
-    const watch = (where: string, half: readonly Edit[]): boolean => {
+    const watched = { disk: followerOf(stage.root, copyDisk(left)), trail, isPlain: false };
+    const watch = this.#watcher(watched, run, new Place(direction));
+    let result = await recover(this.#scenario, new Fuse({ disk: watched.disk, watch }), direction, mutant);
+    for (let again = 0; again < 2 && run.into === undefined && isOpen(result); again += 1)
+      result = await recover(this.#scenario, new Fuse(), direction, mutant);
+    if (run.into === undefined) run.ended = result;
+    this.#judge({ trail, isPlain, direction }, run);
+  }
+
+  /** Ends the run where another one went on; until then, a further crash may come. */
+  #watcher(watched: Watched, run: Run, place: Place): (where: string, half: readonly Edit[]) => boolean {
+    const isLast = watched.trail.length >= DEEPEST;
+    return (where, half) => {
       const at = place.after(where);
-      const world = this.#digest(disk.state());
-      const other = this.#passed.get(`${at} ${world}`);
+      const { whole, seen } = this.#digest(watched.disk, where);
+      const key = `${at} ${isLast ? seen : whole}`;
+      const other = this.#passed.get(key);
       if (other !== undefined) {
         run.into = other;
         return false;
       }
-      this.#passed.set(`${at} ${world}`, run);
-      return this.#see(disk, [where, half], { trail: wreck.trail, isPlain: false });
+      this.#passed.set(key, run);
+      if (isLast) return true;
+      this.#passed.set(`${at} ${seen}`, this.#passed.get(`${at} ${seen}`) ?? run);
+      this.#see(watched, where, half);
+      return true;
     };
-    let result = await recover(this.#scenario, new Fuse({ disk, watch }), direction, mutant);
-    if (run.into === undefined) {
-      for (let again = 0; again < 2 && isOpen(result); again += 1) result = await recover(this.#scenario, new Fuse(), direction, mutant);
-      run.ended = result;
-    }
-    this.#judge(wreck, direction, run);
   }
 
   /** Every run that has an end of its own is judged by the world it left; one that came into another's way only by its direction. */
-  #judge({ trail, isPlain }: Wreck, direction: 'back' | 'forward', run: Run): void {
+  #judge({ trail, isPlain, direction }: ExploredCase & Pick<Wreck, 'isPlain'>, run: Run): void {
     const result = endOf(run);
-    const { ends } = this.#scenario;
-    const outcome = nameOfResult(result);
-    const wrongs = run.into === undefined ? [...this.#judgeWorld(result)] : [];
-    if (isPlain && direction === 'forward' && ends === 'done' && outcome === 'undone') wrongs.push('it went back although it was to go on');
-    if (wrongs.length > 0)
-      this.#wrong.push({ case: { trail, direction }, where: trail.join(', then '), ended: outcome, wrongs });
-  }
-
-  #judgeWorld(result: Result): readonly string[] {
-    return judgeEnd(this.#scenario, result);
+    const ended = nameOfResult(result);
+    const wrongs = run.into === undefined ? [...judgeEnd(this.#scenario, result)] : [];
+    const mustFinish = isPlain && direction === 'forward' && this.#scenario.ends === 'done';
+    if (mustFinish && ended === 'undone') wrongs.push('it went back although it was to go on');
+    if (wrongs.length > 0) this.#wrong.push({ case: { trail, direction }, where: trail.join(', then '), ended, wrongs });
   }
 
   /** A crash here leaves this world, or this with something half-done, or what a power cut makes of it. */
-  #see(disk: DiskFollower, [where, half]: readonly [string, readonly Edit[]], so: Pick<Wreck, 'trail' | 'isPlain'>): boolean {
+  #see({ disk, trail, isPlain }: Watched, where: string, half: readonly Edit[]): void {
     const { root, engine } = this.#scenario.stage;
-    const { where: only } = this.#extent;
-    if (so.trail.length === 0 && only !== undefined && !only.test(where)) return true;
-    followOthers(disk, root);
+    const { whole } = this.#digest(disk, where);
     const state = disk.state();
-    const trail = (how: string): readonly string[] => [...so.trail, `${how} ${where}`];
-    this.#add({ disk: state, trail: trail('killed'), isPlain: so.isPlain });
-    if (half.length > 0) this.#add({ disk: withEdits(state, root, half), trail: trail('killed'), isPlain: so.isPlain });
-    if (!CUTS.test(where)) return true;
+    const broken = half.length > 0 ? withEdits(state, root, half) : state;
+    const isLast = trail.length + 1 >= DEEPEST;
+    const left = (found: DiskState): DiskState => (isLast ? settled(found) : found);
+    const how = [...trail, `killed ${where}`];
+    if (!this.#known.has(whole)) this.#add({ disk: left(state), trail: how, isPlain, engine: engine.state() });
+    this.#known.add(whole);
+    if (half.length > 0) this.#add({ disk: left(broken), trail: how, isPlain, engine: engine.state() });
+    if (!CUTS.test(where)) return;
     const after = structuredClone(engine.state());
     reboot(after);
-    for (const { what, left } of powerCuts(half.length > 0 ? withEdits(state, root, half) : state))
-      this.#add({ disk: left, trail: trail(`power cut (${what})`), isPlain: false }, after);
+    for (const { what, left } of powerCuts(broken, isLast)) {
+      const isNew = this.#add({ disk: left, trail: [...trail, `power cut (${what}) ${where}`], isPlain: false, engine: after });
+      if (isNew) this.#counts.powerCuts += 1;
+    }
+  }
+
+  /** True when no crash has led to this world before. */
+  #add(found: Wreck): boolean {
+    const { whole } = digestOfWorld(found.disk, digestOfEngine(found.engine));
+    if (this.#known.has(whole)) return false;
+    this.#known.add(whole);
+    this.#waiting.push({ ...found, disk: copyDisk(found.disk), engine: structuredClone(found.engine) });
     return true;
   }
 
-  #add(found: Omit<Wreck, 'engine'>, rebooted?: EngineState): void {
-    const world = this.#digest(found.disk, rebooted);
-    if (this.#known.has(world)) return;
-    this.#known.add(world);
-    if (rebooted !== undefined) this.#powerCuts += 1;
-    this.#deepest = Math.max(this.#deepest, found.trail.length);
-    this.#waiting.push({ ...found, disk: copyDisk(found.disk), engine: rebooted ?? this.#scenario.stage.engine.snapshot() });
-  }
-
-  #digest(disk: DiskState, engine: EngineState = this.#scenario.stage.engine.state()): string {
-    return digestOfWorld(disk, engineText(engine));
+  /** Reckons anew only what may have changed since it was asked last. */
+  #digest(disk: DiskFollower, where: string): WorldDigest {
+    const { root, engine } = this.#scenario.stage;
+    const { clock } = engine.state();
+    if (clock !== this.#engine.clock || MARKS.test(where)) {
+      followOthers(disk, root);
+      this.#engine = { clock, digest: digestOfEngine(engine.state()) };
+    }
+    return digestOfWorld(disk.state(), this.#engine.digest);
   }
 }
+
+/** After how many crashes no further one is tried. */
+const DEEPEST = 2;
+
+/** Where others may have written, or the engine have changed. */
+const MARKS = /docker|journal|\.(done|save|run|undo)$|mkdir|sync/;
 
 /** Where a power cut makes a difference: around everything that makes something safe, and every effect on the engine. */
 const CUTS = /^(before sync|(after|torn) journal|(amid|after) docker)/;
 
-/** What a power cut can leave: everything, nothing that was not safe, and all but one change or all but the others. */
-function powerCuts(disk: DiskState): { readonly what: string; readonly left: DiskState }[] {
+/** What a power cut can leave: everything, nothing that was not safe, and, the first time, all but one change or all but the others. */
+function powerCuts(disk: DiskState, isLast: boolean): { readonly what: string; readonly left: DiskState }[] {
   const all = { what: 'nothing is lost', left: afterPowerCut(disk, () => false, 'kept') };
   if (!isUnsafe(disk)) return [all];
+  const none = { what: 'all that was not synced', left: afterPowerCut(disk, () => true, 'lost') };
+  if (isLast) return [all, none];
   const { pending } = disk;
   const last = pending.length - 1;
   return [
-    all,
-    { what: 'all that was not synced', left: afterPowerCut(disk, () => true, 'lost') },
+    ...[all, none],
     { what: 'contents', left: afterPowerCut(disk, () => false, 'lost') },
     { what: 'all but the last change', left: afterPowerCut(disk, (index) => index !== last, 'kept') },
     ...pending.map(({ what }, lost) => ({ what, left: afterPowerCut(disk, (index) => index === lost, 'kept') })),

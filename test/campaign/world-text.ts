@@ -5,17 +5,50 @@ import { gunzipSync } from 'node:zlib';
 import { parseJournal, wholeLines } from '../../src/model/journal.ts';
 import type { EngineState, FakeContainer, Row } from '../fakes/engine-state.ts';
 import { type FileTree, treeText, unpackTree } from '../fakes/file-tree.ts';
-import { type DiskState, diskLines } from './disk.ts';
+import { type Attributes, type DiskState, type Inode, visitDisk } from './disk.ts';
 
-/** Two worlds with the same digest go on in the same way. */
-export function digestOfWorld(disk: DiskState, engine: string): string {
-  const hash = createHash('sha1');
-  for (const line of diskLines(disk, textOfFile)) hash.update(`${line}\n`);
-  return hash.update(engine).digest('base64');
+/** Two worlds with the same digest go on in the same way; `seen` is the same for those that differ only in what a power cut would leave. */
+export interface WorldDigest {
+  readonly whole: string;
+  readonly seen: string;
 }
 
-/** The engine without its times. */
-export function engineText({ containers, volumes, networks, images, ledger, violations }: EngineState): string {
+/** Sums over all paths, in whatever order. */
+export function digestOfWorld(disk: DiskState, engine: string): WorldDigest {
+  const [seen, safe] = [
+    [0, 0, 0],
+    [0, 0, 0],
+  ];
+  visitDisk(disk, (path, attributes, kind, isSafe) => {
+    const numbers = numbersOf(path, attributes, kind);
+    const sum = isSafe ? safe : seen;
+    for (let index = 0; index < 3; index += 1) sum[index] = ((sum[index] ?? 0) + (numbers[index] ?? 0)) | 0;
+  });
+  return { whole: `${seen.join()} ${safe.join()} ${engine}`, seen: `${seen.join()} ${engine}` };
+}
+
+type Numbers = readonly [number, number, number];
+
+const reckoned = new WeakMap<Attributes, Map<string, Numbers>>();
+
+function numbersOf(path: string, attributes: Attributes, kind: Inode['kind']): Numbers {
+  const byPath = reckoned.get(attributes) ?? new Map<string, Numbers>();
+  const known = byPath.get(path);
+  if (known !== undefined) return known;
+  const { mode, uid, gid, content } = attributes;
+  const text = kind === 'file' ? textOfFile(path, content) : String(content);
+  const hash = createHash('sha1').update([path, kind, mode, uid, gid, text].join('\t')).digest();
+  const numbers: Numbers = [hash.readInt32LE(0), hash.readInt32LE(4), hash.readInt32LE(8)];
+  reckoned.set(attributes, byPath.set(path, numbers));
+  return numbers;
+}
+
+/** The engine without its times, in short. */
+export function digestOfEngine(state: EngineState): string {
+  return createHash('sha1').update(engineText(state)).digest('base64');
+}
+
+function engineText({ containers, volumes, networks, images, ledger, violations }: EngineState): string {
   const tell = (tree: FileTree): string =>
     treeText(new Map([...tree].map(([path, node]) => [path, path === 'base/rows' ? { ...node, content: rowsText(node.content, ledger) } : node])));
   return [

@@ -53,7 +53,7 @@ const stageFiles: Handler<'stage-files'> = {
     for (const file of step.files) {
       const path = join(site.root, step.to, file.path);
       await mkdir(dirname(path), { recursive: true });
-      await copyDurably(site.content(file.content), path, file.mode);
+      if (!(await isWritten(path, file))) await copyDurably(site.content(file.content), path, file.mode);
       if (!(await isOwnedBy(path, owner))) await chown(path, owner.uid, owner.gid);
     }
     for (const name of step.links ?? []) await linkInto(join(site.root, step.to), site.root, name);
