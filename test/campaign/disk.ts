@@ -82,11 +82,14 @@ export function copyDisk({ inodes, pending, next }: DiskState): DiskState {
   return { inodes: copies, pending, next };
 }
 
-/** What a power cut leaves when these of the pending changes are lost, and contents too where they were not synced. */
+/** What a power cut leaves when these of the pending changes are lost, with later ones of the same names, and contents too where they were not synced. */
 export function afterPowerCut(disk: DiskState, isLost: (index: number) => boolean, contents: 'kept' | 'lost'): DiskState {
   const state = copyDisk(disk);
+  const lost = new Set<string>();
   disk.pending.forEach(({ changes }, index) => {
-    if (!isLost(index)) for (const change of changes) applyTo(state.inodes.get(change.folder)?.safeNames, change);
+    const names = changes.map(({ folder, name }) => `${folder}/${name}`);
+    if (isLost(index) || names.some((name) => lost.has(name))) for (const name of names) lost.add(name);
+    else for (const change of changes) applyTo(state.inodes.get(change.folder)?.safeNames, change);
   });
   const inodes = [...state.inodes].map(([id, inode]): [number, Inode] => {
     const attributes = contents === 'lost' ? inode.safe : inode.now;

@@ -76,6 +76,8 @@ class Explorer {
   readonly #extent: ExploreExtent;
   readonly #waiting: Wreck[] = [];
   readonly #known = new Set<string>();
+  /** Worlds in which power cuts were tried. */
+  readonly #cut = new Set<string>();
   /** World and place → the run that went on from there. */
   readonly #passed = new Map<string, Run>();
   readonly #wrong: ExploredVerdict[] = [];
@@ -177,7 +179,8 @@ class Explorer {
     if (!this.#known.has(whole)) this.#add({ disk: left(state), trail: how, isPlain, engine: engine.state() });
     this.#known.add(whole);
     if (half.length > 0) this.#add({ disk: left(broken), trail: how, isPlain, engine: engine.state() });
-    if (!CUTS.test(where)) return;
+    if (!CUTS.test(where) || (this.#cut.has(whole) && half.length === 0)) return;
+    this.#cut.add(whole);
     const after = structuredClone(engine.state());
     reboot(after);
     for (const { what, left } of powerCuts(broken, isLast)) {
@@ -211,7 +214,7 @@ class Explorer {
 const DEEPEST = 2;
 
 /** Where others may have written, or the engine have changed. */
-const MARKS = /docker|journal|\.(done|save|run|undo)$|mkdir|sync/;
+const MARKS = /docker|journal|\.(done|save|run|settle|undo)$|mkdir|sync/;
 
 /** Where a power cut makes a difference: around everything that makes something safe, and every effect on the engine. */
 const CUTS = /^(before sync|(after|torn) journal|(amid|after) docker)/;
@@ -221,12 +224,13 @@ function powerCuts(disk: DiskState, isLast: boolean): { readonly what: string; r
   const all = { what: 'nothing is lost', left: afterPowerCut(disk, () => false, 'kept') };
   if (!isUnsafe(disk)) return [all];
   const none = { what: 'all that was not synced', left: afterPowerCut(disk, () => true, 'lost') };
-  if (isLast) return [all, none];
+  const contents = { what: 'contents', left: afterPowerCut(disk, () => false, 'lost') };
+  if (isLast) return [none, contents];
   const { pending } = disk;
   const last = pending.length - 1;
   return [
     ...[all, none],
-    { what: 'contents', left: afterPowerCut(disk, () => false, 'lost') },
+    contents,
     { what: 'all but the last change', left: afterPowerCut(disk, (index) => index !== last, 'kept') },
     ...pending.map(({ what }, lost) => ({ what, left: afterPowerCut(disk, (index) => index === lost, 'kept') })),
   ];
@@ -242,7 +246,7 @@ class Place {
   }
 
   after(where: string): string {
-    const isMark = /journal|\.(done|save|run|undo)$/.test(where);
+    const isMark = /journal|\.(done|save|run|settle|undo)$/.test(where);
     this.#since = isMark ? 0 : this.#since + 1;
     if (isMark) this.#last = `${this.#last.split(' ')[0]} ${where.replaceAll(' ', '-')}`;
     return `${this.#last} ${this.#since} ${where}`;

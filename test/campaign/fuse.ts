@@ -100,6 +100,7 @@ export function fuseHandlers(handlers: Handlers, fuse: Fuse): Handlers {
         done: around('done', handler.done),
         run: around('run', handler.run),
         ...(handler.save === undefined ? {} : { save: around('save', handler.save) }),
+        ...(handler.settle === undefined ? {} : { settle: around('settle', handler.settle) }),
         ...(handler.undo === undefined ? {} : { undo: around('undo', handler.undo) }),
       },
     ];
