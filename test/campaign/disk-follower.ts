@@ -52,6 +52,7 @@ export class DiskFollower {
 
   /** Looks at everything below a path that others write to: a stream of ours syncs its file but no folder; the engine is a machine of its own, and safe. */
   followTree(path: string, writer: 'stream' | 'engine'): void {
+    if (writer === 'stream' && this.#hasSize(path)) return;
     const change = this.#look(path, true);
     if (change !== undefined && writer === 'stream') this.#push('write', [change]);
     if (change !== undefined && writer === 'engine') {
@@ -63,6 +64,14 @@ export class DiskFollower {
     const names = id === undefined ? undefined : this.#inode(id)?.names;
     if (names === undefined || !(lstatSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false)) return;
     for (const name of new Set([...names.keys(), ...readdirSync(path)])) this.followTree(join(path, name), writer);
+  }
+
+  /** Streams only ever make a file longer. */
+  #hasSize(path: string): boolean {
+    const id = this.#idAt(path);
+    const known = id === undefined ? undefined : this.#inode(id);
+    if (known?.kind !== 'file') return false;
+    return lstatSync(path, { throwIfNoEntry: false })?.size === known.now.content.length;
   }
 
   /** A folder was removed with all that is in it: emptied first, then removed. */

@@ -1,10 +1,12 @@
 // Every world that crashes can lead to, each recovered from once in either direction. Rule: whatever a run passes through is a world that a crash can leave, and
 // so begins a run of its own; a run ends where another one went on from an equal world at the same place. So crashes may follow each other without end.
+import { join } from 'node:path';
+import { parseJournal } from '../../src/model/journal.ts';
 import { type EngineState, reboot } from '../fakes/engine-state.ts';
 import { FAITHFUL, isOpen, judgeEnd, type Mutant, nameOfResult, type Result, recover, start } from './crash.ts';
 import { afterPowerCut, copyDisk, type DiskState, diskWith, type Edit, imageOf, isUnsafe, settled } from './disk.ts';
 import { DiskFollower, withEdits } from './disk-follower.ts';
-import { putImage } from './folder-image.ts';
+import { putImage, textAt } from './folder-image.ts';
 import { Fuse } from './fuse.ts';
 import { putMoment, type Scenario } from './scenario.ts';
 import { digestOfEngine, digestOfWorld, type WorldDigest } from './world-text.ts';
@@ -83,6 +85,9 @@ class Explorer {
   readonly #wrong: ExploredVerdict[] = [];
   readonly #counts = { points: 0, first: 0, powerCuts: 0, recoveries: 0 };
   #engine = { clock: -1, digest: '' };
+  #last: { readonly disk?: DiskFollower; readonly version: number; readonly engine: string; readonly digest: WorldDigest } = {
+    ...{ version: -1, engine: '', digest: { whole: '', seen: '' } },
+  };
 
   constructor(scenario: Scenario, extent: ExploreExtent) {
     this.#scenario = scenario;
@@ -112,7 +117,7 @@ class Explorer {
       if (wreck === undefined) return;
       if (process.env.PROG && count % 100 === 0)
         console.log(count, this.#known.size, this.#waiting.length, wreck.trail.join(' > ').slice(0, 200), Math.round(performance.now()));
-      for (const direction of ['back', 'forward'] as const) await this.#recoverFrom(wreck, direction);
+      for (const direction of directionsFor(wreck.disk, this.#scenario.stage.root)) await this.#recoverFrom(wreck, direction);
     }
   }
 
@@ -170,7 +175,7 @@ class Explorer {
   /** A crash here leaves this world, or this with something half-done, or what a power cut makes of it. */
   #see({ disk, trail, isPlain }: Watched, where: string, half: readonly Edit[]): void {
     const { root, engine } = this.#scenario.stage;
-    const { whole } = this.#digest(disk, where);
+    const { whole, seen } = this.#digest(disk, where);
     const state = disk.state();
     const broken = half.length > 0 ? withEdits(state, root, half) : state;
     const isLast = trail.length + 1 >= DEEPEST;
@@ -178,6 +183,7 @@ class Explorer {
     const how = [...trail, `killed ${where}`];
     if (!this.#known.has(whole)) this.#add({ disk: left(state), trail: how, isPlain, engine: engine.state() });
     this.#known.add(whole);
+    if (!isLast) this.#known.add(seen);
     if (half.length > 0) this.#add({ disk: left(broken), trail: how, isPlain, engine: engine.state() });
     if (!CUTS.test(where) || (this.#cut.has(whole) && half.length === 0)) return;
     this.#cut.add(whole);
@@ -191,8 +197,8 @@ class Explorer {
 
   /** True when no crash has led to this world before. */
   #add(found: Wreck): boolean {
-    const { whole } = digestOfWorld(found.disk, digestOfEngine(found.engine));
-    if (this.#known.has(whole)) return false;
+    const { whole, seen } = digestOfWorld(found.disk, digestOfEngine(found.engine));
+    if (this.#known.has(whole) || (found.trail.length >= DEEPEST && this.#known.has(seen))) return false;
     this.#known.add(whole);
     this.#waiting.push({ ...found, disk: copyDisk(found.disk), engine: structuredClone(found.engine) });
     return true;
@@ -202,19 +208,24 @@ class Explorer {
   #digest(disk: DiskFollower, where: string): WorldDigest {
     const { root, engine } = this.#scenario.stage;
     const { clock } = engine.state();
-    if (clock !== this.#engine.clock || MARKS.test(where)) {
-      followOthers(disk, root);
+    const isTouched = clock !== this.#engine.clock || where.includes('docker');
+    if (isTouched) {
+      disk.followTree(join(root, 'data'), 'engine');
       this.#engine = { clock, digest: digestOfEngine(engine.state()) };
     }
-    return digestOfWorld(disk.state(), this.#engine.digest);
+    if (isTouched || MARKS.test(where)) disk.followTree(join(root, '.slipway/backups'), 'stream');
+    const last = this.#last;
+    if (last.disk !== disk || last.version !== disk.version || last.engine !== this.#engine.digest)
+      this.#last = { ...{ disk, version: disk.version, engine: this.#engine.digest }, digest: digestOfWorld(disk.state(), this.#engine.digest) };
+    return this.#last.digest;
   }
 }
 
 /** After how many crashes no further one is tried. */
 const DEEPEST = 2;
 
-/** Where others may have written, or the engine have changed. */
-const MARKS = /docker|journal|\.(done|save|run|settle|undo)$|mkdir|sync/;
+/** Where a stream may have written a backup. */
+const MARKS = /-(backup|data)\.(run|undo)$|mkdir/;
 
 /** Where a power cut makes a difference: around everything that makes something safe, and every effect on the engine. */
 const CUTS = /^(before sync|(after|torn) journal|(amid|after) docker)/;
@@ -259,10 +270,12 @@ function followerOf(root: string, state: DiskState): DiskFollower {
   return disk;
 }
 
-/** What streams of ours and the engine write is not seen call by call. */
-function followOthers(disk: DiskFollower, root: string): void {
-  disk.followTree(`${root}/.slipway/backups`, 'stream');
-  disk.followTree(`${root}/data`, 'engine');
+/** Which way a recovery goes is a question only before the point of no return, and before the way back was begun. */
+function directionsFor(disk: DiskState, root: string): readonly ('back' | 'forward')[] {
+  const text = textAt(imageOf(disk, root), '.slipway/journal.ndjson');
+  const state = text === undefined ? undefined : parseJournal(text, 'journal');
+  const isOpen = state !== undefined && !state.door && !state.goingBack && state.end === undefined;
+  return isOpen ? ['back', 'forward'] : ['back'];
 }
 
 function endOf(run: Run): Result {
