@@ -38,6 +38,8 @@ export interface Mutant {
   readonly planned?: (planned: Planned) => Planned;
   /** What it leaves in the folder between a crash and the next start. */
   readonly opened?: (scenario: Scenario) => void;
+  /** Paths that are never synced. */
+  readonly unsynced?: RegExp;
 }
 
 export const FAITHFUL: Mutant = { name: 'the real thing' };

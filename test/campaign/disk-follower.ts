@@ -17,12 +17,14 @@ export class DiskFollower {
   readonly #top: string;
   readonly #root: string;
   readonly #ids = new Map<number, number>();
+  readonly #deafTo: RegExp | undefined;
   #state: DiskState;
   /** Counts changes, for those who would not reckon twice. */
   version = 0;
 
-  /** The folder must be as this state has it, and the state is changed from here on. */
-  constructor(root: string, state: DiskState) {
+  /** The folder must be as this state has it, and the state is changed from here on. Syncs of paths like `deafTo` are as if they were not asked for. */
+  constructor(root: string, state: DiskState, deafTo?: RegExp) {
+    this.#deafTo = deafTo;
     this.#top = dirname(root);
     this.#root = root;
     this.#state = state;
@@ -87,6 +89,7 @@ export class DiskFollower {
 
   /** The file or folder was synced. */
   sync(path: string): void {
+    if (this.#deafTo?.test(path) === true) return;
     const id = this.#idAt(path);
     const inode = id === undefined ? undefined : this.#inode(id);
     if (id === undefined || inode === undefined) return;
@@ -101,9 +104,9 @@ export class DiskFollower {
     const name = basename(path);
     const id = this.#idAt(path);
     const inode = id === undefined ? undefined : this.#inode(id);
-    if (content === null) return this.#push('rm', [{ folder, name, to: undefined }]);
-    if (id !== undefined && inode !== undefined) return this.#set(id, { ...inode, now: { ...inode.now, content } });
-    this.#push('write', [{ folder, name, to: this.#add({ kind: 'file', now: { mode: 0o644, uid: 0, gid: 0, content } }) }]);
+    if (content === null) this.#push('rm', [{ folder, name, to: undefined }]);
+    else if (id !== undefined && inode !== undefined) this.#set(id, { ...inode, now: { ...inode.now, content } });
+    else this.#push('write', [{ folder, name, to: this.#add({ kind: 'file', now: { mode: 0o644, uid: 0, gid: 0, content } }) }]);
   }
 
   #inode(id: number): Inode | undefined {

@@ -109,7 +109,10 @@ export function isUnsafe({ inodes, pending }: DiskState): boolean {
 }
 
 /** Calls back for every path, as it is now and, where that is not safe, as it would be without; in no order. */
-export function visitDisk(disk: DiskState, see: (path: string, attributes: Attributes, kind: Inode['kind'], isSafe: boolean) => void): void {
+export function visitDisk(
+  disk: DiskState,
+  see: (path: string, attributes: Attributes, kind: Inode['kind'], isSafe: boolean) => void,
+): void {
   const visit = (id: number, path: string, isSafe: boolean): void => {
     const inode = disk.inodes.get(id);
     if (inode === undefined) return;

@@ -35,18 +35,17 @@ export interface ExploredVerdict {
 
 export interface Explored {
   readonly points: number;
-  /** Worlds that crashes led to; of these, those that the first crash left, and those that a power cut left. */
-  readonly worlds: number;
+  /** Worlds that the first crash left, those that only a second one left, and of all of them, those after a power cut. */
   readonly first: number;
+  readonly second: number;
   readonly powerCuts: number;
   readonly recoveries: number;
   readonly wrong: readonly ExploredVerdict[];
 }
 
 export interface ExploreExtent {
-  /** Only so many worlds are recovered from, drawn by chance; all by default. */
-  readonly most?: number;
-  readonly draw?: () => number;
+  /** Only some points are looked at, and only so many worlds recovered from, drawn by chance; all by default. */
+  readonly sample?: { readonly share: number; readonly most: number; readonly draw: () => number };
   readonly mutant?: Mutant;
   /** Only first crashes at these points count. */
   readonly where?: RegExp;
@@ -84,7 +83,7 @@ class Explorer {
   readonly #passed = new Map<string, Run>();
   readonly #wrong: ExploredVerdict[] = [];
   readonly #counts = { points: 0, first: 0, powerCuts: 0, recoveries: 0 };
-  #engine = { clock: -1, digest: '' };
+  #engine: { readonly clock: number; readonly digest: string | undefined } = { clock: -1, digest: undefined };
   #last: { readonly disk?: DiskFollower; readonly version: number; readonly engine: string; readonly digest: WorldDigest } = {
     ...{ version: -1, engine: '', digest: { whole: '', seen: '' } },
   };
@@ -98,42 +97,47 @@ class Explorer {
   async begin(): Promise<void> {
     const { stage, before } = this.#scenario;
     putMoment(stage, before);
-    const watched = { disk: followerOf(stage.root, diskWith(stage.root, before.folder)), trail: [], isPlain: true };
-    const { where: only } = this.#extent;
+    const { where: only, mutant = FAITHFUL } = this.#extent;
+    const watched = { disk: followerOf(stage.root, diskWith(stage.root, before.folder), mutant), trail: [], isPlain: true };
     const watch = (where: string, half: readonly Edit[]): boolean => {
-      if (only === undefined || only.test(where)) this.#see(watched, where, half);
+      this.#follow(watched.disk, where);
+      if ((only === undefined || only.test(where)) && this.#isChosen()) this.#see(watched, where, half);
       return true;
     };
     const fuse = new Fuse({ disk: watched.disk, watch });
-    await start(this.#scenario, fuse, this.#extent.mutant ?? FAITHFUL);
+    await start(this.#scenario, fuse, mutant);
     this.#counts.points = fuse.count;
     this.#counts.first = this.#waiting.length;
   }
 
   async goOn(): Promise<void> {
-    const { most = Number.POSITIVE_INFINITY, draw } = this.#extent;
-    for (let count = 0; count < most; count += 1) {
-      const [wreck] = this.#waiting.splice(draw === undefined ? 0 : Math.floor(draw() * this.#waiting.length), 1);
+    const { sample } = this.#extent;
+    for (let count = 0; count < (sample?.most ?? Number.POSITIVE_INFINITY); count += 1) {
+      const wreck = sample === undefined ? this.#waiting[count] : this.#waiting[Math.floor(sample.draw() * this.#waiting.length)];
       if (wreck === undefined) return;
-      if (process.env.PROG && count % 100 === 0)
-        console.log(count, this.#known.size, this.#waiting.length, wreck.trail.join(' > ').slice(0, 200), Math.round(performance.now()));
+      if (sample === undefined) delete this.#waiting[count]; // it may be large
       for (const direction of directionsFor(wreck.disk, this.#scenario.stage.root)) await this.#recoverFrom(wreck, direction);
     }
   }
 
   tell(): Explored {
-    return { ...this.#counts, worlds: this.#known.size, wrong: this.#wrong };
+    return { ...this.#counts, second: this.#waiting.length - this.#counts.first, wrong: this.#wrong };
+  }
+
+  #isChosen(): boolean {
+    const { sample } = this.#extent;
+    return sample === undefined || sample.draw() < sample.share;
   }
 
   async #recoverFrom({ disk: left, engine, trail, isPlain }: Wreck, direction: 'back' | 'forward'): Promise<void> {
     const { stage } = this.#scenario;
-    const mutant = this.#extent.mutant ?? FAITHFUL;
+    const { mutant = FAITHFUL } = this.#extent;
     putImage(stage.root, imageOf(left, stage.root));
     stage.engine.restore(engine);
-    this.#engine = { clock: -1, digest: '' };
+    this.#engine = { clock: -1, digest: undefined };
     this.#counts.recoveries += 1;
     const run: Run = {};
-    const watched = { disk: followerOf(stage.root, copyDisk(left)), trail, isPlain: false };
+    const watched = { disk: followerOf(stage.root, copyDisk(left), mutant), trail, isPlain: false };
     const watch = this.#watcher(watched, run, new Place(direction));
     let result = await recover(this.#scenario, new Fuse({ disk: watched.disk, watch }), direction, mutant);
     for (let again = 0; again < 2 && run.into === undefined && isOpen(result); again += 1)
@@ -145,9 +149,13 @@ class Explorer {
   /** Ends the run where another one went on; until then, a further crash may come. */
   #watcher(watched: Watched, run: Run, place: Place): (where: string, half: readonly Edit[]) => boolean {
     const isLast = watched.trail.length >= DEEPEST;
+    const isSample = this.#extent.sample !== undefined;
     return (where, half) => {
+      this.#follow(watched.disk, where);
+      if (isSample && !isLast && this.#isChosen()) this.#see(watched, where, half);
+      if (isSample) return true;
       const at = place.after(where);
-      const { whole, seen } = this.#digest(watched.disk, where);
+      const { whole, seen } = this.#digest(watched.disk);
       const key = `${at} ${isLast ? seen : whole}`;
       const other = this.#passed.get(key);
       if (other !== undefined) {
@@ -175,7 +183,7 @@ class Explorer {
   /** A crash here leaves this world, or this with something half-done, or what a power cut makes of it. */
   #see({ disk, trail, isPlain }: Watched, where: string, half: readonly Edit[]): void {
     const { root, engine } = this.#scenario.stage;
-    const { whole, seen } = this.#digest(disk, where);
+    const { whole, seen } = this.#digest(disk);
     const state = disk.state();
     const broken = half.length > 0 ? withEdits(state, root, half) : state;
     const isLast = trail.length + 1 >= DEEPEST;
@@ -204,19 +212,23 @@ class Explorer {
     return true;
   }
 
-  /** Reckons anew only what may have changed since it was asked last. */
-  #digest(disk: DiskFollower, where: string): WorldDigest {
+  /** What streams of ours and the engine write is not seen call by call. */
+  #follow(disk: DiskFollower, where: string): void {
     const { root, engine } = this.#scenario.stage;
     const { clock } = engine.state();
     const isTouched = clock !== this.#engine.clock || where.includes('docker');
-    if (isTouched) {
-      disk.followTree(join(root, 'data'), 'engine');
-      this.#engine = { clock, digest: digestOfEngine(engine.state()) };
-    }
+    if (isTouched) this.#engine = { clock, digest: undefined };
+    if (isTouched) disk.followTree(join(root, 'data'), 'engine');
     if (isTouched || MARKS.test(where)) disk.followTree(join(root, '.slipway/backups'), 'stream');
+  }
+
+  /** Reckons anew only what may have changed since it was asked last. */
+  #digest(disk: DiskFollower): WorldDigest {
+    const engine = this.#engine.digest ?? digestOfEngine(this.#scenario.stage.engine.state());
+    this.#engine = { ...this.#engine, digest: engine };
     const last = this.#last;
-    if (last.disk !== disk || last.version !== disk.version || last.engine !== this.#engine.digest)
-      this.#last = { ...{ disk, version: disk.version, engine: this.#engine.digest }, digest: digestOfWorld(disk.state(), this.#engine.digest) };
+    if (last.disk !== disk || last.version !== disk.version || last.engine !== engine)
+      this.#last = { disk, version: disk.version, engine, digest: digestOfWorld(disk.state(), engine) };
     return this.#last.digest;
   }
 }
@@ -264,8 +276,8 @@ class Place {
   }
 }
 
-function followerOf(root: string, state: DiskState): DiskFollower {
-  const disk = new DiskFollower(root, state);
+function followerOf(root: string, state: DiskState, { unsynced }: Mutant): DiskFollower {
+  const disk = new DiskFollower(root, state, unsynced);
   disk.bind();
   return disk;
 }

@@ -50,10 +50,14 @@ export function digestOfEngine(state: EngineState): string {
 
 function engineText({ containers, volumes, networks, images, ledger, violations }: EngineState): string {
   const tell = (tree: FileTree): string =>
-    treeText(new Map([...tree].map(([path, node]) => [path, path === 'base/rows' ? { ...node, content: rowsText(node.content, ledger) } : node])));
+    treeText(
+      new Map([...tree].map(([path, node]) => [path, path === 'base/rows' ? { ...node, content: rowsText(node.content, ledger) } : node])),
+    );
   return [
     ...[...containers.values()].map(containerText).sort(),
-    ...[...volumes.values()].map(({ name, driver, labels, options, tree }) => JSON.stringify([name, driver, labels, options, tell(tree)])).sort(),
+    ...[...volumes.values()]
+      .map(({ name, driver, labels, options, tree }) => JSON.stringify([name, driver, labels, options, tell(tree)]))
+      .sort(),
     ...[...networks].map((each) => JSON.stringify(each)).sort(),
     ...[...images].map((each) => each.join()).sort(),
     [...new Set(ledger.map(kindOf))].sort().join(),
