@@ -1,6 +1,7 @@
 // Every world that crashes can lead to, each recovered from once in either direction. Rule: whatever a run passes through is a world that a crash can leave, and
 // so begins a run of its own; a run ends where another one went on from an equal world at the same place. So crashes may follow each other without end.
 import { join } from 'node:path';
+import { siteOf, undoFolder } from '../../src/apply/site.ts';
 import { parseJournal } from '../../src/model/journal.ts';
 import { type EngineState, reboot } from '../fakes/engine-state.ts';
 import { FAITHFUL, isOpen, judgeEnd, type Mutant, nameOfResult, type Result, recover, start } from './crash.ts';
@@ -214,12 +215,14 @@ class Explorer {
 
   /** What streams of ours and the engine write is not seen call by call. */
   #follow(disk: DiskFollower, where: string): void {
-    const { root, engine } = this.#scenario.stage;
+    const { stage, planned } = this.#scenario;
+    const { root, engine } = stage;
     const { clock } = engine.state();
     const isTouched = clock !== this.#engine.clock || where.includes('docker');
     if (isTouched) this.#engine = { clock, digest: undefined };
     if (isTouched) disk.followTree(join(root, 'data'), 'engine');
     if (isTouched || MARKS.test(where)) disk.followTree(join(root, '.slipway/backups'), 'stream');
+    if (isTouched) disk.followTree(undoFolder(siteOf(root, planned.plan.id, stage.world), 'measured'), 'stream');
   }
 
   /** Reckons anew only what may have changed since it was asked last. */
