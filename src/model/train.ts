@@ -1,5 +1,6 @@
 // The branches that changes pass on their way to a release. Rule: each follows one other, and holds nothing that the one before it lacks.
 import { ToolError } from './error.ts';
+import type { GitAddress } from './git-work.ts';
 
 /** What a product says of its branches (`sync`). */
 export interface SyncRules {
@@ -21,6 +22,42 @@ export interface ChannelBranch {
 export interface TrainPair {
   readonly from: string;
   readonly to: string;
+}
+
+export interface CommitLine {
+  readonly id: string;
+  /** As its author wrote it, without control characters. */
+  readonly subject: string;
+  readonly author: string;
+}
+
+/** Commits of a branch that another one lacks. */
+export interface Commits {
+  readonly count: number;
+  /** The newest of them, newest first. */
+  readonly newest: readonly CommitLine[];
+}
+
+/** The commits of two branches; undefined where there is no such branch. */
+export interface TrainHeads {
+  readonly from: string | undefined;
+  readonly to: string | undefined;
+}
+
+/** What a remote shows of both branches. */
+export interface TrainLook extends TrainHeads {
+  readonly remote: GitAddress;
+  /** What `from` has and `to` lacks, and the other way round. */
+  readonly going: Commits;
+  readonly foreign: Commits;
+  /** Branches of the checkout with commits that neither branch of this remote has. */
+  readonly unpushed: readonly string[];
+  /** The commits under its tags, by their names. */
+  readonly tags: ReadonlyMap<string, string>;
+  /** The text of the file that was asked for, as `from` has it. */
+  readonly file: string | undefined;
+  /** What stood in the way of looking. */
+  readonly problem: ToolError | undefined;
 }
 
 /** True for a branch's name as we write it into commands, file names and workflows: what git takes, without signs that mean something elsewhere. */

@@ -13,9 +13,9 @@ import type { World } from '../model/seams.ts';
 import { verifyChannel, verifyManifest } from '../model/trust.ts';
 import { readBounded } from '../world/folder-files.ts';
 import { isChannelCopied, openReader, openView } from '../world/hosts.ts';
+import { makeScratch } from '../world/scratch.ts';
 import { observeFormerKey } from './former-keys.ts';
 import { rootFiles } from './published.ts';
-import { makeScratch } from './scratch.ts';
 
 const MOST_MANIFEST_BYTES = 16 * 1024 * 1024;
 /** Releases that a host is asked about at once. */

@@ -1,6 +1,5 @@
 // The engine's side of an install: containers, volumes and what Compose makes of the files. Rule: reads only.
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { redirectEnvFiles } from '../model/compose-env-files.ts';
 import { diskTrouble } from '../model/disk-trouble.ts';
@@ -12,6 +11,7 @@ import { hashesByDependencies, readComposeConfig } from '../world/compose-config
 import { inspectVolume, listContainers, listVolumes } from '../world/containers.ts';
 import { readTextIfThere } from '../world/disk.ts';
 import type { Engine } from '../world/docker.ts';
+import { inScratch } from '../world/scratch.ts';
 
 /** Reads containers, volumes and the present compose project. */
 export async function observeEngine(world: World, root: string, project: ComposeProject): Promise<EngineFacts> {
@@ -76,9 +76,8 @@ export interface CandidateFiles {
  * What Compose makes of files that are not in place yet. They are written to a private folder that is gone afterwards, and read as if they lay
  * in the install, so that paths and config hashes come out the same.
  */
-export async function observeCandidate(world: World, root: string, candidate: CandidateFiles): Promise<ComposeFact> {
-  const folder = await mkdtemp(join(tmpdir(), 'slipway-compose-'));
-  try {
+export function observeCandidate(world: World, root: string, candidate: CandidateFiles): Promise<ComposeFact> {
+  return inScratch(async (folder) => {
     const places = new Map<string, string>();
     for (const [index, [home, text]] of [...settingsTexts(candidate.settings)].entries())
       places.set(home, await writePrivately(join(folder, `${index}.env`), text));
@@ -90,10 +89,8 @@ export async function observeCandidate(world: World, root: string, candidate: Ca
       if (text === undefined) files.push(name);
       else files.push(await writePrivately(join(folder, `${index}.yml`), redirectEnvFiles(text, places)));
     }
-    return await readComposeConfig({ world, root }, { ...candidate.project, files, environment });
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+    return readComposeConfig({ world, root }, { ...candidate.project, files, environment });
+  });
 }
 
 async function writePrivately(path: string, text: string): Promise<string> {

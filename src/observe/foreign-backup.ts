@@ -5,8 +5,8 @@ import { type Backup, parseBackup } from '../model/backup.ts';
 import { diskTrouble } from '../model/disk-trouble.ts';
 import { ToolError } from '../model/error.ts';
 import { listNames, readTextIfThere, statIfThere } from '../world/disk.ts';
+import { makeScratch } from '../world/scratch.ts';
 import { isComplete, type KeptBackup } from './kept.ts';
-import { makeScratch } from './scratch.ts';
 
 const MOST_ENTRIES = 10_000;
 const DESCRIPTION = 'backup.json';

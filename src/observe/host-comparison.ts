@@ -7,7 +7,7 @@ import { type HostAddress, publicLocation, type ReleaseSource } from '../model/h
 import type { World } from '../model/seams.ts';
 import { verifyChannel } from '../model/trust.ts';
 import { openSource, openView } from '../world/hosts.ts';
-import { makeScratch } from './scratch.ts';
+import { makeScratch } from '../world/scratch.ts';
 
 export interface ComparisonRequest {
   readonly authority: HostAddress;

@@ -8,7 +8,7 @@ import { type Manifest, parseManifest } from '../model/manifest.ts';
 import { verifyChannel } from '../model/trust.ts';
 import { compareVersions, type Version, versionOf } from '../model/version.ts';
 import { type HostWorld, openSource, openView } from '../world/hosts.ts';
-import { makeScratch } from './scratch.ts';
+import { makeScratch } from '../world/scratch.ts';
 
 const MOST_MANIFEST_BYTES = 16 * 1024 * 1024;
 

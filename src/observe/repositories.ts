@@ -1,10 +1,8 @@
 // What other repositories have under a tag, and whether they would take it. Rule: looks only; what stands in the way of each is told for all of them at once.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { ToolError } from '../model/error.ts';
 import type { GitWorld } from '../world/git.ts';
 import { fetchCommit, listRemote, type RemoteAddress, tryPush } from '../world/git-remote.ts';
+import { inScratch } from '../world/scratch.ts';
 
 export interface RepositoryLook {
   /** The commit that is to be tagged: the one asked for, else that of the default branch. */
@@ -49,19 +47,16 @@ async function look({ remote, tag, at }: RepositoryRequest, world: GitWorld): Pr
 }
 
 /** What a push would meet, tried from a folder that goes again. */
-async function refusalOfPush(
+function refusalOfPush(
   remote: RemoteAddress,
   { tag, commit }: { readonly tag: string; readonly commit: string },
   world: GitWorld,
 ): Promise<ToolError | undefined> {
-  const folder = await mkdtemp(join(tmpdir(), 'slipway-tag-'));
-  try {
+  return inScratch(async (folder) => {
     if (!(await fetchCommit(folder, remote, commit, world))) return noCommit(commit);
     await tryPush(folder, remote, { tag, commit }, world);
     return undefined;
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 function nothingThere(at: string | undefined): ToolError {

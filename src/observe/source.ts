@@ -1,12 +1,11 @@
 // An install that is a git checkout, and the commit that it is to go to. Rule: nothing but git's store of objects is added to; what could lose a person's work is refused, with what to do.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { isToolError, ToolError } from '../model/error.ts';
 import type { World } from '../model/seams.ts';
 import { statIfThere } from '../world/disk.ts';
 import { branchOf, type ChangedPath, type Checkout, changedPaths, editedPaths, gitIn, headOf } from '../world/git-checkout.ts';
 import { exchange } from '../world/git-remote.ts';
+import { inScratch } from '../world/scratch.ts';
 
 export interface SourceFacts {
   /** `refs/heads/…`. */
@@ -76,13 +75,8 @@ export async function readCommitted(world: World, { root, commit }: { root: stri
   return inCheckout(world, root, async (checkout) => (await gitIn(checkout, ['cat-file', 'blob', `${commit}:${path}`])).stdout);
 }
 
-async function inCheckout<T>(world: World, root: string, look: (checkout: Checkout) => Promise<T>): Promise<T> {
-  const work = await mkdtemp(join(tmpdir(), 'slipway-checkout-'));
-  try {
-    return await look({ root, world, work });
-  } finally {
-    await rm(work, { recursive: true, force: true });
-  }
+function inCheckout<T>(world: World, root: string, look: (checkout: Checkout) => Promise<T>): Promise<T> {
+  return inScratch((work) => look({ root, world, work }));
 }
 
 const UNDER_WAY: Readonly<Record<string, string>> = {

@@ -1,43 +1,12 @@
 // Two branches of the train, on their remotes and in the checkout. Rule: looks only, in a folder of its own that goes again; what cannot be looked at is a fact, too.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ToolError } from '../model/error.ts';
 import type { GitAddress } from '../model/git-work.ts';
-import type { TrainPair } from '../model/train.ts';
+import type { Commits, TrainHeads, TrainLook, TrainPair } from '../model/train.ts';
 import { type GitWorld, runGit } from '../world/git.ts';
-import {
-  type Commits,
-  commitsBeyond,
-  type FileAt,
-  fetchHistory,
-  type History,
-  headOf,
-  isWithin,
-  readFileAt,
-} from '../world/git-history.ts';
+import { commitsBeyond, type FileAt, fetchHistory, type History, headOf, isWithin, readFileAt } from '../world/git-history.ts';
 import { listRemote } from '../world/git-remote.ts';
-
-/** The commits of two branches; undefined where there is no such branch. */
-export interface TrainHeads {
-  readonly from: string | undefined;
-  readonly to: string | undefined;
-}
-
-export interface TrainLook extends TrainHeads {
-  readonly remote: GitAddress;
-  /** What `from` has and `to` lacks, and the other way round. */
-  readonly going: Commits;
-  readonly foreign: Commits;
-  /** Branches of the checkout with commits that neither branch of this remote has. */
-  readonly unpushed: readonly string[];
-  /** The commits under its tags, by their names. */
-  readonly tags: ReadonlyMap<string, string>;
-  /** The text of the file that was asked for, as `from` has it. */
-  readonly file: string | undefined;
-  /** What stood in the way of looking. */
-  readonly problem: ToolError | undefined;
-}
+import { inScratch } from '../world/scratch.ts';
 
 /** What the checkout has that no commit has, and where its branches are. */
 export interface CheckoutLook {
@@ -106,14 +75,11 @@ export interface TrainRequest {
 export async function observeTrain(request: TrainRequest, world: GitWorld): Promise<TrainLook> {
   const { remote } = request;
   const nothing = { remote, from: undefined, to: undefined, going: NONE, foreign: NONE, unpushed: [], tags: new Map(), file: undefined };
-  const folder = await mkdtemp(join(tmpdir(), 'slipway-train-'));
   try {
-    return { ...nothing, ...(await lookAt(request, { folder, remote, world })), problem: undefined };
+    return { ...nothing, ...(await inScratch((folder) => lookAt(request, { folder, remote, world }))), problem: undefined };
   } catch (error) {
     if (!(error instanceof ToolError) || error.code === 'E_INTERRUPTED') throw error;
     return { ...nothing, problem: error };
-  } finally {
-    await rm(folder, { recursive: true, force: true });
   }
 }
 

@@ -1,7 +1,8 @@
 // A plain compose file made fit for a bundle: images pinned, build sections dropped, the project named. Rule: comments and order stay, and what is not
 // in the image table stays as it is, for the checks to refuse.
-import { type Document, isMap, isScalar, parseDocument, Scalar, visit, type YAMLMap } from 'yaml';
+import { isMap, isScalar, parseDocument, visit, type YAMLMap } from 'yaml';
 import { parseImageRef, printTagged } from '../model/image.ts';
+import { nameProject } from './compose-parts.ts';
 
 /** An image of the table as a compose file may write it. */
 export interface PinnableImage {
@@ -31,7 +32,7 @@ export function pinCompose(text: string, { product, images }: PinWish): string {
       map.delete('build');
     },
   });
-  nameProject(document, document.contents, product);
+  if (!document.contents.has('name')) nameProject(document, document.contents, product);
   return document.toString({ lineWidth: 0, flowCollectionPadding: true });
 }
 
@@ -56,17 +57,4 @@ function nameOf(text: string, withoutTag: boolean): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Without a name the project would be called like the folder that it lies in. */
-function nameProject(document: Document, contents: YAMLMap, product: string): void {
-  if (contents.has('name')) return;
-  const key = new Scalar('name');
-  const [first] = contents.items;
-  const before = isScalar(first?.key) ? first.key : undefined;
-  if (before?.commentBefore) {
-    key.commentBefore = before.commentBefore; // what stands above the first key speaks of the whole file
-    before.commentBefore = null;
-  }
-  contents.items.unshift(document.createPair(key, product));
 }

@@ -1,10 +1,10 @@
 // A product proposed from a compose project that is there. Rule: what it guessed is marked `# review:` where it stands, and what it cannot know is a problem.
 import { posix } from 'node:path';
-import { type Document, isMap, isScalar, Scalar } from 'yaml';
+import { type Document, isMap } from 'yaml';
 import type { EnvFile } from '../model/env-file.ts';
 import type { Problem } from '../model/problem.ts';
 import { buildOf } from './compose-merge.ts';
-import { fieldsOf, listOf } from './compose-parts.ts';
+import { fieldsOf, listOf, nameProject } from './compose-parts.ts';
 import type { NewFile } from './init.ts';
 import { servicesIn } from './proposal.ts';
 import { envFilesOf, proposeEnv, withoutSecretDefaults } from './proposal-env.ts';
@@ -48,7 +48,7 @@ export function proposeProduct(input: ProposalInput): Proposal {
   const services = servicesIn(document);
   const mounts = proposeMounts({ ...input, services });
   const images = proposeImages(input);
-  nameProject(document, product);
+  if (isMap(document.contents)) nameProject(document, document.contents, product);
   document.delete('version');
   const env = proposeEnv({ document, file, main: input.main, files: input.envFiles });
   const shapes = proposeServices(services, new Set(Object.keys(env.env)));
@@ -93,20 +93,6 @@ export function projectName(document: Document): string | undefined {
 
 function placed(problem: Problem, { file, lines }: ProposalInput): Problem {
   return { ...problem, file, line: lines.get(problem.path ?? '') ?? 1 };
-}
-
-function nameProject(document: Document, product: string): void {
-  const { contents } = document;
-  if (!isMap(contents)) return;
-  if (contents.has('name')) return void contents.set('name', product);
-  const key = new Scalar('name');
-  const [first] = contents.items;
-  const before = isScalar(first?.key) ? first.key : undefined;
-  if (before?.commentBefore) {
-    key.commentBefore = before.commentBefore; // what stands above the first key speaks of the whole file
-    before.commentBefore = null;
-  }
-  contents.items.unshift(document.createPair(key, product));
 }
 
 /** Handlebars leaves what is escaped as it is, and fills in the images. */

@@ -7,31 +7,12 @@ import { valueInJson } from '../model/json-text.ts';
 import type { Planned, Step } from '../model/plan.ts';
 import type { BaseRule, ReleaseRules } from '../model/product.ts';
 import { versionOfAnyTag } from '../model/tag.ts';
-import type { TrainPair } from '../model/train.ts';
+import type { Commits, TrainLook, TrainPair } from '../model/train.ts';
 import { coreOf, type Version, versionOf } from '../model/version.ts';
-
-interface Commits {
-  readonly count: number;
-  readonly newest: readonly { readonly id: string; readonly subject: string; readonly author: string }[];
-}
-
-/** What a remote shows of both branches (see observe/train.ts). */
-export interface SyncRemote {
-  readonly remote: GitAddress;
-  readonly from: string | undefined;
-  readonly to: string | undefined;
-  readonly going: Commits;
-  readonly foreign: Commits;
-  readonly unpushed: readonly string[];
-  readonly tags: ReadonlyMap<string, string>;
-  /** The file of `release.base`, as `from` has it. */
-  readonly file: string | undefined;
-  readonly problem: ToolError | undefined;
-}
 
 export interface SyncFacts {
   readonly checkout: { readonly changed: readonly string[]; readonly untracked: readonly string[] };
-  readonly remotes: readonly SyncRemote[];
+  readonly remotes: readonly TrainLook[];
 }
 
 export interface SyncWanted extends TrainPair {
@@ -87,7 +68,7 @@ export function planSync(wanted: SyncWanted, facts: SyncFacts): Planned {
 }
 
 /** What the decision rests on: where both branches are on each remote. */
-export function syncBasis({ from, to }: TrainPair, remotes: readonly Pick<SyncRemote, 'remote' | 'from' | 'to'>[]): Digest {
+export function syncBasis({ from, to }: TrainPair, remotes: readonly Pick<TrainLook, 'remote' | 'from' | 'to'>[]): Digest {
   const heads = remotes.map((each) => ({ url: each.remote.url, from: each.from ?? null, to: each.to ?? null }));
   return digestOf(canonicalJson({ from, to, heads }));
 }
@@ -105,7 +86,7 @@ function notesOf({ from, to, release }: SyncWanted, { checkout, remotes }: SyncF
 }
 
 /** True where what arrives is promoted, and nothing was reserved for this very commit. */
-function lacksPrerelease({ from, tags }: SyncRemote, to: string, release: SyncWanted['release']): boolean {
+function lacksPrerelease({ from, tags }: TrainLook, to: string, release: SyncWanted['release']): boolean {
   const isPromoted = Object.values(release.channels).some(({ branch, promoteFrom }) => branch === to && promoteFrom !== undefined);
   return isPromoted && ![...tags].some(([tag, commit]) => commit === from && versionOfAnyTag(release, tag) !== undefined);
 }
@@ -128,7 +109,7 @@ function uncommitted(changed: readonly string[]): Obstacle {
 }
 
 /** In the order in which a person would meet them. */
-function remoteObstacles(wanted: SyncWanted, look: SyncRemote): Obstacle[] {
+function remoteObstacles(wanted: SyncWanted, look: TrainLook): Obstacle[] {
   const { remote, problem, from, to } = look;
   if (problem !== undefined) return [{ code: problem.code, message: `${remote.name}: ${problem.message}`, hint: problem.hint ?? '' }];
   if (from === undefined) return [noBranch(remote, wanted.from, `git push ${remote.name} ${wanted.from}`)];
@@ -149,7 +130,7 @@ function unpushed({ name }: GitAddress, branch: string, { from, to }: SyncWanted
   return { code: 'E_CONFLICT', message, hint };
 }
 
-function sideways({ from, to }: SyncWanted, { remote, foreign }: SyncRemote): Obstacle[] {
+function sideways({ from, to }: SyncWanted, { remote, foreign }: TrainLook): Obstacle[] {
   if (foreign.count === 0) return [];
   const message = `${remote.name}: ${to} has ${counted(foreign.count)} that ${from} lacks, so it cannot go forward: ${linesOf(foreign).join('; ')}`;
   const hint = `Bring them into ${from}: git switch ${from} && git merge ${remote.name}/${to} && git push ${remote.name} ${from}, then sync again.`;
@@ -157,7 +138,7 @@ function sideways({ from, to }: SyncWanted, { remote, foreign }: SyncRemote): Ob
 }
 
 /** A branch that publishes by itself needs a version that nobody has. */
-function released({ to, release }: SyncWanted, { from, to: now, tags, file }: SyncRemote): Obstacle[] {
+function released({ to, release }: SyncWanted, { from, to: now, tags, file }: TrainLook): Obstacle[] {
   const publishes = Object.values(release.channels).some(
     ({ branch, prerelease, promoteFrom }) => branch === to && (prerelease !== undefined || promoteFrom !== undefined),
   );
@@ -176,7 +157,7 @@ function versionIn(text: string, base: BaseRule): Version | undefined {
 }
 
 /** The first remote says what all others must have, too. */
-function apart({ from }: SyncWanted, remotes: readonly SyncRemote[]): Obstacle[] {
+function apart({ from }: SyncWanted, remotes: readonly TrainLook[]): Obstacle[] {
   const [first, ...others] = remotes.filter((each) => each.from !== undefined);
   return others
     .filter((each) => each.from !== first?.from)

@@ -1,8 +1,7 @@
 // The API of a forge. Rule: a token goes to the API's own origin alone, an error says what the forge said and what to do, and no listing stops half-way.
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdtemp, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { ChannelAsset } from '../model/channel.ts';
@@ -13,6 +12,7 @@ import type { World } from '../model/seams.ts';
 import { limitOf } from './forge-limit.ts';
 import { type ForgeAdvice, forgeRefusal } from './forge-refusal.ts';
 import { type Http, type HttpResponse, type HttpWorld, openHttp } from './http.ts';
+import { inScratch } from './scratch.ts';
 
 export interface Forge {
   /** Sends one API request. 2xx and `answers` are returned; everything else throws a ToolError that says what the forge said, without the token. */
@@ -178,18 +178,15 @@ function nextPage(link: string | undefined, line: Line): string | undefined {
   return url.origin === line.origin ? url.href : new URL(`${url.pathname}${url.search}`, line.origin).href; // a forge behind a proxy names itself otherwise
 }
 
-async function measure(line: Line, url: string, maxBytes: number): Promise<Pick<ChannelAsset, 'size' | 'sha256'>> {
-  const folder = await mkdtemp(join(tmpdir(), 'slipway-asset-'));
-  const to = join(folder, 'asset');
-  try {
+function measure(line: Line, url: string, maxBytes: number): Promise<Pick<ChannelAsset, 'size' | 'sha256'>> {
+  return inScratch(async (folder) => {
+    const to = join(folder, 'asset');
     await download(line, url, { to, maxBytes });
     const hash = createHash('sha256');
     await pipeline(createReadStream(to), hash);
     const sha256: Digest = digestFromHex(hash.digest('hex'));
     return { size: (await stat(to)).size, sha256 };
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 async function download(line: Line, url: string, { to, maxBytes, sha256, onBytes }: DownloadOptions): Promise<void> {

@@ -1,12 +1,10 @@
 // The branch `channels` of a git remote. Rule: a commit follows the one that was read; a push that does not is refused by the remote, and looked at again.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { isToolError, ToolError } from '../model/error.ts';
 import { parseRelativePath } from '../model/parse.ts';
 import { CHANNELS_BRANCH } from './branch-files.ts';
 import type { GitWorld } from './git.ts';
 import { exchange, listRemote, type RemoteAddress, withoutPassword } from './git-remote.ts';
+import { inScratch } from './scratch.ts';
 
 const BRANCH = `refs/heads/${CHANNELS_BRANCH}`;
 const MOST_TRIES = 50;
@@ -26,7 +24,7 @@ export interface BranchView {
 
 /** Looks at the branch; a remote without it shows nothing. */
 export async function viewBranch<T>(git: GitRemote, look: (view: BranchView) => Promise<T>): Promise<T> {
-  return inScratch(git, async (place) => look(viewOf(git, place)));
+  return withBranch(git, async (place) => look(viewOf(git, place)));
 }
 
 /** Changes files to what `decide` makes of the branch, in one commit; asked again when another came first. No files = nothing to change. */
@@ -36,7 +34,7 @@ export async function changeBranch(
   message: string,
 ): Promise<void> {
   for (let tries = 1; tries <= MOST_TRIES; tries += 1) {
-    const done = await inScratch(git, async (place) => {
+    const done = await withBranch(git, async (place) => {
       const files = await decide(viewOf(git, place));
       return files.size === 0 || push(git, place, { files, message });
     });
@@ -48,16 +46,15 @@ export async function changeBranch(
   });
 }
 
-interface Scratch {
+interface Place {
   readonly cwd: string;
   /** The branch's commit; undefined when there is none. */
   readonly head: string | undefined;
 }
 
 /** A bare repository with the branch in it, gone afterwards. */
-async function inScratch<T>({ remote, world }: GitRemote, work: (place: Scratch) => Promise<T>): Promise<T> {
-  const cwd = await mkdtemp(join(tmpdir(), 'slipway-git-'));
-  try {
+function withBranch<T>({ remote, world }: GitRemote, work: (place: Place) => Promise<T>): Promise<T> {
+  return inScratch(async (cwd) => {
     const listed = (await listRemote(remote, [BRANCH], world)).get(BRANCH);
     const format = listed?.length === 64 ? ['--object-format=sha256'] : [];
     await exchange(['init', '-q', '--bare', '--template=', ...format, '.'], remote, { world, cwd });
@@ -65,12 +62,10 @@ async function inScratch<T>({ remote, world }: GitRemote, work: (place: Scratch)
     await exchange(['fetch', '-q', '--no-tags', '--depth=1', remote.url, BRANCH], remote, { world, cwd });
     const head = (await exchange(['rev-parse', 'FETCH_HEAD'], remote, { world, cwd })).trim(); // somebody may have pushed since it was listed
     return await work({ cwd, head });
-  } finally {
-    await rm(cwd, { recursive: true, force: true });
-  }
+  });
 }
 
-function viewOf({ remote, world }: GitRemote, { cwd, head }: Scratch): BranchView {
+function viewOf({ remote, world }: GitRemote, { cwd, head }: Place): BranchView {
   return {
     read: async (path, maxBytes) => {
       const clean = parseRelativePath(path, 'path');
@@ -88,7 +83,7 @@ function viewOf({ remote, world }: GitRemote, { cwd, head }: Scratch): BranchVie
 /** True when the remote took the commit; false when another came first, or nobody knows. */
 async function push(
   { remote, world }: GitRemote,
-  { cwd, head }: Scratch,
+  { cwd, head }: Place,
   { files, message }: { readonly files: ReadonlyMap<string, string>; readonly message: string },
 ): Promise<boolean> {
   const git = (args: readonly string[], input?: string): Promise<string> =>

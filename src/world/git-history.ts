@@ -1,6 +1,7 @@
 // The history of a remote's branches, and moving one of them. Rule: all of it in a folder of our own; nobody's checkout is touched.
 import { mkdir } from 'node:fs/promises';
 import { isToolError } from '../model/error.ts';
+import type { CommitLine, Commits } from '../model/train.ts';
 import type { GitWorld } from './git.ts';
 import { exchange, listRemote, type Place, type RemoteAddress } from './git-remote.ts';
 
@@ -9,20 +10,6 @@ export interface History {
   readonly folder: string;
   readonly remote: RemoteAddress;
   readonly world: GitWorld;
-}
-
-export interface CommitLine {
-  readonly id: string;
-  /** As its author wrote it, without control characters. */
-  readonly subject: string;
-  readonly author: string;
-}
-
-/** Commits of a branch that another one lacks. */
-export interface Commits {
-  readonly count: number;
-  /** The newest of them, newest first. */
-  readonly newest: readonly CommitLine[];
 }
 
 const MOST_LINES = 20;

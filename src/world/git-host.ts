@@ -1,7 +1,4 @@
 // A git remote that decides who has a version and keeps the channel files. Rule: whose object the tag's name points to decides; it holds no releases.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { CHANNEL_MAX_BYTES, parseSignedChannel, parseTag } from '../model/channel.ts';
 import { digestOf } from '../model/digest.ts';
 import { ToolError } from '../model/error.ts';
@@ -13,6 +10,7 @@ import type { World } from '../model/seams.ts';
 import { type BranchView, changeBranch, type GitRemote, viewBranch } from './git-branch.ts';
 import { exchange, fetchCommit, listRemote, pushTag, removeTag, type TagObject, tagObjectId, withoutPassword } from './git-remote.ts';
 import { foreignTag } from './github-tags.ts';
+import { inScratch } from './scratch.ts';
 
 const MOST_TEXT_BYTES = 256 * 1024;
 
@@ -173,15 +171,6 @@ async function putOnce(git: GitRemote, path: string, text: string): Promise<void
     return current === undefined ? new Map([[path, text]]) : new Map();
   };
   await changeBranch(git, decide, `Publish ${path}`);
-}
-
-async function inScratch<T>(work: (folder: string) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), 'slipway-git-'));
-  try {
-    return await work(folder);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
 }
 
 function unknownCommit(name: string, commit: string): ToolError {

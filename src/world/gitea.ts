@@ -1,6 +1,5 @@
 // Gitea and Forgejo as a release host. Rule: everything is decided by what is read back; nothing published is changed unless it is to be replaced.
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ChannelAsset } from '../model/channel.ts';
 import { ToolError } from '../model/error.ts';
@@ -12,6 +11,7 @@ import { giteaProblems } from './gitea-preflight.ts';
 import { dropDraft, listDraft, listPublished, openDraft, publishDraft, uploadToDraft } from './gitea-release.ts';
 import { releaseOf } from './gitea-row.ts';
 import { readReservation, reserveTag, tagsWith, unreserveTag } from './gitea-tags.ts';
+import { inScratch } from './scratch.ts';
 
 /** The releases of a repository on Gitea, for publishing. Nothing is asked until it is used. */
 export function giteaHost(address: GiteaAddress, world: GiteaWorld): ReleaseHost {
@@ -42,18 +42,15 @@ async function publishedBytes(gitea: Gitea, tag: string, asset: ChannelAsset): P
   const stored = release?.draft === false ? release.assets.find(({ name, size }) => name === asset.name && size === asset.size) : undefined;
   if (stored === undefined)
     throw new ToolError('E_NOT_FOUND', `${gitea.name}: ${tag} has no such ${asset.name}`, { hint: 'Publish it first.' });
-  const folder = await mkdtemp(join(tmpdir(), 'slipway-asset-'));
-  try {
+  return inScratch(async (folder) => {
     const to = join(folder, 'asset');
     await gitea.forge.download(`${gitea.web}/attachments/${encodeURIComponent(stored.uuid)}`, {
       to,
       maxBytes: asset.size,
       sha256: asset.sha256,
     });
-    return await readFile(to);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+    return readFile(to);
+  });
 }
 
 function bounded(file: BranchFile | undefined, maxBytes: number, where: string): Buffer | undefined {

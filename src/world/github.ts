@@ -1,6 +1,5 @@
 // GitHub as a release host. Rule: nobody sees half a release, what is published stays, and every call may be repeated after any interruption.
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ChannelAsset } from '../model/channel.ts';
 import { ToolError } from '../model/error.ts';
@@ -14,6 +13,7 @@ import { publishDraft } from './github-publish.ts';
 import { assetsOf, type GithubAsset, isInUse, measuredAssets, publishedRelease } from './github-releases.ts';
 import { listTags, readReservation, reserveTag, unreserveTag } from './github-tags.ts';
 import type { HttpWorld } from './http.ts';
+import { inScratch } from './scratch.ts';
 
 /** The releases of a repository on GitHub. Nothing is asked until it is used. */
 export function githubHost(address: GithubAddress, world: HttpWorld): ReleaseHost {
@@ -71,14 +71,11 @@ async function listRelease(github: Github, tag: string): Promise<readonly Channe
 async function assetBytes(github: Github, tag: string, asset: ChannelAsset): Promise<Buffer> {
   const found = (await wholeAssets(github, tag))?.find(({ name }) => name === asset.name);
   if (found === undefined) throw new ToolError('E_NOT_FOUND', `${github.name}: ${tag} has no ${asset.name}`, { hint: 'Publish it first.' });
-  const folder = await mkdtemp(join(tmpdir(), 'slipway-asset-'));
-  try {
+  return inScratch(async (folder) => {
     const to = join(folder, 'asset');
     await github.forge.download(found.url, { to, maxBytes: asset.size, sha256: asset.sha256 });
-    return await readFile(to);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+    return readFile(to);
+  });
 }
 
 function bounded(bytes: Buffer | undefined, maxBytes: number, where: string): Buffer | undefined {

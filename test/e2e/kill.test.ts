@@ -6,7 +6,7 @@ import { addNote, type Installed, install, openStage, type Stage } from './stage
 
 /** All boundaries in the whole campaign; a few of every kind in the usual run. */
 const WHOLE = process.env.SLIPWAY_CAMPAIGN === '1';
-const SAMPLE = [1, 12, 20, 26, 31, 38, 40];
+const SAMPLE = [12, 26, 31, 38];
 
 let stage: Stage;
 let acme: Installed;

@@ -91,8 +91,8 @@ describe('a new release', () => {
   test('whose probe fails once or twice in a row during probation stays, and one whose probe fails three times is taken back', async () => {
     const probe = { service: 'api', command: ['ask'] };
     const failing = (times: number): Partial<Program> => {
-      let asked = 0;
-      return { exec: () => ({ code: (asked += 1) > 3 && asked <= 3 + times ? 1 : 0, stdout: '', stderr: '' }) };
+      const answers = [0, 0, 0, ...Array<number>(times).fill(1)];
+      return { exec: () => ({ code: answers.shift() ?? 0, stdout: '', stderr: '' }) };
     };
     const rules = { timeout: 30, probation: 10, health: [probe] };
     await prepare(failing(2), rules);

@@ -11,12 +11,18 @@ import { type Merges, observeMerges } from '../../observe/merges.ts';
 import { changedByBoth, decideFiles, type FilesDecision } from '../../plan/files.ts';
 import { type Context, textFlags } from '../command.ts';
 
+/** What becomes of the files, and which of them both sides changed. */
+export interface MergedFiles extends Merges {
+  readonly decided: FilesDecision;
+  readonly disputed: readonly string[];
+}
+
 /** Merges what the person and the release both changed, as far as it fits together or the person decides. Throws E_CONFLICT for the rest. */
 export async function mergeFiles(
   context: Context,
   install: InstallFacts,
   { isPart, ...release }: { readonly target: Manifest; readonly theirs: ReadonlyMap<Digest, Content>; readonly isPart: boolean },
-): Promise<Merges & { readonly decided: FilesDecision; readonly disputed: readonly string[] }> {
+): Promise<MergedFiles> {
   const { adopted } = install.record;
   const files = { old: install.manifest, target: release.target, found: install.files, ...(adopted && { neverHere: adopted.missing }) };
   const choices = parseChoices(textFlags(context.flags, 'on-conflict'));
@@ -30,7 +36,7 @@ export async function mergeFiles(
 /** The compose files as they will be, where that is not what lies in the install. */
 export async function candidateTexts(
   install: InstallFacts,
-  { decided, contents }: Merges & { readonly decided: FilesDecision },
+  { decided, contents }: MergedFiles,
   theirs: ReadonlyMap<Digest, Content>,
   root: string,
 ): Promise<Map<string, string>> {

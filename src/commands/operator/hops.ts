@@ -20,7 +20,8 @@ import { applyUnderLock, confirm } from '../carry-out.ts';
 import { type CommandResult, type Context, isPlanOnly, isSet, textFlags } from '../command.ts';
 import { watchDowntime } from './downtime.ts';
 import { holdVersion } from './hold.ts';
-import { type ForeseenInstall, type Hop, type HopPart, prepareHop } from './hop.ts';
+import { type Hop, prepareHop } from './hop.ts';
+import type { ForeseenInstall, HopPart } from './hop-release.ts';
 import { revealSecrets } from './reveal.ts';
 
 export interface HopsWish {
