@@ -20,6 +20,8 @@ interface Wreck {
   readonly trail: readonly string[];
   /** The process was killed, once, and the machine kept all. */
   readonly isPlain: boolean;
+  /** No further crash is tried in its recovery. */
+  readonly isLast: boolean;
 }
 
 export interface ExploredCase {
@@ -71,6 +73,7 @@ interface Watched {
   readonly disk: DiskFollower;
   readonly trail: readonly string[];
   readonly isPlain: boolean;
+  readonly isLast: boolean;
 }
 
 class Explorer {
@@ -99,7 +102,7 @@ class Explorer {
     const { stage, before } = this.#scenario;
     putMoment(stage, before);
     const { where: only, mutant = FAITHFUL } = this.#extent;
-    const watched = { disk: followerOf(stage.root, diskWith(stage.root, before.folder), mutant), trail: [], isPlain: true };
+    const watched = { disk: followerOf(stage.root, diskWith(stage.root, before.folder), mutant), trail: [], isPlain: true, isLast: false };
     const watch = (where: string, half: readonly Edit[]): boolean => {
       this.#follow(watched.disk, where);
       if ((only === undefined || only.test(where)) && this.#isChosen()) this.#see(watched, where, half);
@@ -130,7 +133,7 @@ class Explorer {
     return sample === undefined || sample.draw() < sample.share;
   }
 
-  async #recoverFrom({ disk: left, engine, trail, isPlain }: Wreck, direction: 'back' | 'forward'): Promise<void> {
+  async #recoverFrom({ disk: left, engine, trail, isPlain, isLast }: Wreck, direction: 'back' | 'forward'): Promise<void> {
     const { stage } = this.#scenario;
     const { mutant = FAITHFUL } = this.#extent;
     putImage(stage.root, imageOf(left, stage.root));
@@ -138,7 +141,7 @@ class Explorer {
     this.#engine = { clock: -1, digest: undefined };
     this.#counts.recoveries += 1;
     const run: Run = {};
-    const watched = { disk: followerOf(stage.root, copyDisk(left), mutant), trail, isPlain: false };
+    const watched = { disk: followerOf(stage.root, copyDisk(left), mutant), trail, isPlain: false, isLast };
     const watch = this.#watcher(watched, run, new Place(direction));
     let result = await recover(this.#scenario, new Fuse({ disk: watched.disk, watch }), direction, mutant);
     for (let again = 0; again < 2 && run.into === undefined && isOpen(result); again += 1)
@@ -149,7 +152,7 @@ class Explorer {
 
   /** Ends the run where another one went on; until then, a further crash may come. */
   #watcher(watched: Watched, run: Run, place: Place): (where: string, half: readonly Edit[]) => boolean {
-    const isLast = watched.trail.length >= DEEPEST;
+    const { isLast } = watched;
     const isSample = this.#extent.sample !== undefined;
     return (where, half) => {
       this.#follow(watched.disk, where);
@@ -190,16 +193,17 @@ class Explorer {
     const isLast = trail.length + 1 >= DEEPEST;
     const left = (found: DiskState): DiskState => (isLast ? settled(found) : found);
     const how = [...trail, `killed ${where}`];
-    if (!this.#known.has(whole)) this.#add({ disk: left(state), trail: how, isPlain, engine: engine.state() });
+    if (!this.#known.has(whole)) this.#add({ disk: left(state), trail: how, isPlain, isLast, engine: engine.state() });
     this.#known.add(whole);
     if (!isLast) this.#known.add(seen);
-    if (half.length > 0) this.#add({ disk: left(broken), trail: how, isPlain, engine: engine.state() });
+    if (half.length > 0) this.#add({ disk: left(broken), trail: how, isPlain, isLast, engine: engine.state() });
     if (!CUTS.test(where) || (this.#cut.has(whole) && half.length === 0)) return;
     this.#cut.add(whole);
     const after = structuredClone(engine.state());
     reboot(after);
     for (const { what, left } of powerCuts(broken, isLast)) {
-      const isNew = this.#add({ disk: left, trail: [...trail, `power cut (${what}) ${where}`], isPlain: false, engine: after });
+      const so = { trail: [...trail, `power cut (${what}) ${where}`], isPlain: false, isLast: isLast || what !== ALL_LOST };
+      const isNew = this.#add({ disk: left, ...so, engine: after });
       if (isNew) this.#counts.powerCuts += 1;
     }
   }
@@ -236,8 +240,9 @@ class Explorer {
   }
 }
 
-/** After how many crashes no further one is tried. */
+/** After how many crashes no further one is tried. Power cuts that lose a part only are the last by themselves. */
 const DEEPEST = 2;
+const ALL_LOST = 'all that was not synced';
 
 /** Where a stream may have written a backup. */
 const MARKS = /-(backup|data)\.(run|undo)$|mkdir/;
@@ -249,7 +254,7 @@ const CUTS = /^(before sync|(after|torn) journal|(amid|after) docker)/;
 function powerCuts(disk: DiskState, isLast: boolean): { readonly what: string; readonly left: DiskState }[] {
   const all = { what: 'nothing is lost', left: afterPowerCut(disk, () => false, 'kept') };
   if (!isUnsafe(disk)) return [all];
-  const none = { what: 'all that was not synced', left: afterPowerCut(disk, () => true, 'lost') };
+  const none = { what: ALL_LOST, left: afterPowerCut(disk, () => true, 'lost') };
   const contents = { what: 'contents', left: afterPowerCut(disk, () => false, 'lost') };
   if (isLast) return [none, contents];
   const { pending } = disk;

@@ -150,7 +150,7 @@ export async function planHop(stage: Stage, options: HopOptions): Promise<Planne
   const decided = decideFiles({ old: install.manifest, target: manifest, found: install.files, merges: merging.merges });
   const next = await observeCandidate(world, root, {
     project: install.project,
-    texts: await candidateTexts(install, { ...merging, decided }, theirs, root),
+    texts: await candidateTexts(install, { ...merging, decided, disputed: paths }, theirs, root),
     settings: settingsOf(environment),
   });
   const engine = await observeEngine(world, root, install.project);
