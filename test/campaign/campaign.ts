@@ -25,7 +25,7 @@ export interface Extent {
   readonly seed: number;
 }
 
-export const SAMPLE: Extent = { stride: 500, worlds: { share: 0.02, most: 5 }, seed: 1 };
+export const SAMPLE: Extent = { stride: 500, worlds: { share: 0.01, most: 3 }, seed: 1 };
 export const WHOLE: Extent = { stride: 3, worlds: 'all', seed: 1 };
 
 /** The ways of being disturbed that leave the process alive; those that end it are explored. */
@@ -58,7 +58,7 @@ async function tryTwice(scenario: Scenario, one: Case, draw: () => number, mutan
 
 /** Tries an engine without one of its rules, where that should show. */
 export async function tryMutant(scenario: Scenario, mutant: MutantTrial, most: number): Promise<Tally> {
-  if (mutant.unsynced !== undefined) return exploreMutant(scenario, mutant);
+  if (mutant.unsynced !== undefined) return exploreMutant(scenario, mutant, most);
   const points = await countPoints(scenario);
   const all = points.flatMap((where, index) => (mutant.where.test(where) ? [index + 1] : []));
   const chosen = all.filter((_, index) => index % Math.ceil(all.length / most) === 0);
@@ -78,13 +78,9 @@ export async function tryMutant(scenario: Scenario, mutant: MutantTrial, most: n
   };
 }
 
-async function exploreMutant(scenario: Scenario, mutant: MutantTrial): Promise<Tally> {
-  const { where } = mutant;
-  const { points, first, recoveries, wrong } = await exploreScenario(scenario, {
-    mutant,
-    where,
-    sample: { share: 1, most: 40, draw: drawFrom(1) },
-  });
+async function exploreMutant(scenario: Scenario, mutant: MutantTrial, most: number): Promise<Tally> {
+  const sample = { share: 1, most: 4 * most, draw: drawFrom(1) };
+  const { points, first, recoveries, wrong } = await exploreScenario(scenario, { mutant, where: mutant.where, depth: 1, sample });
   return { name: mutant.name, points, once: first, twice: recoveries, wrong };
 }
 

@@ -49,6 +49,8 @@ export interface Explored {
 export interface ExploreExtent {
   /** Only some points are looked at, and only so many worlds recovered from, drawn by chance; all by default. */
   readonly sample?: { readonly share: number; readonly most: number; readonly draw: () => number };
+  /** How many crashes follow each other; 2 by default. */
+  readonly depth?: number;
   readonly mutant?: Mutant;
   /** Only first crashes at these points count. */
   readonly where?: RegExp;
@@ -79,6 +81,7 @@ interface Watched {
 class Explorer {
   readonly #scenario: Scenario;
   readonly #extent: ExploreExtent;
+  readonly #depth: number;
   readonly #waiting: Wreck[] = [];
   readonly #known = new Set<string>();
   /** Worlds in which power cuts were tried. */
@@ -95,6 +98,7 @@ class Explorer {
   constructor(scenario: Scenario, extent: ExploreExtent) {
     this.#scenario = scenario;
     this.#extent = extent;
+    this.#depth = extent.depth ?? DEEPEST;
   }
 
   /** The undisturbed run: all that a first crash can leave. */
@@ -190,7 +194,7 @@ class Explorer {
     const { whole, seen } = this.#digest(disk);
     const state = disk.state();
     const broken = half.length > 0 ? withEdits(state, root, half) : state;
-    const isLast = trail.length + 1 >= DEEPEST;
+    const isLast = trail.length + 1 >= this.#depth;
     const left = (found: DiskState): DiskState => (isLast ? settled(found) : found);
     const how = [...trail, `killed ${where}`];
     if (!this.#known.has(whole)) this.#add({ disk: left(state), trail: how, isPlain, isLast, engine: engine.state() });
@@ -211,7 +215,7 @@ class Explorer {
   /** True when no crash has led to this world before. */
   #add(found: Wreck): boolean {
     const { whole, seen } = digestOfWorld(found.disk, digestOfEngine(found.engine));
-    if (this.#known.has(whole) || (found.trail.length >= DEEPEST && this.#known.has(seen))) return false;
+    if (this.#known.has(whole) || (found.trail.length >= this.#depth && this.#known.has(seen))) return false;
     this.#known.add(whole);
     this.#waiting.push({ ...found, disk: copyDisk(found.disk), engine: structuredClone(found.engine) });
     return true;
