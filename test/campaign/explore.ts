@@ -7,7 +7,7 @@ import { type EngineState, reboot } from '../fakes/engine-state.ts';
 import { FAITHFUL, isOpen, judgeEnd, type Mutant, nameOfResult, type Result, recover, start } from './crash.ts';
 import { afterPowerCut, copyDisk, type DiskState, diskWith, type Edit, imageOf, isUnsafe, settled } from './disk.ts';
 import { DiskFollower, withEdits } from './disk-follower.ts';
-import { putImage, textAt } from './folder-image.ts';
+import { type FolderImage, putImage, takeImage, textAt } from './folder-image.ts';
 import { Fuse } from './fuse.ts';
 import { putMoment, type Scenario } from './scenario.ts';
 import { digestOfEngine, digestOfWorld, type WorldDigest } from './world-text.ts';
@@ -114,6 +114,8 @@ class Explorer {
     };
     const fuse = new Fuse({ disk: watched.disk, watch });
     await start(this.#scenario, fuse, mutant);
+    this.#follow(watched.disk, 'after docker');
+    refuseDrift(imageOf(watched.disk.state(), stage.root), takeImage(stage.root));
     this.#counts.points = fuse.count;
     this.#counts.first = this.#waiting.length;
   }
@@ -286,6 +288,17 @@ class Place {
     if (isMark) this.#last = `${this.#last.split(' ')[0]} ${where.replaceAll(' ', '-')}`;
     return `${this.#last} ${this.#since} ${where}`;
   }
+}
+
+/** What is reckoned of a disk must be what is on it. */
+function refuseDrift(reckoned: FolderImage, real: FolderImage): void {
+  const linesOf = (image: FolderImage): string[] =>
+    (image ?? [])
+      .map(({ path, kind, mode, uid, gid }) => `${path} ${kind} ${kind === 'link' ? '' : mode} ${uid}:${gid} ${textAt(image, path)}`)
+      .sort();
+  const [ours, theirs] = [linesOf(reckoned), linesOf(real)];
+  const wrong = [...ours.filter((line) => !theirs.includes(line)), ...theirs.filter((line) => !ours.includes(line))];
+  if (wrong.length > 0) throw new Error(`the disk is not as it was reckoned: ${wrong.map((line) => line.slice(0, 200)).join('; ')}`);
 }
 
 function followerOf(root: string, state: DiskState, { unsynced }: Mutant): DiskFollower {
