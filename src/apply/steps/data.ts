@@ -79,7 +79,8 @@ function inUse(what: string): ToolError {
 /** Keeps what is there now: people may have written it while the door was open. */
 async function rescueData(wish: RescueWish, items: readonly DataToCopy[], site: Site): Promise<void> {
   const steps = { backup: wish.backup, items };
-  if (await backupSteps['close-backup'].done({ kind: 'close-backup', why: '', reason: '', rescue: true, ...wish, ...steps }, site)) return;
+  const closed = { kind: 'close-backup', why: '', reason: '', rescue: true, ...wish, ...steps } as const;
+  if (await backupSteps['close-backup'].done(closed, site)) return backupSteps['close-backup'].settle?.(closed, site);
   await backupSteps['open-backup'].run({ kind: 'open-backup', why: '', backup: wish.backup, files: [] }, site);
   await backupSteps['copy-data'].run({ kind: 'copy-data', why: '', ...steps }, site);
   const reason = 'present data, kept before going back';
