@@ -5,7 +5,7 @@ import { totalmem } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import type { Digest } from '../model/digest.ts';
 import { ToolError } from '../model/error.ts';
-import type { DiskFact, EngineTraits, MachineFacts } from '../model/facts.ts';
+import type { ContainerFact, DiskFact, EngineTraits, MachineFacts } from '../model/facts.ts';
 import { type Fields, parseFields, parseJson, parseList, parseOptional, parseText } from '../model/parse.ts';
 import type { RegistryLogin } from '../model/registry-login.ts';
 import type { World } from '../model/seams.ts';
@@ -33,14 +33,13 @@ export interface MachineWish {
 
 /** Looks at the machine. An engine that does not answer is a fact (`engineTrouble`), not an error. */
 export async function observeMachine(world: World, wish: MachineWish): Promise<MachineFacts> {
+  const inside = observeInside(world, wish);
+  const clock = wish.hosts === undefined ? undefined : observeClock(world, wish.hosts);
+  for (const each of [inside, clock]) each?.catch(() => undefined); // asked while the engine says who it is; counts only when that answers
   const engine = await observeEngineVersion(world);
   const answers = engine.trouble === undefined;
-  const [compose, containers, missing] = await Promise.all([
-    engine.compose ?? versionOf(world, ['docker', 'compose', 'version', '--short']),
-    answers ? listContainers({ world, root: wish.root }, wish.project) : [],
-    answers ? missingImages(world, wish) : [],
-  ]);
-  const dataSizes = answers ? await observeDataSizes(world, wish.root, wish.data) : new Map<string, number>();
+  const compose = engine.compose ?? (await versionOf(world, ['docker', 'compose', 'version', '--short']));
+  const { containers, missing, dataSizes } = answers ? await inside : NOTHING_INSIDE;
   return {
     docker: engine.version,
     engineTrouble: engine.trouble,
@@ -60,23 +59,35 @@ export async function observeMachine(world: World, wish: MachineWish): Promise<M
     ...(engine.traits === undefined ? {} : { engine: engine.traits }),
     proxies: Object.keys(world.env).filter((name) => /^(https?|all)_proxy$/i.test(name) && world.env[name]),
     ...lowestPortOf(await readTextIfThere('/proc/sys/net/ipv4/ip_unprivileged_port_start')),
-    ...(wish.hosts === undefined ? {} : await observeOutside(world, { hosts: wish.hosts, login: wish.login }, missing)),
+    ...(clock === undefined ? {} : await observeOutside(world, { clock, login: wish.login }, missing)),
   };
+}
+
+interface Inside {
+  readonly containers: readonly ContainerFact[];
+  readonly missing: MachineWish['images'];
+  readonly dataSizes: ReadonlyMap<string, number>;
+}
+
+const NOTHING_INSIDE: Inside = { containers: [], missing: [], dataSizes: new Map() };
+
+/** What only an engine that answers can tell. */
+async function observeInside(world: World, wish: MachineWish): Promise<Inside> {
+  const [containers, missing, dataSizes] = await Promise.all([
+    listContainers({ world, root: wish.root }, wish.project),
+    missingImages(world, wish),
+    observeDataSizes(world, wish.root, wish.data),
+  ]);
+  return { containers, missing, dataSizes };
 }
 
 async function observeOutside(
   world: World,
-  { hosts, login }: { readonly hosts: readonly string[]; readonly login: RegistryLogin | undefined },
+  { clock, login }: { readonly clock: ReturnType<typeof observeClock>; readonly login: RegistryLogin | undefined },
   missing: MachineWish['images'],
 ): Promise<Pick<MachineFacts, 'clockAhead' | 'registries'>> {
-  const [clockAhead, registries] = await Promise.all([
-    observeClock(world, hosts),
-    observeRegistries(
-      world,
-      missing.map(({ pinned }) => pinned),
-      login,
-    ),
-  ]);
+  const images = missing.map(({ pinned }) => pinned);
+  const [clockAhead, registries] = await Promise.all([clock, observeRegistries(world, images, login)]);
   return { ...(clockAhead === undefined ? {} : { clockAhead }), registries };
 }
 

@@ -213,7 +213,7 @@ test('an install of a release takes --use-registry for what it does anyway', asy
   expect((await stage.run(upgrade, { yes: true, 'use-registry': true })).fields).toMatchObject({ to: '1.1.0', outcome: 'upgraded' });
 });
 
-test('which kind of install a folder is: VERSION without .git a release, .git a checkout with or without VERSION, neither unknown', async (context) => {
+test('C-4: which kind of install a folder is: VERSION without .git a release, .git a checkout with or without VERSION, neither unknown', async (context) => {
   stage = await makeInstallStage(context);
   const found = foundInstall(stage);
   await stage.publish('1.0.0', {}, RELEASE_FILES);

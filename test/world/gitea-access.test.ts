@@ -56,11 +56,12 @@ describe('before the first write', () => {
     expect(effects()).toEqual([]);
   });
 
-  test('a user without write access, an unknown token and an unknown repository are told apart', async () => {
+  test('C-10: a user without write access, an unknown token and an unknown repository are told apart, with the variable that holds the token', async () => {
     give({ access: 'read' });
     expect((await problems())[0]?.message).toContain('may not write to acme/acme');
     const unknown = await failure(problems('bad-token'));
     expect([unknown.code, unknown.message]).toEqual(['E_AUTH', expect.stringContaining('user does not exist')]);
+    expect(unknown.hint).toContain('$GITEA_TOKEN');
     stage.gitea.state.settings.private = true;
     const absent = await failure(problems(null));
     expect(absent.code).toBe('E_NOT_FOUND');

@@ -222,7 +222,7 @@ describe('publishing', () => {
     expect(rowOf(stage.gitea.state, TAG)).toMatchObject({ note: TAG, title: TAG, draft: false });
   });
 
-  test('a backport or a prerelease never becomes what Gitea shows as latest', async () => {
+  test('C-10: a backport or a prerelease never becomes what Gitea shows as latest', async () => {
     await release(stage, stage.host(), assets);
     for (const [tag, parts] of [
       ['v0.9.9', { latest: false }],

@@ -24,10 +24,10 @@ export async function waitUntilReady(site: Site, project: string, services: read
   }
 }
 
-/** Waits a fifth of what was waited already: what is soon well is soon seen, and nothing slow is asked all the time. `begun` in milliseconds. */
+/** Waits a tenth of what was waited already: what is soon well is soon seen, and nothing slow is asked all the time. `begun` in milliseconds. */
 export function pause({ world }: Site, begun: number): Promise<void> {
   const waited = world.now().getTime() - begun;
-  return world.sleep(Math.min(Math.max(waited / 5, POLL_EVERY / 3), 2 * POLL_EVERY));
+  return world.sleep(Math.min(Math.max(waited / 10, POLL_EVERY / 3), 2 * POLL_EVERY));
 }
 
 /** What is wrong with a long-running service, or undefined when it is well. */

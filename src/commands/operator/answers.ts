@@ -65,8 +65,19 @@ export async function answersFor(context: Context, wish: AnswersWish): Promise<A
       ? {}
       : { defaultFeatures: chooseInstead(features ?? defaultFeatures(manifest.features), implied) }),
   });
+  tellDefaults(context, manifest, sources);
   await saveAnswers(context, manifest, answers);
   return answers;
+}
+
+/** An empty line of an answers file is no answer; where something else than nothing comes of that, it is said. */
+function tellDefaults({ world }: Context, { env }: Manifest, { file, flags }: AnswerSources): void {
+  for (const [name, value] of file === undefined ? [] : envValues(file)) {
+    const { default: otherwise = '' } = env[name] ?? {};
+    if (value !== '' || `${otherwise}` === '' || flags.has(name) || world.env[`SLIPWAY_SET_${name}`] !== undefined) continue;
+    const hint = `Write it into the file, or give --set ${name}=…, if that is not meant.`;
+    world.report({ type: 'warning', text: `${name} is empty in the answers file: its default is taken, ${otherwise}`, hint });
+  }
 }
 
 /** Choices that follow from answers, in place of what was kept; where features are not decided yet they only become the default. */
