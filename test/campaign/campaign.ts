@@ -43,7 +43,7 @@ export async function tryScenario(scenario: Scenario, { stride, worlds, seed }: 
     for (let at = 1 + Math.floor(draw() * stride); at <= length; at += stride) verdicts.push(await tryCase(scenario, { at, ...way }));
   const explored = await exploreScenario(scenario, worlds === 'all' ? {} : { sample: { ...worlds, draw } });
   const wrong = verdicts.filter((each) => each.wrongs.length > 0);
-  return { name: scenario.name, points: length, once: verdicts.length, twice: 0, wrong: [...wrong, ...explored.wrong], explored };
+  return { name: scenario.name, points: explored.points, once: verdicts.length, twice: 0, wrong: [...wrong, ...explored.wrong], explored };
 }
 
 /** A first blow, and some second ones during its recovery. */
