@@ -36,7 +36,8 @@ function tallyElsewhere(full, part) {
     child.on('close', (code) => {
       if (code !== 0) return reject(new Error(`part ${part} of the campaign ended with code ${code}`));
       const tallies = JSON.parse(text);
-      for (const { name, once, twice, wrong } of tallies) process.stderr.write(`${name}: ${once + twice} cases, ${wrong.length} wrong\n`);
+      for (const { name, once, twice, wrong, explored } of tallies)
+        process.stderr.write(`${name}: ${once + twice + (explored?.recoveries ?? 0)} cases, ${wrong.length} wrong\n`);
       resolve(tallies);
     });
   });

@@ -98,6 +98,7 @@ async function carryOutStep(walk: Walk, index: number, step: Step): Promise<void
     walk.started.set(index, saved);
   }
   if (!isDone) await handler.run(step, site);
+  else if (before !== undefined) await handler.settle?.(step, site);
   // A step that the world had done already was not started by this plan, so going back leaves it alone.
   if (walk.started.has(index)) await journal.append({ done: index });
   walk.done.add(index);

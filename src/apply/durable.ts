@@ -4,6 +4,7 @@ import { copyFile, link, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { diskTrouble } from '../model/disk-trouble.ts';
 import { systemCode } from '../model/error.ts';
+import { statIfThere } from '../world/disk.ts';
 
 /** Writes text or bytes beside `path`, syncs, renames over `path` and syncs the folder. A reader sees the old or the new file, never part of one. */
 export async function writeDurably(path: string, content: string | Uint8Array, mode: number): Promise<void> {
@@ -65,10 +66,16 @@ export async function createDurably(path: string, content: string, nonce: string
   });
 }
 
-/** Makes a folder and its parents, and syncs the parent of the last one. */
+/** Makes a folder and its parents, and syncs the parents of all that are new. */
 export async function makeFolder(path: string, mode: number): Promise<void> {
-  await mkdir(path, { recursive: true, mode });
-  await syncFolder(dirname(path));
+  const first = (await mkdir(path, { recursive: true, mode })) ?? path;
+  await syncFoldersUpTo(dirname(path), dirname(first));
+}
+
+/** Removes a path with all that is in it, and syncs its folder, so that no power cut brings it back. */
+export async function removeDurably(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true });
+  if ((await statIfThere(dirname(path))) !== undefined) await syncFolder(dirname(path));
 }
 
 /** Syncs a folder and those above it, up to `top`, so that a power cut leaves the way to its files. */

@@ -26,6 +26,8 @@ export interface Handler<K extends Kind> {
   /** Collects what `undo` will need, before `run` changes anything. Data only; no secrets. */
   readonly save?: (step: Step<K>, site: Site) => Promise<Saved>;
   readonly run: (step: Step<K>, site: Site) => Promise<void>;
+  /** Syncs what a run that was cut off has done, but may not have synced: asked when `done` is true of a step that an earlier process began. */
+  readonly settle?: (step: Step<K>, site: Site) => Promise<void>;
   /** Puts the world back as it was before `run`, however far that came. Safe to repeat. */
   readonly undo?: (step: Step<K>, saved: Saved, site: Site) => Promise<void>;
 }

@@ -57,7 +57,8 @@ export async function openJournal(root: string): Promise<Journal | undefined> {
     await rm(path, { force: true });
     return undefined;
   }
-  if (whole.length < text.length) await cutTo(path, Buffer.byteLength(whole));
+  await cutTo(path, Buffer.byteLength(whole)); // synced even when nothing is cut: whoever wrote here may have been killed before that
+  await syncFolder(stateFolder(root));
   const journal = journalOf(root, state);
   if (state.end === undefined) return journal;
   await putAway(root, state.head, state.end);

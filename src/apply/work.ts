@@ -1,12 +1,12 @@
 // What a plan keeps on disk while it is carried out. Rule: there before the journal begins, gone before the journal is put away, so that a crash leaves neither half.
 import { copyFile, link, mkdir, readdir, rm, rmdir } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { hexOf } from '../model/digest.ts';
 import { systemCode } from '../model/error.ts';
 import type { JournalEnd } from '../model/journal.ts';
 import { journalPath, openedFolder, stateFolder } from '../model/layout.ts';
 import type { Content, Plan, Planned } from '../model/plan.ts';
-import { syncFoldersUpTo, writeDurably } from './durable.ts';
+import { syncFolder, syncFoldersUpTo, writeDurably } from './durable.ts';
 import { contentsFolder, workFolder } from './site.ts';
 
 /** Puts the contents on disk, where whoever recovers finds them. Private: `.env` is among them. The caller holds the lock and has called `openJournal`. */
@@ -16,6 +16,16 @@ export async function placeContents(root: string, { plan, contents }: Planned): 
   await mkdir(folder, { recursive: true, mode: 0o700 });
   for (const [digest, content] of contents) await placeContent(content, join(folder, hexOf(digest)));
   await syncFoldersUpTo(folder, root);
+  await syncAbove(root);
+}
+
+/** The name of an install's folder is as new as the folder may be. What this user may not read cannot be synced. */
+async function syncAbove(root: string): Promise<void> {
+  try {
+    await syncFolder(dirname(root));
+  } catch (error) {
+    if (systemCode(error) !== 'EACCES') throw error;
+  }
 }
 
 /** Removes what a plan left that was cut off before its journal began. The caller holds the lock, and no journal is open. */
@@ -40,6 +50,7 @@ export async function clearWork(root: string, plan: Plan, how: JournalEnd): Prom
   const state = stateFolder(root);
   const journal = basename(journalPath(root));
   for (const name of await readdir(state)) if (name !== journal) await rm(join(state, name), { recursive: true, force: true });
+  await syncFolder(state); // or a power cut could keep of all this what was removed first, without the journal that removes it
   await rm(join(state, journal), { force: true });
   await removeIfEmpty(state);
   if (how === 'done' || plan.fresh === 'root') await removeIfEmpty(root);

@@ -1,17 +1,7 @@
 // The campaign as a whole: which cases are tried, and the table of what came of them. Rule: what is left out is chosen by a seed; the whole leaves out no point.
-import {
-  type Case,
-  countPoints,
-  countRecovery,
-  cutOff,
-  eachScenario,
-  endCase,
-  FAITHFUL,
-  type Mutant,
-  tryCase,
-  type Verdict,
-} from './crash.ts';
+import { type Case, countPoints, countRecovery, cutOff, eachScenario, endCase, type Mutant, tryCase, type Verdict } from './crash.ts';
 import { FAULTS, type FaultVerdict, tallyFaults } from './engine-faults.ts';
+import { type Explored, type ExploredVerdict, exploreScenario } from './explore.ts';
 import { MUTANTS, type MutantTrial } from './mutants.ts';
 import { type Scenario, WISHES, type Wish } from './scenario.ts';
 
@@ -22,68 +12,53 @@ export interface Tally {
   readonly once: number;
   /** For an engine that goes wrong: how many of them were left open and recovered. */
   readonly twice: number;
-  readonly wrong: readonly (Verdict | FaultVerdict)[];
+  readonly wrong: readonly (Verdict | FaultVerdict | ExploredVerdict)[];
+  readonly explored?: Explored;
   readonly engine?: true;
 }
 
 export interface Extent {
-  /** Every how many-eth point of being killed; 1 = all. Other ways of being cut off are tried at every third of these. */
+  /** At every how many-eth point a step fails, or a person interrupts; 1 = all. */
   readonly stride: number;
-  /** How many first blows are followed by a second one, and how often each; `all` = a first blow at every point. */
-  readonly pairs: number | 'all';
-  readonly seconds: number;
+  /** The worlds that are recovered from: all, or of a share of the points so many. */
+  readonly worlds: 'all' | { readonly share: number; readonly most: number };
   readonly seed: number;
 }
 
-export const SAMPLE: Extent = { stride: 200, pairs: 1, seconds: 1, seed: 1 };
-export const WHOLE: Extent = { stride: 1, pairs: 'all', seconds: 6, seed: 1 };
+export const SAMPLE: Extent = { stride: 500, worlds: { share: 0.01, most: 3 }, seed: 1 };
+export const WHOLE: Extent = { stride: 3, worlds: 'all', seed: 1 };
 
-/** The ways of being cut off. */
+/** The ways of being disturbed that leave the process alive; those that end it are explored. */
 const WAYS: readonly Pick<Case, 'blow' | 'direction'>[] = [
-  { blow: 'kill', direction: 'back' },
-  { blow: 'kill', direction: 'forward' },
-  { blow: 'reboot', direction: 'back' },
   { blow: 'fail', direction: 'back' },
   { blow: 'interrupt', direction: 'back' },
 ];
 
 /** Tries the cases of one scenario. */
-export async function tryScenario(scenario: Scenario, extent: Extent): Promise<Tally> {
+export async function tryScenario(scenario: Scenario, { stride, worlds, seed }: Extent): Promise<Tally> {
   const { length } = await countPoints(scenario);
-  const draw = drawFrom(extent.seed + scenario.name.length);
+  const draw = drawFrom(seed + scenario.name.length);
   const verdicts: Verdict[] = [];
-  for (const way of WAYS) {
-    const stride = way.blow === 'kill' ? extent.stride : extent.stride * 3;
+  for (const way of WAYS)
     for (let at = 1 + Math.floor(draw() * stride); at <= length; at += stride) verdicts.push(await tryCase(scenario, { at, ...way }));
-  }
-  const once = verdicts.length;
-  const { pairs } = extent;
-  for (let pair = 0; pair < (pairs === 'all' ? length : pairs); pair += 1) {
-    const way = WAYS[Math.floor(draw() * 4)] ?? { blow: 'kill', direction: 'back' };
-    const at = pairs === 'all' ? pair + 1 : 1 + Math.floor(draw() * length);
-    verdicts.push(...(await tryTwice(scenario, { ...way, at }, draw, extent.seconds)));
-  }
-  return {
-    name: scenario.name,
-    points: length,
-    once,
-    twice: verdicts.length - once,
-    wrong: verdicts.filter((each) => each.wrongs.length > 0),
-  };
+  const explored = await exploreScenario(scenario, worlds === 'all' ? {} : { sample: { ...worlds, draw } });
+  const wrong = verdicts.filter((each) => each.wrongs.length > 0);
+  return { name: scenario.name, points: explored.points, once: verdicts.length, twice: 0, wrong: [...wrong, ...explored.wrong], explored };
 }
 
 /** A first blow, and some second ones during its recovery. */
-async function tryTwice(scenario: Scenario, one: Case, draw: () => number, seconds: number, mutant: Mutant = FAITHFUL): Promise<Verdict[]> {
+async function tryTwice(scenario: Scenario, one: Case, draw: () => number, mutant: Mutant): Promise<Verdict[]> {
   const first = await cutOff(scenario, one, mutant);
   const points = await countRecovery(scenario, first, one.direction);
   const verdicts: Verdict[] = [];
-  for (let second = 0; second < seconds && points > 0; second += 1)
+  for (let second = 0; second < 2 && points > 0; second += 1)
     verdicts.push(await endCase(scenario, { ...one, again: 1 + Math.floor(draw() * points) }, first, mutant));
   return verdicts;
 }
 
 /** Tries an engine without one of its rules, where that should show. */
 export async function tryMutant(scenario: Scenario, mutant: MutantTrial, most: number): Promise<Tally> {
+  if (mutant.unsynced !== undefined) return exploreMutant(scenario, mutant, most);
   const points = await countPoints(scenario);
   const all = points.flatMap((where, index) => (mutant.where.test(where) ? [index + 1] : []));
   const chosen = all.filter((_, index) => index % Math.ceil(all.length / most) === 0);
@@ -91,7 +66,7 @@ export async function tryMutant(scenario: Scenario, mutant: MutantTrial, most: n
   const verdicts: Verdict[] = [];
   for (const at of chosen) {
     const one: Case = { at, blow: 'kill', direction: mutant.direction };
-    verdicts.push(...(mutant.twice === true ? await tryTwice(scenario, one, draw, 2, mutant) : [await tryCase(scenario, one, mutant)]));
+    verdicts.push(...(mutant.twice === true ? await tryTwice(scenario, one, draw, mutant) : [await tryCase(scenario, one, mutant)]));
   }
   const twice = mutant.twice === true ? verdicts.length : 0;
   return {
@@ -101,6 +76,12 @@ export async function tryMutant(scenario: Scenario, mutant: MutantTrial, most: n
     twice,
     wrong: verdicts.filter((each) => each.wrongs.length > 0),
   };
+}
+
+async function exploreMutant(scenario: Scenario, mutant: MutantTrial, most: number): Promise<Tally> {
+  const sample = { share: 1, most: 4 * most, draw: drawFrom(1) };
+  const { points, first, recoveries, wrong } = await exploreScenario(scenario, { mutant, where: mutant.where, depth: 1, sample });
+  return { name: mutant.name, points, once: first, twice: recoveries, wrong };
 }
 
 /** The whole campaign, or its sample. Prints the table, and gives false when anything came out other than it must. */
@@ -160,33 +141,39 @@ export async function tallyMutants(most: number, mutants: readonly MutantTrial[]
 
 /** The table as it is kept with the repository. */
 export function tableOf(real: readonly Tally[], mutants: readonly Tally[], faulty: readonly Tally[]): string[] {
-  const row = ({ name, points, once, twice, wrong }: Tally): string => `| ${name} | ${points} | ${once} | ${twice} | ${wrong.length} |`;
-  const sum = (of: readonly Tally[], key: 'points' | 'once' | 'twice'): number => of.reduce((total, tally) => total + tally[key], 0);
-  const wrongOf = (of: readonly Tally[]): Tally['wrong'] => of.flatMap((tally) => tally.wrong);
-  const all = (of: readonly Tally[]): string =>
-    row({ name: '**all**', points: sum(of, 'points'), once: sum(of, 'once'), twice: sum(of, 'twice'), wrong: wrongOf(of) });
+  const rows = (of: readonly Tally[], cells: readonly ((tally: Tally) => number)[]): string[] => {
+    const row = (name: string, among: readonly Tally[]): string =>
+      `| ${[name, ...[...cells, wrongOf].map((cell) => among.reduce((sum, tally) => sum + cell(tally), 0))].join(' | ')} |`;
+    return [...of.map((tally) => row(tally.name, [tally])), row('**all**', of)];
+  };
+  const wrongOf = ({ wrong }: Tally): number => wrong.length;
+  const counts = [({ points }: Tally) => points, ({ once }: Tally) => once, ({ twice }: Tally) => twice];
+  const worlds = (['first', 'second', 'powerCuts', 'recoveries'] as const).map(
+    (key) =>
+      ({ explored }: Tally) =>
+        explored?.[key] ?? 0,
+  );
   return [
-    '| what is cut off | points | once | twice | wrong end states |',
-    '|---|---:|---:|---:|---:|',
-    ...real.map(row),
-    all(real),
+    '| what is cut off | points | disturbed, alive | worlds after one crash | after two | of these, by a power cut | recoveries | wrong end states |',
+    '|---|---:|---:|---:|---:|---:|---:|---:|',
+    ...rows(real, [...counts.slice(0, 2), ...worlds]),
     '',
     '| with one rule dropped | points | once | twice | wrong end states (must not be 0) |',
     '|---|---:|---:|---:|---:|',
-    ...mutants.map(row),
+    ...rows(mutants, counts).slice(0, -1),
     '',
     `| a call of the engine goes wrong, in ${FAULTS.length} ways | calls | cases | left open, then recovered | wrong end states |`,
     '|---|---:|---:|---:|---:|',
-    ...faulty.map(row),
-    all(faulty),
-    ...wrongOf([...real, ...faulty])
+    ...rows(faulty, counts),
+    ...[...real, ...faulty]
+      .flatMap(({ wrong }) => wrong)
       .slice(0, 20)
       .map((verdict) => `wrong: ${describeVerdict(verdict)}`),
   ];
 }
 
 /** A wrong end, so that it can be tried again. */
-export function describeVerdict({ case: one, where, ended, wrongs }: Verdict | FaultVerdict): string {
+export function describeVerdict({ case: one, where, ended, wrongs }: Tally['wrong'][number]): string {
   return `${JSON.stringify(one)} at ${where}, ended ${ended}: ${wrongs.slice(0, 4).join('; ').slice(0, 400)}`;
 }
 

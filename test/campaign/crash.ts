@@ -38,6 +38,8 @@ export interface Mutant {
   readonly planned?: (planned: Planned) => Planned;
   /** What it leaves in the folder between a crash and the next start. */
   readonly opened?: (scenario: Scenario) => void;
+  /** Paths that are never synced. */
+  readonly unsynced?: RegExp;
 }
 
 export const FAITHFUL: Mutant = { name: 'the real thing' };
@@ -104,7 +106,8 @@ export async function countRecovery(scenario: Scenario, first: CutOff, direction
   return fuse.count;
 }
 
-async function start(scenario: Scenario, fuse: Fuse, mutant: Mutant): Promise<Result> {
+/** Begins the scenario's plan and carries it out, as far as the fuse lets it. */
+export async function start(scenario: Scenario, fuse: Fuse, mutant: Mutant): Promise<Result> {
   const planned = mutant.planned?.(scenario.planned) ?? scenario.planned;
   const { root } = scenario.stage;
   return settle(fuse, async () => {
@@ -115,7 +118,8 @@ async function start(scenario: Scenario, fuse: Fuse, mutant: Mutant): Promise<Re
   });
 }
 
-async function recover(scenario: Scenario, fuse: Fuse, direction: Case['direction'], mutant: Mutant): Promise<Result> {
+/** Recovers what is open. */
+export async function recover(scenario: Scenario, fuse: Fuse, direction: Case['direction'], mutant: Mutant): Promise<Result> {
   return settle(fuse, async () => {
     const journal = await openJournal(scenario.stage.root);
     if (journal === undefined) return 'nothing open';

@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 
-interface Entry {
+export interface Entry {
   readonly path: string;
   readonly kind: 'file' | 'folder' | 'link' | 'same';
   readonly mode: number;

@@ -1,7 +1,7 @@
 // Where a run can be cut off, and how. Rule: a dead run does nothing more: whatever it still awaits never comes.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { EventEmitter } from 'node:events';
-import { appendFileSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import fs, { type FileHandle } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
@@ -13,6 +13,8 @@ import { journalPath } from '../../src/model/layout.ts';
 import type { Kind } from '../../src/model/plan.ts';
 import type { Run } from '../../src/model/seams.ts';
 import { type FakeEngine, isEffect } from '../fakes/engine.ts';
+import type { Edit } from './disk.ts';
+import type { DiskFollower } from './disk-follower.ts';
 
 /** `kill`: the process is gone. `fail`: this one effect fails. `interrupt`: a person presses Ctrl-C. */
 export type Blow = 'kill' | 'fail' | 'interrupt';
@@ -21,6 +23,10 @@ export interface FusePlan {
   /** Which point it is, counted from 1; none = the run is only counted. */
   readonly at?: number;
   readonly blow?: Blow;
+  /** Is told of every change to files and of every sync. */
+  readonly disk?: DiskFollower;
+  /** Sees every point, with what a death there leaves half-done; false ends the run there. */
+  readonly watch?: (where: string, half: readonly Edit[]) => boolean;
 }
 
 export class Fuse {
@@ -34,31 +40,43 @@ export class Fuse {
   /** Files that the run has open. */
   readonly handles = new Set<FileHandle>();
   readonly death: Promise<'dead'>;
+  readonly disk: DiskFollower | undefined;
   readonly #plan: FusePlan;
   #die: (how: 'dead') => void = () => undefined;
 
   constructor(plan: FusePlan = {}) {
     this.#plan = plan;
+    this.disk = plan.disk;
     this.death = new Promise((resolve) => {
       this.#die = resolve;
     });
   }
 
   /** One place where the run can end; `half` is what a death here leaves half-done. */
-  async point(where: string, half?: () => void): Promise<void> {
+  async point(where: string, half: () => readonly Edit[] = () => []): Promise<void> {
     if (this.dead) await never();
     this.count += 1;
     this.passed.push(where);
+    if (this.#plan.watch?.(where, half()) === false) return this.#end();
     if (this.count !== this.#plan.at) return;
     this.where = where;
     if (this.#plan.blow === 'interrupt') return this.stop.abort();
-    half?.();
+    for (const edit of half()) putEdit(edit);
     if (this.#plan.blow === 'fail') throw new ToolError('E_COMMAND', `injected at ${where}`);
+    await this.#end();
+  }
+
+  async #end(): Promise<never> {
     this.dead = true;
     await Promise.all([...this.handles].map((handle) => handle.close().catch(() => undefined))); // as the system does for a dead process
     this.#die('dead');
-    await never();
+    return never();
   }
+}
+
+function putEdit({ path, content }: Edit): void {
+  if (content === null) rmSync(path, { recursive: true });
+  else writeFileSync(path, content);
 }
 
 function never(): Promise<never> {
@@ -82,6 +100,7 @@ export function fuseHandlers(handlers: Handlers, fuse: Fuse): Handlers {
         done: around('done', handler.done),
         run: around('run', handler.run),
         ...(handler.save === undefined ? {} : { save: around('save', handler.save) }),
+        ...(handler.settle === undefined ? {} : { settle: around('settle', handler.settle) }),
         ...(handler.undo === undefined ? {} : { undo: around('undo', handler.undo) }),
       },
     ];
@@ -95,7 +114,7 @@ export function fuseJournal(journal: Journal, root: string, fuse: Fuse): Journal
     const text = printLine(line);
     const name = Object.keys(line)[0];
     await fuse.point(`before journal ${name}`);
-    await fuse.point(`torn journal ${name}`, () => appendFileSync(journalPath(root), text.slice(0, text.length / 2)));
+    await fuse.point(`torn journal ${name}`, () => [tornLine(journalPath(root), text)]);
     await write();
     await fuse.point(`after journal ${name}`);
   };
@@ -105,6 +124,10 @@ export function fuseJournal(journal: Journal, root: string, fuse: Fuse): Journal
     giveRoom: journal.giveRoom,
     end: (how) => around({ end: how }, () => journal.end(how)),
   };
+}
+
+function tornLine(path: string, line: string): Edit {
+  return { path, content: Buffer.concat([readFileSync(path), Buffer.from(line.slice(0, line.length / 2))]) };
 }
 
 /** The engine's client with points before, amid and after every effect. */
@@ -139,52 +162,82 @@ function patchFiles(): void {
   if (isPatched) return;
   isPatched = true;
   const table = fs as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>;
-  for (const name of ['rename', 'link', 'symlink', 'rm', 'rmdir', 'mkdir', 'copyFile', 'chmod', 'chown', 'truncate', 'open', 'writeFile']) {
+  for (const name of CHANGING) {
     const real = table[name];
     if (real === undefined) throw new Error(`no ${name} in node:fs/promises`);
     table[name] = async (...args) => {
       const fuse = running.getStore();
       if (fuse === undefined || (name === 'open' && args[1] === undefined)) return real(...args);
-      if (name === 'open' && args[1] === 'r') return fuseHandle((await real(...args)) as FileHandle, fuse, undefined);
+      if (name === 'open' && args[1] === 'r') return fuseHandle((await real(...args)) as FileHandle, fuse, String(args[0]), 'r');
       const path = String(args[0]);
       await fuse.point(`before ${name}`, halfOf(name, path, args));
       const result = await real(...args);
-      if (name !== 'open') return result;
-      return fuseHandle(result as FileHandle, fuse, args[1] === 'a' ? undefined : path);
+      if (name === 'rm' && isRecursive(args)) fuse.disk?.empty(path);
+      fuse.disk?.follow(name, pathsOf(name, args));
+      return name === 'open' ? fuseHandle(result as FileHandle, fuse, path, String(args[1])) : result;
     };
   }
   syncBuiltinESMExports();
 }
 
+const CHANGING = ['rename', 'link', 'symlink', 'rm', 'rmdir', 'mkdir', 'copyFile', 'chmod', 'chown', 'truncate', 'open', 'writeFile'];
+
+/** The paths that a call changes. */
+function pathsOf(name: string, [first, second]: readonly unknown[]): string[] {
+  if (name === 'rename') return [String(first), String(second)];
+  return [String(name === 'link' || name === 'symlink' || name === 'copyFile' ? second : first)];
+}
+
+function isRecursive(args: readonly unknown[]): boolean {
+  return (args[1] as { recursive?: boolean } | undefined)?.recursive === true;
+}
+
 /** What a death in the middle of the call leaves. */
-function halfOf(name: string, path: string, args: readonly unknown[]): (() => void) | undefined {
-  if (name === 'copyFile') {
-    return () => {
-      const bytes = readFileSync(path);
-      writeFileSync(String(args[1]), bytes.subarray(0, bytes.length / 2));
-    };
-  }
-  const isRecursive = (args[1] as { recursive?: boolean } | undefined)?.recursive === true;
-  if (name !== 'rm' || !isRecursive) return undefined;
+function halfOf(name: string, path: string, args: readonly unknown[]): () => readonly Edit[] {
+  if (name === 'copyFile') return () => [{ path: String(args[1]), content: firstHalf(readFileSync(path)) }];
+  if (name !== 'rm' || !isRecursive(args)) return () => [];
   return () => {
     const names = folderNames(path);
-    for (const each of names.slice(0, Math.ceil(names.length / 2))) rmSync(join(path, each), { recursive: true });
+    return names.slice(0, Math.ceil(names.length / 2)).map((each) => ({ path: join(path, each), content: null }));
   };
+}
+
+function firstHalf(content: Buffer): Buffer {
+  return content.subarray(0, content.length / 2);
 }
 
 function folderNames(path: string): string[] {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true ? readdirSync(path).sort() : [];
 }
 
-/** A new file is there before its content is. */
-function fuseHandle(handle: FileHandle, fuse: Fuse, path: string | undefined): FileHandle {
+/** A new file is there before its content is, and neither is safe before it is synced. */
+function fuseHandle(handle: FileHandle, fuse: Fuse, path: string, flags: string): FileHandle {
   fuse.handles.add(handle);
   (handle as unknown as EventEmitter).once('close', () => fuse.handles.delete(handle));
-  if (path === undefined) return handle;
+  const { disk } = fuse;
+  if (disk !== undefined) followHandle(handle, fuse, { path, disk });
+  if (flags === 'r' || flags === 'a') return handle;
   const write = handle.writeFile.bind(handle);
   handle.writeFile = async (content, options) => {
-    await fuse.point('before write', () => writeFileSync(path, String(content).slice(0, String(content).length / 2)));
+    await fuse.point('before write', () => [{ path, content: firstHalf(Buffer.from(content as Uint8Array | string)) }]);
     await write(content, options);
   };
   return handle;
+}
+
+function followHandle(handle: FileHandle, fuse: Fuse, { path, disk }: { readonly path: string; readonly disk: DiskFollower }): void {
+  const [write, chmod, sync] = [handle.writeFile.bind(handle), handle.chmod.bind(handle), handle.sync.bind(handle)];
+  handle.writeFile = async (content, options) => {
+    await write(content, options);
+    disk.follow('write', [path]);
+  };
+  handle.chmod = async (mode) => {
+    await chmod(mode);
+    disk.follow('chmod', [path]);
+  };
+  handle.sync = async () => {
+    await fuse.point('before sync');
+    await sync();
+    disk.sync(path);
+  };
 }

@@ -61,6 +61,14 @@ export const MUTANTS: readonly MutantTrial[] = [
     ...{ scenario: UPGRADE, where: /^(before|amid|after) docker cp/, direction: 'back' },
     handlers: (handlers) => ({ ...handlers, 'copy-data': { done: handlers['copy-data'].done, run: handlers['copy-data'].run } }),
   },
+  {
+    name: 'the folder of a file that was swapped is not synced',
+    ...{ scenario: UPGRADE, where: /^after journal (start|done)/, direction: 'forward', unsynced: /\/configs$/ },
+  },
+  {
+    name: 'the folder of the journal is not synced',
+    ...{ scenario: UPGRADE, where: /^(after journal start|after docker)/, direction: 'back', unsynced: /\/\.slipway$/ },
+  },
 ];
 
 function changeEach(handlers: Handlers, change: (kind: Kind, handler: Handler<Kind>) => Handler<Kind>): Handlers {

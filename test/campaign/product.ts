@@ -19,6 +19,8 @@ export interface Shape {
   readonly migrates: boolean;
   /** Where the second release has its database: in a volume of another name, of another major's engine, or both of the same name. */
   readonly moves?: 'rename' | 'major' | 'major in place';
+  /** Files that the second release changes, or names otherwise, where the person changed them, too. */
+  readonly edited?: true;
 }
 
 /** How the second release is broken. */
@@ -61,11 +63,21 @@ export function releaseOf(version: '1.0.0' | '2.0.0', shape: Shape): Release {
       'content/welcome.txt': `welcome to ${version}\n`,
       ...(second ? { 'docs/new/guide.txt': 'a guide\n' } : { 'docs/extra.txt': 'dropped later\n' }),
       'docs/index.txt': 'shipped, and removed by the person\n',
+      ...(shape.edited ? { 'configs/app.conf': settingsText(second ? 4 : 2, 30) } : {}),
+      ...(shape.edited ? { [second ? 'configs/renamed.conf' : 'configs/named.conf']: NAMED } : {}),
     }),
   );
   const manifestText = canonicalJson(manifestOf(version, shape, files));
   return { manifest: parseManifest(manifestText), manifestText, digest: digestOf(manifestText), files };
 }
+
+/** A file with two lines that matter: the release changes the one, the person the other. */
+export function settingsText(workers: number, timeout: number): string {
+  return `workers ${workers}\n${'# nothing here\n'.repeat(6)}timeout ${timeout}\n`;
+}
+
+/** A file that the second release only names otherwise. */
+export const NAMED = 'the same in both releases\n';
 
 /** Names of the services a release runs, with the program in each; jobs end, all others last. */
 export function servicesOf(version: '1.0.0' | '2.0.0', shape: Shape, reports: boolean): Readonly<Record<string, string>> {

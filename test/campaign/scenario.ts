@@ -14,10 +14,24 @@ import type { EngineState } from '../fakes/engine-state.ts';
 import { forgetUs, planTakeover } from './adoption.ts';
 import { type FolderImage, personsView, putImage, takeImage } from './folder-image.ts';
 import { type Expected, imagesFor, viewWith } from './judge.ts';
-import { type Defect, type Shape, servicesOf } from './product.ts';
-import { addUploads, editByHand, environmentText, makeStage, planBack, planFirst, planHop, type Stage, worldOf } from './stage.ts';
+import { type Defect, NAMED, type Shape, servicesOf, settingsText } from './product.ts';
+import {
+  addUploads,
+  editByHand,
+  editWhatChanges,
+  environmentText,
+  makeStage,
+  planApiImage,
+  planBack,
+  planFirst,
+  planHop,
+  type Stage,
+  withImageOf,
+  withOwnPort,
+  worldOf,
+} from './stage.ts';
 
-export type Job = 'install' | 'install beside files' | 'adopt' | 'upgrade' | 'configure' | 'restore';
+export type Job = 'install' | 'install beside files' | 'adopt' | 'upgrade' | 'first of two hops' | 'images only' | 'configure' | 'restore';
 
 export interface Wish {
   readonly name: string;
@@ -71,6 +85,11 @@ export const WISHES: readonly Wish[] = [
     ends: 'undone',
   },
   { name: 'another major, a row is missing', job: 'upgrade', shape: { ...DOOR, moves: 'major' }, defect: 'short restore', ends: 'undone' },
+  { name: 'upgrade, files edited by both', job: 'upgrade', shape: { ...DOOR, edited: true }, defect: 'none', ends: 'done' },
+  { name: 'the same, the migration fails', job: 'upgrade', shape: { ...NO_DOOR, edited: true }, defect: 'migration', ends: 'undone' },
+  { name: 'upgrade, the first of two hops', job: 'first of two hops', shape: DOOR, defect: 'none', ends: 'done' },
+  { name: 'one image alone', job: 'images only', shape: { ...NO_DOOR, migrates: false }, defect: 'none', ends: 'done' },
+  { name: 'one image alone, not healthy', job: 'images only', shape: { ...NO_DOOR, migrates: false }, defect: 'sick', ends: 'undone' },
   { name: 'configure', job: 'configure', shape: DOOR, defect: 'none', ends: 'done' },
   { name: 'restore', job: 'restore', shape: DOOR, defect: 'none', ends: 'done' },
 ];
@@ -118,6 +137,7 @@ async function settle(stage: Stage, upgraded: boolean): Promise<void> {
   const { root, engine, shape } = stage;
   await carryPlainly(stage, await planFirst(stage));
   editByHand(root);
+  if (shape.edited) editWhatChanges(root);
   if (shape.data) addUploads(root);
   await carryPlainly(stage, await planHop(stage, { command: 'configure', level: 'warn' })); // the override is in force
   if (shape.data) keepOldThings(stage);
@@ -158,6 +178,8 @@ function planJob(stage: Stage, job: Job, scratch: string): Promise<Planned> {
   if (job === 'install' || job === 'install beside files') return planFirst(stage);
   if (job === 'restore') return planBack(stage, scratch);
   if (job === 'adopt') return planTakeover(stage);
+  if (job === 'images only') return planApiImage(stage);
+  if (job === 'first of two hops') return planHop(stage, { command: 'upgrade', level: 'warn', onward: ['3.0.0'] });
   return planHop(
     stage,
     job === 'configure' ? { command: 'configure', level: 'debug', reports: true } : { command: 'upgrade', level: 'warn' },
@@ -170,7 +192,10 @@ function expectationsOf(stage: Stage, wish: Wish, before: Moment): { readonly ol
   if (job === 'adopt') return { old: byHand(stage, before), new: adopted(stage, before) };
   if (job === 'configure') return { old: settled(stage, before), new: configured(stage, before) };
   if (job === 'restore') return { old: present(stage, before), new: restored(stage, before) };
-  return { old: { ...settled(stage, before), data: dataBefore(shape) }, new: upgraded(stage, before, wish.defect) };
+  if (job === 'images only') return { old: settled(stage, before), new: withApiImage(stage, before) };
+  const after = upgraded(stage, before, wish.defect);
+  const old = { ...settled(stage, before), data: dataBefore(shape) };
+  return { old, new: job === 'first of two hops' ? unpruned(after, before) : after };
 }
 
 const NO_STATE = {
@@ -260,6 +285,7 @@ function upgraded(stage: Stage, before: Moment, defect: Defect): Expected {
       ...(shape.migrates
         ? { 'data/uploads/index': { text: 'index\nmigrated\n' }, 'data/uploads/thumbnail': { text: 'made by the migration\n' } }
         : {}),
+      ...mergedFiles(stage),
     }),
     record: { version: '2.0.0', features: [], kept: keptAfter(shape) },
     services,
@@ -270,6 +296,36 @@ function upgraded(stage: Stage, before: Moment, defect: Defect): Expected {
     backups: shape.data ? ['old-2', 'old-3', '20260316T100000Z-1.0.0'] : [],
     gone: ['old-1'],
     data: shape.data ? { schema: shape.migrates ? '2' : '1', must: () => true, ...placeOfData(shape) } : undefined,
+  };
+}
+
+/** What both changed, as it is when nothing of either is lost. */
+function mergedFiles({ releases, shape }: Stage): Parameters<typeof viewWith>[1] {
+  if (!shape.edited) return {};
+  return {
+    'docker-compose.yml': { text: withOwnPort(releases['2.0.0'].files.get('docker-compose.yml') ?? '') },
+    'configs/app.conf': { text: settingsText(4, 90) },
+    'configs/named.conf': null,
+    'configs/renamed.conf': { text: `${NAMED}and mine\n`, mode: 0o600 },
+  };
+}
+
+/** Only the last hop clears away. */
+function unpruned(after: Expected, { engine }: Moment): Expected {
+  const images = [...new Set([...engine.images.keys(), ...after.images])];
+  return { ...after, images, releases: ['0.9.0', ...after.releases], backups: ['old-1', ...after.backups], gone: [] };
+}
+
+/** Release 1 with one image of release 2. */
+function withApiImage(stage: Stage, before: Moment): Expected {
+  const { releases } = stage;
+  const old = settled(stage, before);
+  const text = withImageOf(releases['1.0.0'].files.get('docker-compose.yml') ?? '', releases['2.0.0'].manifest);
+  return {
+    ...old,
+    files: viewWith(personsView(before.folder), { 'docker-compose.yml': { text } }),
+    services: { ...old.services, api: 'api-2' },
+    images: [...old.images, ...imagesFor('2.0.0', ['api-2'])],
   };
 }
 

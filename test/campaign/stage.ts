@@ -2,7 +2,9 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { keptContents } from '../../src/commands/operator/hop.ts';
+import { candidateTexts } from '../../src/commands/operator/hop-files.ts';
 import { newRecord, nextRecord } from '../../src/commands/operator/record.ts';
+import { parseChoices } from '../../src/model/conflict-choice.ts';
 import { findMoves } from '../../src/model/data-move.ts';
 import { type Digest, digestOf } from '../../src/model/digest.ts';
 import { envText, envValues, parseEnvFile, setEnv } from '../../src/model/env-file.ts';
@@ -16,9 +18,12 @@ import { unpackBackupFiles } from '../../src/observe/backup-files.ts';
 import { observeCandidate, observeContainers, observeEngine, observeVolumes } from '../../src/observe/engine.ts';
 import { observeFiles, observeInstall, observeProject, pathsOf } from '../../src/observe/install.ts';
 import { observeBackups, observeLocalImages, observeReleases } from '../../src/observe/kept.ts';
+import { observeMerges } from '../../src/observe/merges.ts';
 import { observeLeftovers, observeNetworks, observeReceipts } from '../../src/observe/removal.ts';
 import type { CommandWish } from '../../src/plan/command.ts';
 import { backupPath, dataToCopy } from '../../src/plan/data.ts';
+import { changedByBoth, decideFiles } from '../../src/plan/files.ts';
+import { planImages } from '../../src/plan/images-only.ts';
 import { planInstall } from '../../src/plan/install.ts';
 import { imagesToPull } from '../../src/plan/release-steps.ts';
 import { planRestore } from '../../src/plan/restore.ts';
@@ -27,7 +32,7 @@ import { leftoversOf, planUninstall } from '../../src/plan/uninstall.ts';
 import { planUpgrade } from '../../src/plan/upgrade.ts';
 import { type FakeEngine, fakeEngine } from '../fakes/engine.ts';
 import { scriptedTerminal } from '../fakes/scripted-terminal.ts';
-import { type Defect, type Release, registryFor, releaseOf, type Shape } from './product.ts';
+import { type Defect, NAMED, type Release, registryFor, releaseOf, type Shape, settingsText } from './product.ts';
 
 export interface Stage {
   readonly root: string;
@@ -125,6 +130,8 @@ export async function planFirst(stage: Stage, launch?: Launch): Promise<Planned>
 
 export interface HopOptions {
   readonly command: 'upgrade' | 'configure';
+  /** Versions that follow in the same operation. */
+  readonly onward?: readonly string[];
   readonly level?: string;
   readonly reports?: boolean;
 }
@@ -137,9 +144,13 @@ export async function planHop(stage: Stage, options: HopOptions): Promise<Planne
   const install = await observeInstall(root, pathsOf(manifest));
   const environment = environmentText(manifest.version, options);
   const values = envValues(parseEnvFile(environment));
+  const theirs = new Map([...keptContents(install), ...contentsOf([release], [])]);
+  const paths = changedByBoth({ old: install.manifest, target: manifest, found: install.files });
+  const merging = await observeMerges({ install, target: manifest, theirs, paths, choices: parseChoices([]) });
+  const decided = decideFiles({ old: install.manifest, target: manifest, found: install.files, merges: merging.merges });
   const next = await observeCandidate(world, root, {
     project: install.project,
-    texts: composeTexts(release),
+    texts: await candidateTexts(install, { ...merging, decided, disputed: paths }, theirs, root),
     settings: settingsOf(environment),
   });
   const engine = await observeEngine(world, root, install.project);
@@ -161,17 +172,52 @@ export async function planHop(stage: Stage, options: HopOptions): Promise<Planne
         extra: isUpgrade ? extrasOf(release) : [],
         settings: settingsFiles(settingsOf(environment)),
       },
-      ...{ values, record: digestOf(record), features, start: true },
+      ...{ values, record: digestOf(record), features, start: true, onward: options.onward ?? [] },
     },
     {
-      ...{ install, engine, next },
+      ...{ install, engine, next, merges: merging.merges },
       backups: isUpgrade ? await observeBackups(root, ['.slipway/backups']) : [],
       releases: isUpgrade ? await observeReleases(root) : [],
       localImages: isUpgrade ? await observeLocalImages(world, root, 'acme') : [],
       operators: [],
     },
   );
-  return { plan, contents: new Map([...keptContents(install), ...contentsOf([release], [environment, record])]) };
+  return { plan, contents: new Map([...theirs, ...merging.contents, ...contentsOf([], [environment, record])]) };
+}
+
+/** The image of `api` from the second release, and nothing else of it. */
+export async function planApiImage({ root, world, releases }: Stage): Promise<Planned> {
+  const install = await observeInstall(root);
+  const { record: before, manifest, project } = install;
+  const [own, other] = [releases['1.0.0'], releases['2.0.0']];
+  const compose = withImageOf(own.files.get('docker-compose.yml') ?? '', other.manifest);
+  const files = manifest.files.map((file) =>
+    file.path === 'docker-compose.yml' ? { ...file, sha256: digestOf(compose), size: compose.length } : file,
+  );
+  const images = other.manifest.images.filter(({ name }) => name === 'api').map((image) => ({ ...image, version: '2.0.0' }));
+  const target = { ...manifest, files };
+  const settings = settingsOf(environmentText('1.0.0', { level: 'warn' }));
+  const next = await observeCandidate(world, root, { project, texts: new Map([['docker-compose.yml', compose]]), settings });
+  const engine = await observeEngine(world, root, project);
+  const at = '2026-03-16T10:00:00Z';
+  const operation = { id: 'upgrade-2', command: 'upgrade', from: '1.0.0', to: '2.0.0', outcome: 'done', at };
+  const record = printInstall(withOperation(before, operation));
+  const plan = planImages(
+    {
+      ...{ id: 'upgrade-2', basedOn: fingerprintInstall(install, engine.containers), version: '2.0.0', services: ['api'], target },
+      ...{ images: imagesToPull({ ...target, images }), login: undefined, settings: settingsFiles(settings) },
+      ...{ record: digestOf(record), start: true },
+    },
+    { install, engine, next, files: decideFiles({ old: manifest, target, found: install.files }) },
+  );
+  const texts = [compose, environmentText('1.0.0', { level: 'warn' }), record];
+  return { plan, contents: new Map([...keptContents(install), ...contentsOf([own], texts)]) };
+}
+
+/** A compose file whose service `api` has the image of another release. */
+export function withImageOf(text: string, { images }: Release['manifest']): string {
+  const image = images.find(({ name }) => name === 'api');
+  return text.replace(/(^ {2}api:\n {4}image: ).*$/m, `$1${image?.reference}@${image?.digest}`);
 }
 
 /** A new value for SECRET, which the database is told. */
@@ -286,6 +332,19 @@ export function editByHand(root: string): void {
   writeFileSync(join(root, 'content/welcome.txt'), 'my own words\n');
   writeFileSync(join(root, 'notes.txt'), 'a note beside the product\n');
   writeFileSync(join(root, 'docker-compose.override.yml'), 'services:\n  api:\n    labels: { mine: "1" }\n');
+}
+
+/** Edits of what the second release changes, too. */
+export function editWhatChanges(root: string): void {
+  writeFileSync(join(root, 'configs/app.conf'), settingsText(2, 90));
+  writeFileSync(join(root, 'configs/named.conf'), `${NAMED}and mine\n`);
+  chmodSync(join(root, 'configs/named.conf'), 0o600);
+  writeFileSync(join(root, 'docker-compose.yml'), withOwnPort(readFileSync(join(root, 'docker-compose.yml'), 'utf8')));
+}
+
+/** A compose file with the person's port. */
+export function withOwnPort(text: string): string {
+  return text.replace(':-8080}', ':-9090}');
 }
 
 /** Uploads of users, with modes that must come back. */

@@ -84,6 +84,7 @@ async function fusedGit(fuse: Fuse, argv: readonly string[], options: Parameters
     const half = paths.slice(0, Math.ceil(paths.length / 2)).map((path) => `${path}\0`);
     await fuse.point('amid git checkout-index', () => {
       execFileSync('git', argv.slice(1), { cwd, env: { ...gitEnvironment, ...env } as NodeJS.ProcessEnv, input: half.join('') });
+      return [];
     });
   }
   const result = await runProgram(argv, options);

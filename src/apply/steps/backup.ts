@@ -12,7 +12,7 @@ import type { DataToCopy, Step } from '../../model/plan.ts';
 import { digestOfFile, listNames, readTextIfThere, statIfThere } from '../../world/disk.ts';
 import { runCompose } from '../../world/docker.ts';
 import { copyOut, type DataPlace, readThrough, removeCopier } from '../../world/volume-copy.ts';
-import { makeFolder, syncFolder, writeDurably } from '../durable.ts';
+import { makeFolder, removeDurably, syncFolder, syncFoldersUpTo, writeDurably } from '../durable.ts';
 import type { Handler, Handlers, Site } from '../handler.ts';
 import { countSealedBytes, type Sealing, sealedName, sealingFor, writeBackupFile } from './backup-file.ts';
 
@@ -41,8 +41,9 @@ const openBackup: Handler<'open-backup'> = {
       await writeBackupFile(createReadStream(join(site.root, from)), file, isOpen ? undefined : sealing);
     }
     await makeFolder(folder, 0o700);
+    await syncFoldersUpTo(dirname(folder), site.root);
   },
-  undo: async (step, _saved, site) => rm(partialOf(step.backup, site), { recursive: true, force: true }),
+  undo: async (step, _saved, site) => removeDurably(partialOf(step.backup, site)),
 };
 
 const dumpData: Handler<'dump-data'> = {
@@ -93,6 +94,7 @@ const closeBackup: Handler<'close-backup'> = {
     await rename(partial, folder);
     await syncFolder(dirname(folder));
   },
+  settle: (step, site) => syncFolder(dirname(backupFolder(step.backup, site))),
 };
 
 /** The handlers of making a backup. */

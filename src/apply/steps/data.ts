@@ -9,7 +9,7 @@ import { inspectVolume, LABEL, type Volume } from '../../world/containers.ts';
 import { digestOfFile, listNames, statIfThere } from '../../world/disk.ts';
 import { docker, dockerIfThere } from '../../world/docker.ts';
 import { copyIn, copyOut, digestOfEntries, removeCopier } from '../../world/volume-copy.ts';
-import { syncFolder } from '../durable.ts';
+import { removeDurably, syncFolder } from '../durable.ts';
 import type { Handler, Handlers, Site } from '../handler.ts';
 import { undoFolder } from '../site.ts';
 import { backupFolder, backupSteps, fileOf, placeOf, readBackup } from './backup.ts';
@@ -79,7 +79,8 @@ function inUse(what: string): ToolError {
 /** Keeps what is there now: people may have written it while the door was open. */
 async function rescueData(wish: RescueWish, items: readonly DataToCopy[], site: Site): Promise<void> {
   const steps = { backup: wish.backup, items };
-  if (await backupSteps['close-backup'].done({ kind: 'close-backup', why: '', reason: '', rescue: true, ...wish, ...steps }, site)) return;
+  const closed = { kind: 'close-backup', why: '', reason: '', rescue: true, ...wish, ...steps } as const;
+  if (await backupSteps['close-backup'].done(closed, site)) return backupSteps['close-backup'].settle?.(closed, site);
   await backupSteps['open-backup'].run({ kind: 'open-backup', why: '', backup: wish.backup, files: [] }, site);
   await backupSteps['copy-data'].run({ kind: 'copy-data', why: '', ...steps }, site);
   const reason = 'present data, kept before going back';
@@ -116,7 +117,7 @@ export async function restoreItem(item: DataToCopy, { backup, volumes, project }
     );
   await copyIn(site, placeOf(item, site), file);
   await compareWith(item, file, site);
-  if (item.volume === undefined) await rm(asideOf(item, site), { recursive: true, force: true });
+  if (item.volume === undefined) await removeDurably(asideOf(item, site));
 }
 
 async function verifyItem(item: DataToCopy, backup: string, file: string, site: Site): Promise<void> {
@@ -158,6 +159,7 @@ async function emptyFolder(item: DataToCopy, site: Site): Promise<void> {
   if ((await statIfThere(aside)) !== undefined) await rm(path, { recursive: true, force: true });
   else if ((await statIfThere(path)) !== undefined) await rename(path, aside);
   await mkdir(path, { recursive: true });
+  await syncFolder(dirname(path));
 }
 
 async function compareWith(item: DataToCopy, file: string, site: Site): Promise<void> {

@@ -7,7 +7,7 @@ import type { Saved } from '../../model/journal.ts';
 import { parseCount, parseFields, parseFlag, parseList, parseText } from '../../model/parse.ts';
 import type { FileAfter, FileToWrite, Kind, Step } from '../../model/plan.ts';
 import { factOfFile, statIfThere } from '../../world/disk.ts';
-import { copyDurably, syncFolder, syncFoldersUpTo } from '../durable.ts';
+import { copyDurably, removeDurably, syncFolder, syncFoldersUpTo } from '../durable.ts';
 import type { Handler, Handlers, Site } from '../handler.ts';
 import { undoFolder } from '../site.ts';
 
@@ -28,12 +28,13 @@ const makeFolders: Handler<'make-folders'> = {
       if ((await statIfThere(path))?.isDirectory() === true) continue;
       await mkdir(path, { recursive: true });
       await chmod(path, folder.mode);
-      await syncFolder(dirname(path));
     }
+    await syncMade(step, site);
   },
+  settle: (step, site) => syncMade(step, site),
   undo: async (_step, saved, site) => {
     // What these folders hold came from the release that is taken back: none of them was there before it.
-    for (const path of textsOf(saved, 'created')) await rm(join(site.root, path), { recursive: true, force: true });
+    for (const path of textsOf(saved, 'created')) await removeDurably(join(site.root, path));
   },
 };
 
@@ -53,13 +54,15 @@ const stageFiles: Handler<'stage-files'> = {
     for (const file of step.files) {
       const path = join(site.root, step.to, file.path);
       await mkdir(dirname(path), { recursive: true });
-      await copyDurably(site.content(file.content), path, file.mode);
+      if (!(await isWritten(path, file))) await copyDurably(site.content(file.content), path, file.mode);
       if (!(await isOwnedBy(path, owner))) await chown(path, owner.uid, owner.gid);
     }
     for (const name of step.links ?? []) await linkInto(join(site.root, step.to), site.root, name);
+    await syncStaged(step, site);
   },
+  settle: (step, site) => syncStaged(step, site),
   undo: async (step, saved, site) => {
-    if (!parseFlag(saved.existed, 'saved.existed')) await rm(join(site.root, step.to), { recursive: true, force: true });
+    if (!parseFlag(saved.existed, 'saved.existed')) await removeDurably(join(site.root, step.to));
   },
 };
 
@@ -94,6 +97,7 @@ const swapFiles: Handler<'swap-files'> = {
     for (const file of step.files) if (!(await isAsWanted(site.root, file))) await swapOne(site, step.from, file);
     await syncParents(site.root, step.files);
   },
+  settle: (step, site) => syncParents(site.root, step.files),
   undo: async (step, saved, site) => {
     const aside = undoFolder(site, nameOf(step));
     for (const before of parseList(saved.before, 'saved.before', parseBefore)) await bringBack(site.root, aside, before);
@@ -109,7 +113,10 @@ const removePaths: Handler<'remove-paths'> = {
     return true;
   },
   run: async (step, site) => {
-    for (const path of step.paths) await rm(resolve(site.root, path), { recursive: true, force: true });
+    for (const path of step.paths) await removeDurably(resolve(site.root, path));
+  },
+  settle: async (step, site) => {
+    for (const path of step.paths) await removeDurably(resolve(site.root, path));
   },
 };
 
@@ -211,10 +218,32 @@ async function isOwnedBy(path: string, owner: { readonly uid: number; readonly g
   return found.uid === owner.uid && found.gid === owner.gid;
 }
 
-async function syncParents(root: string, files: readonly { readonly path: string }[]): Promise<void> {
-  for (const folder of new Set(files.map((file) => dirname(join(root, file.path))))) {
-    if ((await statIfThere(folder)) !== undefined) await syncFolder(folder);
-  }
+function syncMade({ folders }: Step<'make-folders'>, { root }: Site): Promise<void> {
+  return syncWayTo(
+    root,
+    folders.map(({ path }) => join(root, path)),
+  );
+}
+
+function syncStaged({ to, files, links = [] }: Step<'stage-files'>, { root }: Site): Promise<void> {
+  return syncWayTo(
+    root,
+    [...files.map(({ path }) => path), ...links].map((path) => dirname(join(root, to, path))),
+  );
+}
+
+function syncParents(root: string, files: readonly { readonly path: string }[]): Promise<void> {
+  return syncWayTo(
+    root,
+    files.map((file) => dirname(join(root, file.path))),
+  );
+}
+
+/** Syncs these folders, as far as they are there, and all between them and the install's. */
+async function syncWayTo(root: string, folders: readonly string[]): Promise<void> {
+  const all = new Set<string>();
+  for (const folder of folders) for (let each = folder; each.startsWith(root) && !all.has(each); each = dirname(each)) all.add(each);
+  for (const folder of all) if ((await statIfThere(folder)) !== undefined) await syncFolder(folder);
 }
 
 /** The folders among these and their parents that do not exist yet, parents first. */
