@@ -87,6 +87,7 @@ export function isEffect(argv: readonly string[]): boolean {
 
 async function runDocker(argv: readonly string[], call: Call): Promise<RunResult> {
   const [program, verb = '', ...rest] = argv;
+  if (program === 'sync' && argv.length === 1) return { code: 0, stdout: '', stderr: '' };
   if (program !== 'docker') throw new Error(`fake engine: unknown command ${argv.join(' ')}`);
   switch (verb) {
     case 'compose':

@@ -110,6 +110,23 @@ describe('a new release', () => {
     expect(said).toMatch(/api.*(exited|not running|unhealthy)/);
   });
 
+  test('whose data was put back has it on the disk before that is written down', async () => {
+    await prepare(
+      job(() => ({ parts: [change('half')], exitCode: 1 })),
+      { migrate: [MIGRATE] },
+    );
+    const client = stage.engine.client();
+    const calls: string[] = [];
+    const run: Run = async (argv, options) => {
+      calls.push(argv.join(' '));
+      return client(argv, options);
+    };
+    await expectBack(hop({ run }), /migrate ended with exit code 1/);
+    const copied = calls.findLastIndex((call) => /^docker cp - /.test(call));
+    expect(copied).toBeGreaterThan(0);
+    expect(calls.slice(copied)).toContain('sync');
+  });
+
   test('that starts slowly, within its timeout, is waited for, and the wait is shown', async () => {
     await prepare({ healthyAfter: 200 }, { timeout: 300 });
     const { fields, events } = await hop();

@@ -1,7 +1,7 @@
 // Data put back from a backup. Rule: never over existing data: the present volume goes aside or away, a new empty one takes the copy, and the two are compared.
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { ToolError } from '../../model/error.ts';
+import { isToolError, ToolError } from '../../model/error.ts';
 import type { Saved } from '../../model/journal.ts';
 import { parseFields, parseMap, parseText } from '../../model/parse.ts';
 import type { DataToCopy, RescueWish } from '../../model/plan.ts';
@@ -117,7 +117,18 @@ export async function restoreItem(item: DataToCopy, { backup, volumes, project }
     );
   await copyIn(site, placeOf(item, site), file);
   await compareWith(item, file, site);
+  await flushDisks(site);
   if (item.volume === undefined) await removeDurably(asideOf(item, site));
+}
+
+/** Seconds until all that this machine has in memory must be on its disks. */
+const FLUSH_WITHIN = 3600;
+
+/** The engine syncs nothing of what it copies, and the former data goes now: sync(1). On an engine elsewhere nothing can be done about it. */
+async function flushDisks({ world }: Site): Promise<void> {
+  await world.run(['sync'], { env: { PATH: world.env.PATH }, timeout: FLUSH_WITHIN }).catch((error: unknown) => {
+    if (!isToolError(error, 'E_COMMAND')) throw error; // a system without that command
+  });
 }
 
 async function verifyItem(item: DataToCopy, backup: string, file: string, site: Site): Promise<void> {
