@@ -44,11 +44,12 @@ async function withSet({ stage, program, bytes }, measure) {
   }
 }
 
-/** The destination is empty, and what skopeo knows of destinations forgotten, before each. */
+/** Before each the destination is empty, what skopeo knows of destinations forgotten, and what the one before it wrote is on the disk. */
 function coldRows(bench, how, limit = 0.7, rounds = 5) {
   const cold = (work) => async () => {
     await bench.to.wipe();
     rmSync(SKOPEO_CACHE, { force: true });
+    await run(['sync']);
     return work();
   };
   const theirs = { [SYNC]: cold(() => sync(bench)), [COPY_1]: cold(() => copy(bench, 1)), [COPY_8]: cold(() => copy(bench, 8)) };
