@@ -8,7 +8,7 @@ export const COMMENT = '#';
 /** A key that begins so is written as it is, with its value. */
 export const AS_WRITTEN = 'uses';
 
-const PLAIN = /^[A-Za-z_./$][\w ./@$(){}|=!&'*+,-]*$/;
+const PLAIN = /^(?!\.\d)[A-Za-z_./$][\w ./@$(){}|=!&'*+,-]*$/;
 const OTHER_TYPE = /^(?:true|false|yes|no|on|off|null|~|y|n|\.inf|\.nan)$/i;
 
 /** The lines of a value below this indentation. */

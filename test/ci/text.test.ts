@@ -1,10 +1,10 @@
 // The text of workflow files: YAML that reads back as what was meant, and marked places that keep a person's lines.
 
-import fc from 'fast-check';
 import { expect as assert, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { differencesOf, ownLines, withOwnLines } from '../../src/ci/places.ts';
 import { COMMENT, type Yaml, yamlLines } from '../../src/ci/yaml.ts';
+import { fc } from '../property.ts';
 
 const text = fc.oneof(
   fc.string(),

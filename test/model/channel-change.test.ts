@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type ChannelRelease, parseChannel, parseSignedChannel, printSignedChannel } from '../../src/model/channel.ts';
 import { addRelease, type ChannelAddition, nextChannelFile } from '../../src/model/channel-change.ts';
@@ -8,6 +7,7 @@ import { parseSecretKey } from '../../src/model/minisign.ts';
 import { signStatement } from '../../src/model/trusted-comment.ts';
 import { compareVersions, parseVersion } from '../../src/model/version.ts';
 import { makeKeys } from '../fakes/release-builder.ts';
+import { fc } from '../property.ts';
 
 const keys = makeKeys();
 const key = { publicKey: keys.publicKey, secretKey: parseSecretKey(keys.secretKeyText) };

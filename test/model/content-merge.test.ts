@@ -1,9 +1,10 @@
 // A file that both sides changed: what fits together becomes one, and what does not is named with its lines.
-import fc from 'fast-check';
+
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { mergeContent } from '../../src/model/content-merge.ts';
 import { mergeValues } from '../../src/model/value-merge.ts';
+import { fc } from '../property.ts';
 
 const BASE = `# Acme
 name: acme

@@ -1,6 +1,7 @@
 // Changes to an env file as data, carried out by the editor. Rule: knows what was asked, not how it is written.
-import fc from 'fast-check';
+
 import { appendEnv, commentOutEnv, type EnvFile, hasEnv, removeEnv, renameEnv, setEnv } from '../../src/model/env-file.ts';
+import { fc } from '../property.ts';
 import { anyEnvValue } from './env-corpus.ts';
 
 export type Change =

@@ -1,7 +1,8 @@
 // The same env files read by us and by the real Docker Compose: a corpus by hand and by a seed, and what our own edits make of it.
-import fc from 'fast-check';
+
 import { describe, expect, it } from 'vitest';
 import { EMPTY_ENV, envText, envValues, parseEnvFile, setEnv } from '../../src/model/env-file.ts';
+import { fc } from '../property.ts';
 import { anyChanges, changeAll } from './env-changes.ts';
 import { anyEnvText, anyEnvValue, BY_HAND, generatedFiles } from './env-corpus.ts';
 import { findCompose, OUTSIDE, readAsEnvFiles, readAsIncluded, readAsProject, severalAtOnce } from './real-compose.ts';

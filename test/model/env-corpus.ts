@@ -1,6 +1,6 @@
 // Env files of all kinds: by hand, one for each thing that the syntax knows, and by a seed. Rule: what is strange is in here; what they mean is Compose's to say.
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: references in braces are what is tested
-import fc from 'fast-check';
+import { fc } from '../property.ts';
 
 const PEM = '-----BEGIN KEY-----\nMIIE#v=Q $x\n"q" \\n\n-----END KEY-----';
 

@@ -1,8 +1,9 @@
 // Any change to any env file: what was asked happens, and not a byte besides.
-import fc from 'fast-check';
+
 import { describe, expect, it } from 'vitest';
 import { type EnvFile, envText, envValue, hasEnv, parseEnvFile } from '../../src/model/env-file.ts';
 import { type EnvEntry, partText } from '../../src/model/env-syntax.ts';
+import { fc } from '../property.ts';
 import { anyChange, anyChanges, type Change, changeAll, changeOne, NOTE } from './env-changes.ts';
 import { anyEnvText, BY_HAND } from './env-corpus.ts';
 

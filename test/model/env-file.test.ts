@@ -1,6 +1,6 @@
 // The `.env` document: lossless, and the same meaning as Docker Compose's.
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: references in braces are what is tested
-import fc from 'fast-check';
+
 import { describe, expect, it } from 'vitest';
 import {
   appendEnv,
@@ -15,6 +15,7 @@ import {
   renameEnv,
   setEnv,
 } from '../../src/model/env-file.ts';
+import { fc } from '../property.ts';
 import { anyEnvValue, PIECES } from './env-corpus.ts';
 
 const piece = fc.constantFrom(...PIECES);

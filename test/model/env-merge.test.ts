@@ -1,9 +1,10 @@
 // `.env` at an upgrade: what the person has stays, what the release brings comes.
-import fc from 'fast-check';
+
 import { describe, expect, it } from 'vitest';
 import { envText, envValue, envValues, parseEnvFile } from '../../src/model/env-file.ts';
 import { type EnvMerge, type MergedEnv, mergeEnv, secretsToGenerate } from '../../src/model/env-merge.ts';
 import type { Variables } from '../../src/model/settings.ts';
+import { fc } from '../property.ts';
 
 interface Case {
   readonly text: string;

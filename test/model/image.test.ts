@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { digestOf } from '../../src/model/digest.ts';
 import { imageName, parseImageHome, parseImageRef, pinImage, printImageRef, printTagged, rehomeImage } from '../../src/model/image.ts';
+import { fc } from '../property.ts';
 
 const D = digestOf('x');
 const parse = (text: string) => parseImageRef(text, 'slipway.yaml:3');

@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { digestOf } from '../../src/model/digest.ts';
 import { type InstallerFacts, quoteForShell, renderInstaller } from '../../src/model/installer.ts';
+import { fc } from '../property.ts';
 
 const FACTS: InstallerFacts = {
   product: 'acme',

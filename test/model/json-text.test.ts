@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { valueInJson, withValueInJson } from '../../src/model/json-text.ts';
+import { fc } from '../property.ts';
 
 describe('a value in a JSON text', () => {
   test('is replaced, and every other byte stays', () => {

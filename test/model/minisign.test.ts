@@ -4,9 +4,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
-import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { generateKeyPair, parsePublicKey, parseSecretKey, sign, verify } from '../../src/model/minisign.ts';
+import { fc } from '../property.ts';
 
 const random = (bytes: number): Buffer => randomBytes(bytes);
 const pair = generateKeyPair(random);

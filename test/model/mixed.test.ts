@@ -1,5 +1,5 @@
 // A release with images of other ones for some services. Rule: nothing but those images is another, and a person's changes merge as if they were not.
-import fc from 'fast-check';
+
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { serviceImages } from '../../src/model/compose-image.ts';
@@ -8,6 +8,7 @@ import { digestOf } from '../../src/model/digest.ts';
 import type { ManifestImage } from '../../src/model/manifest.ts';
 import { type Mixed, mixServices, parseMixed, releaseOnSite } from '../../src/model/mixed.ts';
 import { manifestOf } from '../plan/sketch.ts';
+import { fc } from '../property.ts';
 
 const NAMES = ['api', 'web', 'worker', 'docs'];
 

@@ -1,8 +1,9 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: what compose files hold is meant
 // Secrets in texts that leave a machine. Rule: every spelling that a log, a config or a journal may have is tried.
-import fc from 'fast-check';
+
 import { describe, expect, test } from 'vitest';
 import { makeRedactor } from '../../src/model/redact.ts';
+import { fc } from '../property.ts';
 
 const SECRET = `p4"ss$w&rd'<x> ü\\`;
 const redact = makeRedactor([{ name: 'DB_PASSWORD', value: SECRET }]);

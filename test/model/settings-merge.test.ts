@@ -1,10 +1,11 @@
 // Several env files carried over to a release's variables.
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: references in braces are what is tested
-import fc from 'fast-check';
+
 import { describe, expect, it } from 'vitest';
 import { envText, parseEnvFile } from '../../src/model/env-file.ts';
 import { type Settings, settingsTexts, settingsValues, type Variables } from '../../src/model/settings.ts';
 import { mergeSettings } from '../../src/model/settings-merge.ts';
+import { fc } from '../property.ts';
 
 const API = 'env/api.env';
 

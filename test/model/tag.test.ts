@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ChannelRules } from '../../src/model/product.ts';
 import {
@@ -12,6 +11,7 @@ import {
   versionOfTag,
 } from '../../src/model/tag.ts';
 import { parseVersion } from '../../src/model/version.ts';
+import { fc } from '../property.ts';
 
 const patterns = ['v{version}', 'bundle-v{version}', 'V.{version}', 'api-gateway-v{version}', '{version}', '{version}-bundle'];
 

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   compareVersions,
@@ -13,6 +12,7 @@ import {
   satisfies,
   versionOf,
 } from '../../src/model/version.ts';
+import { fc } from '../property.ts';
 
 const number = fc.nat({ max: 100_000 });
 const release = fc.tuple(number, number, number);

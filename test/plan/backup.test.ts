@@ -1,7 +1,8 @@
 // Which backups go. Rule: never the last good one, never a rescue, never the way back.
-import * as fc from 'fast-check';
+
 import { expect, test } from 'vitest';
 import { backupsToPrune, lastGoodBackup, type Prunable } from '../../src/plan/backup.ts';
+import { fc } from '../property.ts';
 
 const at = (path: string, version = '2.0.0', rescue = false): Prunable => ({ path, version, rescue });
 

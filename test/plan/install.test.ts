@@ -1,11 +1,12 @@
 // First installs as a person reads them, and what holds for every one of them.
-import fc from 'fast-check';
+
 import { describe, expect, test } from 'vitest';
 import { digestOf } from '../../src/model/digest.ts';
 import { ToolError } from '../../src/model/error.ts';
 import { fingerprintSite } from '../../src/model/fingerprint.ts';
 import { type InstallSiteFacts, type InstallWish, planInstall } from '../../src/plan/install.ts';
 import { planToText } from '../../src/show/plan.ts';
+import { fc } from '../property.ts';
 import { ONE, without } from './acme.ts';
 import { RUNS, upgrades } from './scenes.ts';
 import { composeOf, freeze, manifestDigest, manifestOf, PROJECT, type ReleaseSketch, ROOT } from './sketch.ts';

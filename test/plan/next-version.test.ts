@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseVersion } from '../../src/model/version.ts';
 import { planNextVersion, refuseReleased, tagPrefixes, type VersionRules, versionAfter } from '../../src/plan/next-version.ts';
+import { fc } from '../property.ts';
 
 const channels = { stable: {}, staging: { prerelease: 'staging' }, 'lts-2.3': { versions: '2.3.x' } };
 const semver: VersionRules = { tag: 'v{version}', versions: 'semver', formerTags: [], channels };

@@ -1,11 +1,12 @@
 // The way to the wanted release. Rule: what is returned obeys every rule, and what an exhaustive search finds is found.
-import fc from 'fast-check';
+
 import { describe, expect, test } from 'vitest';
 import type { Channel, ChannelRelease } from '../../src/model/channel.ts';
 import { digestOf } from '../../src/model/digest.ts';
 import { ToolError } from '../../src/model/error.ts';
 import { compareVersions, isPrerelease, parseVersion, satisfies } from '../../src/model/version.ts';
 import { findPath } from '../../src/plan/path.ts';
+import { fc } from '../property.ts';
 
 type Sketch = Partial<ChannelRelease> & Pick<ChannelRelease, 'version'>;
 

@@ -1,5 +1,5 @@
 // Going back to a backup as a person reads it, and what holds for every such plan.
-import fc from 'fast-check';
+
 import { describe, expect, test } from 'vitest';
 import { digestOf } from '../../src/model/digest.ts';
 import { fingerprintInstall } from '../../src/model/fingerprint.ts';
@@ -7,6 +7,7 @@ import type { FileToWrite } from '../../src/model/plan.ts';
 import { dataToCopy } from '../../src/plan/data.ts';
 import { planRestore, type RestoreFacts, type RestoreWish } from '../../src/plan/restore.ts';
 import { planToText } from '../../src/show/plan.ts';
+import { fc } from '../property.ts';
 import { ONE, TWO, without } from './acme.ts';
 import { RUNS, upgrades } from './scenes.ts';
 import { composeOf, containersOf, freeze, type InstallSketch, installOf, manifestOf } from './sketch.ts';

@@ -1,7 +1,8 @@
 // Upgrades nobody thought of: any services, volumes, files, migrations and doors. Rule: strange, but possible.
-import fc from 'fast-check';
+
 import type { DataItem } from '../../src/model/description.ts';
 import type { Manifest } from '../../src/model/manifest.ts';
+import { fc } from '../property.ts';
 import { type HopSketch, hopOf, type InstallSketch, manifestOf, type ReleaseSketch, type ServiceSketch } from './sketch.ts';
 
 /** Enough to find what breaks a property, few enough to run on every save. */

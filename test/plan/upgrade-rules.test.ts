@@ -1,10 +1,11 @@
 // What holds for every upgrade and every change of answers, whatever the product and the state it is found in.
-import fc from 'fast-check';
+
 import { describe, expect, test } from 'vitest';
 import { digestOf } from '../../src/model/digest.ts';
 import { fingerprintInstall } from '../../src/model/fingerprint.ts';
 import { pathsOf } from '../../src/observe/install.ts';
 import { planUpgrade } from '../../src/plan/upgrade.ts';
+import { fc } from '../property.ts';
 import { liveUpgrades, RUNS, reconfigurations, sortsOf, upgrades } from './scenes.ts';
 import { freeze, type HopSketch, hopOf } from './sketch.ts';
 import { expectSound, kindsOf, stepsOf, walk } from './walk.ts';

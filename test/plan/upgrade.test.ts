@@ -1,10 +1,11 @@
 // Upgrades as a person reads them before saying yes, what stops for them, and what is refused.
-import fc from 'fast-check';
+
 import { describe, expect, test } from 'vitest';
 import { digestOf } from '../../src/model/digest.ts';
 import type { ToolError } from '../../src/model/error.ts';
 import { planUpgrade } from '../../src/plan/upgrade.ts';
 import { planToJson, planToText } from '../../src/show/plan.ts';
+import { fc } from '../property.ts';
 import { ONE, TWO, upgradeOf, without } from './acme.ts';
 import { RUNS } from './scenes.ts';
 import { type Hop, hopOf, type ReleaseSketch } from './sketch.ts';

@@ -1,13 +1,13 @@
 // Whatever a person did: edits, a backup, an upgrade, more edits, and back. Rule: every file, mode, owner and link of the install and of its volumes is byte for byte what the backup saw.
 import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { backup } from '../../src/commands/operator/backup.ts';
 import { restore } from '../../src/commands/operator/restore.ts';
 import { upgrade } from '../../src/commands/operator/upgrade.ts';
 import { readFolderTree, type TreeNode, treeText } from '../fakes/file-tree.ts';
 import { COMPOSE, type InstallStage, imageOf, makeInstallStage, PRODUCT, PRODUCT_FILES } from '../fakes/install-stage.ts';
+import { fc } from '../property.ts';
 
 const RUNS = process.env.SLIPWAY_CAMPAIGN === '1' ? 60 : 3;
 const VENDOR = ['configs/api.conf', 'configs/more.conf', 'content/welcome.txt'];

@@ -1,7 +1,6 @@
 // There and back again: an upgrade by way of a stop, then `restore`. Rule: for any edits, the files are byte for byte what they were before the upgrade, and so is the data.
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { diff } from '../../src/commands/operator/diff.ts';
 import { restore } from '../../src/commands/operator/restore.ts';
@@ -9,6 +8,7 @@ import { upgrade } from '../../src/commands/operator/upgrade.ts';
 import type { Manifest } from '../../src/model/manifest.ts';
 import { fileNode, readFolderTree } from '../fakes/file-tree.ts';
 import { makeInstallStage, PRODUCT, PRODUCT_FILES } from '../fakes/install-stage.ts';
+import { fc } from '../property.ts';
 
 const LINES = Array.from({ length: 12 }, (_, index) => `key${index} = ${index}`);
 const RULES = PRODUCT.upgrade as Manifest['upgrade'];

@@ -1,7 +1,6 @@
 // Upgrades of files that the person edited and the release changed, by the real commands. Rule: an edit is still there afterwards, or nothing was changed at all.
 import { chmod, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { diff } from '../../src/commands/operator/diff.ts';
 import { upgrade } from '../../src/commands/operator/upgrade.ts';
@@ -9,6 +8,7 @@ import type { Digest } from '../../src/model/digest.ts';
 import { failure } from '../failure.ts';
 import { readFolderTree } from '../fakes/file-tree.ts';
 import { COMPOSE, type InstallStage, imageOf, makeInstallStage, PRODUCT_FILES } from '../fakes/install-stage.ts';
+import { fc } from '../property.ts';
 
 const CONF = 'level = info\n\n[http]\nport = 80\nworkers = 4\n\n[log]\nformat = json\n';
 const OLD = { ...PRODUCT_FILES, 'configs/api.conf': CONF };

@@ -4,13 +4,13 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { digestOf } from '../../src/model/digest.ts';
 import { type ArchiveLimits, DEFAULT_LIMITS, type TarEntry } from '../../src/world/tarball.ts';
 import { type ExpectedFile, readEntries, type UnpackedTarball, unpackTarball } from '../../src/world/tarball-read.ts';
 import { writeTarball } from '../../src/world/tarball-write.ts';
 import { rawEntry, rawFile, rawFolder, rawPax, rawTarball } from '../fakes/tar-builder.ts';
+import { fc } from '../property.ts';
 
 const MTIME = new Date('2026-03-15T10:00:00Z');
 const LIMITS: ArchiveLimits = { entries: 100, bytes: 50_000_000, entryBytes: 20_000_000 };
