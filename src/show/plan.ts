@@ -125,5 +125,6 @@ function listSubjects(step: Step): readonly string[] {
 }
 
 function sizedName({ name, bytes, minutes }: DataToCopy): string {
-  return bytes === undefined ? name : `${name}: ${sizeToText(bytes)}, about ${minutes ?? 1} min`;
+  if (bytes === undefined) return name;
+  return `${name}: ${sizeToText(bytes)}, ${minutes === undefined || minutes <= 1 ? 'less than a minute' : `about ${minutes} min`}`;
 }

@@ -127,6 +127,22 @@ describe('a new release', () => {
     expect(calls.slice(copied)).toContain('sync');
   });
 
+  test('whose data was put back on a disk that does not take it is not called undone before it does', async () => {
+    await prepare(
+      job(() => ({ parts: [change('half')], exitCode: 1 })),
+      { migrate: [MIGRATE] },
+    );
+    const client = stage.engine.client();
+    const run: Run = async (argv, options) =>
+      argv[0] === 'sync' ? { code: 1, stdout: '', stderr: 'sync: error syncing: Input/output error\n' } : client(argv, options);
+    expect(await failure(hop({ run }))).toMatchObject({
+      code: 'E_WAY_BACK_FAILED',
+      details: { reason: expect.stringContaining('Input/output') },
+    });
+    expect((await stage.run(recover)).fields).toMatchObject({ outcome: 'undone', version: '1.0.0' });
+    expect(await look()).toEqual(before);
+  });
+
   test('that starts slowly, within its timeout, is waited for, and the wait is shown', async () => {
     await prepare({ healthyAfter: 200 }, { timeout: 300 });
     const { fields, events } = await hop();

@@ -86,6 +86,7 @@ describe('attach', () => {
     expect(seen.exit).toBe(5);
     expect(seen.fields).toMatchObject({ command: 'upgrade', ok: false, code: failed.code, outcome: 'rolled-back', to: '1.2.0' });
     expect(seen.terminal.shown()).toContain(failed.message);
+    expect(seen.terminal.shown()).toContain(`upgrade ended at ${seen.fields.at}`);
     expect(stepsSeen(seen)).toEqual([]);
   });
 

@@ -1,7 +1,7 @@
 // Data put back from a backup. Rule: never over existing data: the present volume goes aside or away, a new empty one takes the copy, and the two are compared.
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { isToolError, ToolError } from '../../model/error.ts';
+import { isToolError, systemCode, ToolError } from '../../model/error.ts';
 import type { Saved } from '../../model/journal.ts';
 import { parseFields, parseMap, parseText } from '../../model/parse.ts';
 import type { DataToCopy, RescueWish } from '../../model/plan.ts';
@@ -126,8 +126,13 @@ const FLUSH_WITHIN = 3600;
 
 /** The engine syncs nothing of what it copies, and the former data goes now: sync(1). On an engine elsewhere nothing can be done about it. */
 async function flushDisks({ world }: Site): Promise<void> {
-  await world.run(['sync'], { env: { PATH: world.env.PATH }, timeout: FLUSH_WITHIN }).catch((error: unknown) => {
-    if (!isToolError(error, 'E_COMMAND')) throw error; // a system without that command
+  const flushed = await world.run(['sync'], { env: { PATH: world.env.PATH }, timeout: FLUSH_WITHIN }).catch((error: unknown) => {
+    if (isToolError(error, 'E_COMMAND') && systemCode(error.cause) === 'ENOENT') return undefined; // a system without that command
+    throw error;
+  });
+  if (flushed === undefined || flushed.code === 0) return;
+  throw new ToolError('E_COMMAND', `sync failed: ${flushed.stderr.trim()}`, {
+    hint: 'A disk does not take what is written to it. Look at its log.',
   });
 }
 

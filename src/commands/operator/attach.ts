@@ -84,11 +84,12 @@ function greetingOf({ command, since, pid }: Worker): string {
   return `${command}, at work since ${since} (process ${pid})`;
 }
 
-/** What the command itself told, where it told it, with its exit code. */
+/** What the command itself told, where it told it, with its exit code, and when it ended: it may be long ago. */
 function resultOf({ world, flags }: Context, ended: EndedRun): CommandResult {
-  const { command, ok, exit, text, at, fields } = ended;
+  const { command, ok, exit, at, fields } = ended;
+  const text = `${ended.text}${command} ended at ${at}\n`;
   if (!ok && flags.json !== true) world.terminal.err(text);
-  return { fields: { command, ok, ...fields, exit, at }, text: ok ? `${text}${command} ended at ${at}\n` : '', exit };
+  return { fields: { command, ok, ...fields, exit, at }, text: ok ? text : '', exit };
 }
 
 /** Nobody is at work, and no result was written. */

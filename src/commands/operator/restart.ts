@@ -1,6 +1,5 @@
 // restart: services get new containers from the files that are there. Rule: a plan like every other; with --wait it comes after the command that is at work, whose result stays.
-import type { Lock } from '../../apply/lock.ts';
-import { takeLock } from '../../apply/lock.ts';
+import { type Lock, takeLock } from '../../apply/lock.ts';
 import { keep } from '../../model/description.ts';
 import { isToolError, ToolError } from '../../model/error.ts';
 import type { EngineFacts, InstallFacts } from '../../model/facts.ts';
