@@ -14,8 +14,8 @@ export interface Copying {
   readonly onImage: (copied: CopiedImage) => void;
 }
 
-/** Transfers of layers at a time, most of which wait for an answer, and questions and manifests, which must not wait behind layers. */
-const TRANSFERS = 16;
+/** Transfers of layers at a time, most of which wait for the receiver's disk, and questions and manifests, which must not wait behind layers. */
+const TRANSFERS = 24;
 const QUESTIONS = 32;
 /** Bytes: hashing less takes no time that anybody would see. */
 const WORTH_ASKING = 64 * 1024 * 1024;

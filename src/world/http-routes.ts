@@ -26,7 +26,8 @@ export interface Routes {
 type Env = World['env'];
 
 const IDLE_CONNECTION = 30_000;
-const CONNECTIONS_PER_HOST = 16;
+/** More than one command has questions and transfers at a time. */
+const CONNECTIONS_PER_HOST = 48;
 const IDLE = 60_000;
 
 /** Routes made from the environment, each when it is first needed. */
