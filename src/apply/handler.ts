@@ -32,5 +32,33 @@ export interface Handler<K extends Kind> {
   readonly undo?: (step: Step<K>, saved: Saved, site: Site) => Promise<void>;
 }
 
+/** A handler whose `done` looks at the world for `save` and `run` as well: nothing happens between the three. */
+export function lookingOnce<K extends Kind, Seen>(
+  look: (step: Step<K>, site: Site) => Promise<Seen>,
+  handler: {
+    readonly done: (seen: Seen, step: Step<K>, site: Site) => boolean | Promise<boolean>;
+    readonly save: (seen: Seen) => Saved;
+    readonly run: (seen: Seen, step: Step<K>, site: Site) => Promise<void>;
+    readonly undo: NonNullable<Handler<K>['undo']>;
+  },
+): Handler<K> {
+  const looks = new WeakMap<Step<K>, Seen>();
+  const seenOf = async (step: Step<K>, site: Site): Promise<Seen> => looks.get(step) ?? look(step, site);
+  return {
+    done: async (step, site) => {
+      const seen = await look(step, site);
+      looks.set(step, seen);
+      return handler.done(seen, step, site);
+    },
+    save: async (step, site) => handler.save(await seenOf(step, site)),
+    run: async (step, site) => {
+      const seen = await seenOf(step, site);
+      looks.delete(step); // what runs changes it
+      await handler.run(seen, step, site);
+    },
+    undo: handler.undo,
+  };
+}
+
 /** The table of all kinds. A kind without a handler does not compile. */
 export type Handlers = { readonly [K in Kind]: Handler<K> };

@@ -10,6 +10,7 @@ import { dataMoveSteps } from './steps/data-move.ts';
 import { fileSteps } from './steps/files.ts';
 import { healthSteps } from './steps/health.ts';
 import { imageSteps } from './steps/images.ts';
+import { localImageSteps } from './steps/local-images.ts';
 import { logInSteps } from './steps/log-in.ts';
 import { ownServiceSteps } from './steps/own-service.ts';
 import { pageSteps } from './steps/page.ts';
@@ -36,6 +37,7 @@ export const handlers: Handlers = {
   ...checkoutSteps,
   ...sourceImageSteps,
   ...logInSteps,
+  ...localImageSteps,
   ...serviceSteps,
   ...ownServiceSteps,
   ...pageSteps,

@@ -5,8 +5,8 @@ export interface RunOptions {
   readonly cwd?: string;
   /** The whole environment of the child; by default this process's own. */
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** What the child reads: text, or the bytes of a file, unpacked on the way when it is gzipped. By default nothing. */
-  readonly input?: string | { readonly file: string; readonly gunzip?: boolean };
+  /** What the child reads: text, text that is still made while the child starts, or the bytes of a file, unpacked on the way when it is gzipped. By default nothing. */
+  readonly input?: string | Promise<string> | { readonly file: string; readonly gunzip?: boolean };
   /** Where the child's stdout goes instead of into `stdout`: a file created with mode 0600, synced at the end; encrypted to these public keys of age, if any. */
   readonly output?: { readonly file: string; readonly gzip?: boolean; readonly encryptTo?: readonly string[] };
   /** Called with every whole line of stdout and stderr as it comes. */
@@ -25,6 +25,12 @@ export interface RunResult {
 
 /** Runs a program without a shell. Never throws for an exit code; throws ToolError E_COMMAND when the program cannot be started. */
 export type Run = (argv: readonly string[], options?: RunOptions) => Promise<RunResult>;
+
+/**
+ * What the Docker Engine says to a GET (Engine API), parsed: null = there is no such thing, undefined = docker itself must be asked. `env` is the environment
+ * that docker would get.
+ */
+export type AskEngine = (path: string, env: Readonly<Record<string, string | undefined>>) => Promise<unknown>;
 
 /** A question in parts, for a terminal that can redraw what it shows. */
 export interface AskParts {
@@ -62,6 +68,8 @@ export interface World {
   readonly random: (bytes: number) => Buffer;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly run: Run;
+  /** The Docker Engine's own socket; absent where only docker itself may be asked. */
+  readonly askEngine?: AskEngine;
   readonly terminal: Terminal;
   readonly report: Report;
   /** Resolves after so many milliseconds, sooner when `stop` is aborted. */

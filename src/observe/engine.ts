@@ -9,20 +9,21 @@ import type { ComposeProject } from '../model/plan.ts';
 import type { World } from '../model/seams.ts';
 import { MAIN_ENV, type Settings, settingsTexts } from '../model/settings.ts';
 import { hashesByDependencies, readComposeConfig } from '../world/compose-config.ts';
-import { inspectVolume, listContainers, listVolumes } from '../world/containers.ts';
+import { inspectVolume, type ListedContainer, listBriefly, listContainers, listVolumes } from '../world/containers.ts';
 import { readTextIfThere } from '../world/disk.ts';
 import type { Engine } from '../world/docker.ts';
 import { inScratch } from '../world/scratch.ts';
 import { observeOwnService } from './own-service.ts';
 
-/** Reads containers, volumes and the present compose project. */
-export async function observeEngine(world: World, root: string, project: ComposeProject): Promise<EngineFacts> {
+/** Reads containers, unless that is done already, volumes and the present compose project. */
+export async function observeEngine(
+  world: World,
+  root: string,
+  project: ComposeProject,
+  listed = observeContainers(world, root, project.name),
+): Promise<EngineFacts> {
   const engine = { world, root };
-  const [containers, labelled, config] = await Promise.all([
-    listContainers(engine, project.name),
-    listVolumes(engine, project.name),
-    readComposeConfig(engine, project),
-  ]);
+  const [containers, labelled, config] = await Promise.all([listed, listVolumes(engine, project.name), readComposeConfig(engine, project)]);
   const [named, settled] = await Promise.all([
     namedVolumes(engine, labelled, config),
     settleHashes(engine, project, { containers, config }),
@@ -60,6 +61,11 @@ async function settleHashes(
 /** Only the containers, for commands that do not need the files. */
 export async function observeContainers(world: World, root: string, project: string): Promise<readonly ContainerFact[]> {
   return listContainers({ world, root }, project);
+}
+
+/** What runs of a compose project, as far as a plan rests on it: one call where the whole takes two. */
+export async function observeRunning(world: World, root: string, project: string): Promise<readonly ListedContainer[]> {
+  return listBriefly({ world, root }, project);
 }
 
 /** The volumes of a compose project, by the engine's names. */

@@ -5,9 +5,10 @@ import { BACKUP_CHECKS_FILE, type BackupChecks, parseBackupChecks } from '../mod
 import { BACKUP_FAILURE_FILE, type BackupFailure, parseBackupFailure } from '../model/backup-failure.ts';
 import { ToolError } from '../model/error.ts';
 import { operatorsFolder, stateFolder } from '../model/layout.ts';
+import { parseFields, parseList, parseText } from '../model/parse.ts';
 import type { World } from '../model/seams.ts';
 import { listNames, readTextIfThere, statIfThere } from '../world/disk.ts';
-import { docker } from '../world/docker.ts';
+import { askEngine, docker } from '../world/docker.ts';
 
 export interface KeptBackup extends Backup {
   /** As plans name it: relative to the install, or absolute. */
@@ -75,13 +76,18 @@ export async function observeOperators(root: string): Promise<string[]> {
 
 /** The local tags that protect a product's images, `slipway.local/<product>/<name>:<version>`. */
 export async function observeLocalImages(world: World, root: string, product: string): Promise<string[]> {
-  const text = await docker({ world, root }, [
-    'image',
-    'ls',
-    '--format',
-    '{{.Repository}}:{{.Tag}}',
-    '--filter',
-    `reference=slipway.local/${product}/*`,
-  ]);
+  const tag = `slipway.local/${product}/`;
+  const asked = await askEngine({ world, root }, `/images/json?filters=${encodeURIComponent(JSON.stringify({ reference: [`${tag}*`] }))}`);
+  if (Array.isArray(asked))
+    return asked
+      .flatMap(tagsOf)
+      .filter((each) => each.startsWith(tag))
+      .sort();
+  const text = await docker({ world, root }, ['image', 'ls', '--format', '{{.Repository}}:{{.Tag}}', '--filter', `reference=${tag}*`]);
   return text.split('\n').filter(Boolean).sort();
+}
+
+function tagsOf(image: unknown): string[] {
+  const where = 'the engine\u2019s list of images';
+  return parseList(parseFields(image, where).RepoTags ?? [], where, parseText);
 }

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { stat, statfs } from 'node:fs/promises';
 import { totalmem } from 'node:os';
 import { dirname, resolve } from 'node:path';
+import { keep } from '../model/description.ts';
 import type { Digest } from '../model/digest.ts';
 import { ToolError } from '../model/error.ts';
 import type { ContainerFact, DiskFact, EngineTraits, MachineFacts } from '../model/facts.ts';
@@ -29,6 +30,10 @@ export interface MachineWish {
   readonly hosts?: readonly string[];
   /** Tried for its registry instead of docker's own. */
   readonly login?: RegistryLogin | undefined;
+  /** The project's containers, where they are looked at already. */
+  readonly containers?: Promise<readonly ContainerFact[]> | undefined;
+  /** Where the engine was asked already who it is. */
+  readonly engine?: Promise<EngineVersion> | undefined;
 }
 
 /** Looks at the machine. An engine that does not answer is a fact (`engineTrouble`), not an error. */
@@ -36,9 +41,9 @@ export async function observeMachine(world: World, wish: MachineWish): Promise<M
   const inside = observeInside(world, wish);
   const clock = wish.hosts === undefined ? undefined : observeClock(world, wish.hosts);
   for (const each of [inside, clock]) each?.catch(() => undefined); // asked while the engine says who it is; counts only when that answers
-  const engine = await observeEngineVersion(world);
+  const engine = await (wish.engine ?? observeEngineVersion(world));
   const answers = engine.trouble === undefined;
-  const compose = engine.compose ?? (await versionOf(world, ['docker', 'compose', 'version', '--short']));
+  const compose = engine.compose ?? (await versionOf(world, COMPOSE_VERSION));
   const { containers, missing, dataSizes } = answers ? await inside : NOTHING_INSIDE;
   return {
     docker: engine.version,
@@ -74,7 +79,7 @@ const NOTHING_INSIDE: Inside = { containers: [], missing: [], dataSizes: new Map
 /** What only an engine that answers can tell. */
 async function observeInside(world: World, wish: MachineWish): Promise<Inside> {
   const [containers, missing, dataSizes] = await Promise.all([
-    listContainers({ world, root: wish.root }, wish.project),
+    wish.containers ?? listContainers({ world, root: wish.root }, wish.project),
     missingImages(world, wish),
     observeDataSizes(world, wish.root, wish.data),
   ]);
@@ -104,7 +109,7 @@ async function missingImages(world: World, { root, images }: MachineWish): Promi
   return images.filter(({ pinned }) => !ids.has(pinned));
 }
 
-interface EngineVersion {
+export interface EngineVersion {
   readonly version?: string;
   /** Of docker's Compose plugin, where docker says it. */
   readonly compose?: string;
@@ -115,18 +120,17 @@ interface EngineVersion {
   readonly traits?: EngineTraits;
 }
 
-async function observeEngineVersion(world: World): Promise<EngineVersion> {
+/** Who the engine is; one that does not answer is a fact. Throws E_INTERRUPTED alone. */
+export async function observeEngineVersion(world: World): Promise<EngineVersion> {
   try {
-    const result = await world.run(['docker', 'info', '--format', '{{json .}}'], { env: dockerEnvironment(world.env), timeout: 30 });
-    const f = parseFields(parseJson(result.stdout, 'docker info'), 'docker info');
-    const errors = Array.isArray(f.ServerErrors) ? f.ServerErrors.map(String) : [];
-    if (errors.length > 0 || result.code !== 0) return { trouble: errors.join('; ') || result.stderr.trim() };
+    const { info: f, compose, trouble } = await readInfo(world);
+    if (trouble !== undefined) return { trouble };
     const architecture = parseOptional(f.Architecture, 'Architecture', parseText) ?? '';
     return {
       version: parseText(f.ServerVersion, 'ServerVersion'),
       platform: `${parseOptional(f.OSType, 'OSType', parseText) ?? 'linux'}/${architectureNames[architecture] ?? architecture}`,
       ...imageFolderOf(f, world),
-      ...composeOf(f),
+      ...keep({ compose }),
       traits: traitsOf(f, world),
     };
   } catch (error) {
@@ -134,6 +138,31 @@ async function observeEngineVersion(world: World): Promise<EngineVersion> {
     return { trouble: error.message };
   }
 }
+
+interface Info {
+  readonly info: Fields;
+  readonly compose?: string | undefined;
+  readonly trouble?: string;
+}
+
+/** What the engine says of itself, and Compose's version; docker itself asks all its plugins first, which takes long. */
+async function readInfo(world: World): Promise<Info> {
+  const env = dockerEnvironment(world.env);
+  const [asked, compose] = await Promise.all([
+    world.askEngine?.('/info', env),
+    world.askEngine === undefined ? undefined : versionOf(world, COMPOSE_VERSION),
+  ]);
+  if (asked !== undefined && asked !== null && compose !== undefined)
+    return { info: parseFields(asked, 'the engine\u2019s word on itself'), compose };
+  const result = await world.run(['docker', 'info', '--format', '{{json .}}'], { env, timeout: 30 });
+  const info = parseFields(parseJson(result.stdout, 'docker info'), 'docker info');
+  const errors = Array.isArray(info.ServerErrors) ? info.ServerErrors.map(String) : [];
+  return errors.length > 0 || result.code !== 0
+    ? { info, trouble: errors.join('; ') || result.stderr.trim() }
+    : { info, compose: composeOf(info) };
+}
+
+const COMPOSE_VERSION = ['docker', 'compose', 'version', '--short'];
 
 function traitsOf(info: Fields, { env }: World): EngineTraits {
   const security = JSON.stringify(info.SecurityOptions ?? []);
@@ -150,11 +179,11 @@ function traitsOf(info: Fields, { env }: World): EngineTraits {
 }
 
 /** Docker has asked its plugins already. */
-function composeOf(info: Fields): { readonly compose?: string } {
+function composeOf(info: Fields): string | undefined {
   const client = parseOptional(info.ClientInfo, 'ClientInfo', parseFields);
   const plugins = parseList(client?.Plugins ?? [], 'ClientInfo.Plugins', parseFields);
   const version = plugins.find((plugin) => plugin.Name === 'compose')?.Version;
-  return typeof version === 'string' && version !== '' ? { compose: version.replace(/^v/, '') } : {};
+  return typeof version === 'string' && version !== '' ? version.replace(/^v/, '') : undefined;
 }
 
 /** The address of an engine on another machine, without a user's name. */

@@ -8,10 +8,11 @@ import { type Engine, runCompose } from './docker.ts';
 
 /** Reads a project through `docker compose config`, with the profiles that its `.env` chooses. Throws E_CONFIG with Compose's own words. */
 export async function readComposeConfig(engine: Engine, project: ComposeProject): Promise<ComposeFact> {
-  const result = expectRead(await runCompose(engine, project, ['config', '--format', 'json']));
-  // Hashes of the files themselves would leave out what env files say; those of the resolved project are those of the containers' labels.
-  const resolved = { ...project, files: ['-'] };
-  const hashes = expectRead(await runCompose(engine, resolved, ['config', '--hash', '*'], { input: result.stdout }));
+  const reading = runCompose(engine, project, ['config', '--format', 'json']);
+  const hashing = hashesOf(engine, project, textOf(reading));
+  hashing.catch(() => undefined); // what Compose says of the files themselves comes first
+  const result = expectRead(await reading);
+  const hashes = expectRead(await hashing);
   const f = parseFields(parseJson(result.stdout, 'docker compose config'), 'docker compose config');
   return {
     name: parseText(f.name, 'name'),
@@ -20,6 +21,19 @@ export async function readComposeConfig(engine: Engine, project: ComposeProject)
     unset: unsetVariables(result.stderr),
     hashes: Object.fromEntries(hashes.stdout.split('\n').filter(Boolean).map(splitHash)),
   };
+}
+
+/** Hashes of the files themselves would leave out what env files say; those of the resolved project are those of the containers' labels. */
+function hashesOf(engine: Engine, project: ComposeProject, resolved: string | Promise<string>): Promise<RunResult> {
+  return runCompose(engine, { ...project, files: ['-'] }, ['config', '--hash', '*'], { input: resolved });
+}
+
+/** What another Compose may wait for, so that both start at the same time. */
+function textOf(reading: Promise<RunResult>): Promise<string> {
+  return reading.then(
+    ({ stdout }) => stdout,
+    () => '',
+  );
 }
 
 /** With more dependencies than this only "all" and "none" are looked at: each set costs a call. */
@@ -40,7 +54,7 @@ export async function hashesByDependencies(
   for (let round = 0; round < rounds; round += 1) {
     const some = wanted.map(([name, service]) => [name, { ...service, depends_on: pick(service.depends_on, round) }] as const);
     const input = JSON.stringify({ ...resolved, services: { ...all, ...Object.fromEntries(some) } });
-    const hashes = expectRead(await runCompose(engine, { ...project, files: ['-'] }, ['config', '--hash', '*'], { input }));
+    const hashes = expectRead(await hashesOf(engine, project, input));
     for (const [name, hash] of hashes.stdout.split('\n').filter(Boolean).map(splitHash)) found.get(name)?.add(hash);
   }
   return found;

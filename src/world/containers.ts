@@ -3,7 +3,7 @@ import { ToolError } from '../model/error.ts';
 import type { ContainerFact as Container } from '../model/facts.ts';
 import { readRef } from '../model/image.ts';
 import { parseFields, parseJson, parseList, parseMap, parseNumber, parseOptional, parseText } from '../model/parse.ts';
-import { docker, dockerForSome, dockerIfThere, type Engine } from './docker.ts';
+import { askEngine, docker, dockerForSome, dockerIfThere, type Engine } from './docker.ts';
 
 export interface Volume {
   readonly name: string;
@@ -12,65 +12,132 @@ export interface Volume {
   readonly options: Readonly<Record<string, string>>;
 }
 
-/** What a list of containers says of one without looking at each: enough to stop and start. */
-export type ListedContainer = Pick<Container, 'id' | 'service' | 'oneOff' | 'state' | 'configHash'>;
+/** What a list of containers says of one without looking at each: enough to stop and start, and to see whether it is well. */
+export type ListedContainer = Pick<Container, 'id' | 'service' | 'oneOff' | 'state' | 'configHash' | 'health' | 'exitCode'>;
 
 /** What Compose puts before the names of its labels. */
 export const LABEL = 'com.docker.compose';
 
 /** All containers of a compose project, one-off ones included, whichever folder they belong to. */
 export async function listContainers(engine: Engine, project: string): Promise<Container[]> {
-  return inspectThose(engine, ['--filter', `label=${LABEL}.project=${project}`]);
+  return inspectThose(engine, ofProject(project));
 }
 
-/** The same with what a list says of each: one call where the whole takes two. */
+/** The same with what a list says of each: one call where the whole takes two. `Up 2 minutes (healthy)`, `Exited (1) 3 seconds ago`. */
 export async function listBriefly(engine: Engine, project: string): Promise<ListedContainer[]> {
+  const listed = await askList(engine, ofProject(project));
+  if (listed !== undefined) return listed.map((each) => describeListed(each));
   const labels = ['service', 'oneoff', 'config-hash'].map((name) => `{{.Label "${LABEL}.${name}"}}`);
-  const format = ['{{.ID}}', '{{.State}}', ...labels].join('\t');
-  const filter = `label=${LABEL}.project=${project}`;
-  const text = await docker(engine, ['ps', '--all', '--no-trunc', '--filter', filter, '--format', format]);
+  const format = ['{{.ID}}', '{{.State}}', '{{.Status}}', ...labels].join('\t');
+  const text = await docker(engine, ['ps', '--all', '--no-trunc', '--filter', `label=${ofProject(project)}`, '--format', format]);
   return text.split('\n').filter(Boolean).map(parseListed);
 }
 
 function parseListed(line: string): ListedContainer {
-  const [id = '', state = '', service = '', oneOff = '', configHash = ''] = line.split('\t');
-  return { id: parseText(id, 'docker ps'), state: parseText(state, 'docker ps'), service, oneOff: oneOff === 'True', configHash };
+  const [id = '', state = '', status = '', service = '', oneOff = '', configHash = ''] = line.split('\t');
+  const labels = { [`${LABEL}.service`]: service, [`${LABEL}.oneoff`]: oneOff, [`${LABEL}.config-hash`]: configHash };
+  return describeListed({ id: parseText(id, 'docker ps'), state: parseText(state, 'docker ps'), status, labels });
+}
+
+interface Listed {
+  readonly id: string;
+  readonly state: string;
+  /** As a person reads it. */
+  readonly status: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+function describeListed({ id, state, status, labels }: Listed): ListedContainer {
+  return {
+    id,
+    state,
+    health: /\((?:health: )?(starting|healthy|unhealthy)\)/.exec(status)?.[1],
+    exitCode: Number(/^\w+ \((\d+)\)/.exec(status)?.[1] ?? 0),
+    service: labels[`${LABEL}.service`] ?? '',
+    oneOff: labels[`${LABEL}.oneoff`] === 'True',
+    configHash: labels[`${LABEL}.config-hash`] ?? '',
+  };
+}
+
+/** The label that all containers, volumes and networks of a compose project have. */
+function ofProject(project: string): string {
+  return `${LABEL}.project=${project}`;
+}
+
+/** The engine's own list of containers (Engine API: ContainerList); undefined = docker must be asked. */
+async function askList(engine: Engine, label: string | undefined): Promise<Listed[] | undefined> {
+  const where = 'the engine\u2019s list of containers';
+  const found = await askEngine(engine, `/containers/json?all=1${filterBy(label)}`);
+  if (!Array.isArray(found)) return undefined;
+  return found.map((value) => {
+    const f = parseFields(value, where);
+    const [id, state, status] = [f.Id, f.State, f.Status].map((text) => parseText(text, where));
+    return { id: id ?? '', state: state ?? '', status: status ?? '', labels: parseMap(f.Labels ?? {}, where, parseText) };
+  });
+}
+
+function filterBy(label: string | undefined): string {
+  return label === undefined ? '' : `&filters=${encodeURIComponent(JSON.stringify({ label: [label] }))}`;
 }
 
 /** All containers whose label of Compose's, without its prefix, has this value. */
 export async function listContainersOf(engine: Engine, label: string, value: string): Promise<Container[]> {
-  return inspectThose(engine, ['--filter', `label=${LABEL}.${label}=${value}`]);
+  return inspectThose(engine, `${LABEL}.${label}=${value}`);
 }
 
 /** All containers of the engine, whosever they are. */
 export async function listAllContainers(engine: Engine): Promise<Container[]> {
-  return inspectThose(engine, []);
+  return inspectThose(engine, undefined);
 }
 
-async function inspectThose(engine: Engine, filter: readonly string[]): Promise<Container[]> {
-  const ids = (await docker(engine, ['ps', '--all', '--quiet', '--no-trunc', ...filter])).split('\n').filter(Boolean);
+/** The ids of all containers of the engine, or of those with a label. */
+export async function listContainerIds(engine: Engine, label?: string): Promise<string[]> {
+  const listed = await askList(engine, label);
+  if (listed !== undefined) return listed.map(({ id }) => id);
+  const filter = label === undefined ? [] : ['--filter', `label=${label}`];
+  return (await docker(engine, ['ps', '--all', '--quiet', '--no-trunc', ...filter])).split('\n').filter(Boolean);
+}
+
+async function inspectThose(engine: Engine, label: string | undefined): Promise<Container[]> {
+  const ids = await listContainerIds(engine, label);
   if (ids.length === 0) return [];
+  const found = await inspectAll(engine, ids);
+  return found ?? inspectThose(engine, label); // a container may go between the two calls: then they are asked again
+}
+
+/** Undefined when one of them is gone. */
+async function inspectAll(engine: Engine, ids: readonly string[]): Promise<Container[] | undefined> {
+  const asked = await Promise.all(ids.map((id) => askEngine(engine, `/containers/${id}/json`)));
+  if (asked.every((each) => each !== undefined))
+    return asked.includes(null) ? undefined : asked.map((each) => parseContainer(each, 'the engine\u2019s word on a container'));
   const text = await dockerIfThere(engine, ['inspect', '--type', 'container', ...ids]);
-  // A container may go between the two calls: then they are asked again.
-  return text === undefined ? inspectThose(engine, filter) : parseList(parseJson(text, 'docker inspect'), 'docker inspect', parseContainer);
+  return text === undefined ? undefined : parseList(parseJson(text, 'docker inspect'), 'docker inspect', parseContainer);
 }
 
 /** One container, or undefined when there is none of that id or name. */
 export async function inspectContainer(engine: Engine, name: string): Promise<Container | undefined> {
-  const text = await dockerIfThere(engine, ['inspect', '--type', 'container', name]);
-  return text === undefined ? undefined : parseList(parseJson(text, 'docker inspect'), 'docker inspect', parseContainer)[0];
+  return (await inspectAll(engine, [name]))?.[0];
 }
 
 /** The volumes that carry a compose project's label, by name. */
 export async function listVolumes(engine: Engine, project: string): Promise<string[]> {
-  const text = await docker(engine, ['volume', 'ls', '--quiet', '--filter', `label=${LABEL}.project=${project}`]);
+  const asked = await askEngine(engine, `/volumes?${filterBy(ofProject(project)).slice(1)}`);
+  if (asked !== undefined && asked !== null)
+    return namesIn(parseFields(asked, 'the engine\u2019s list of volumes').Volumes ?? [], 'the engine\u2019s list of volumes');
+  const text = await docker(engine, ['volume', 'ls', '--quiet', '--filter', `label=${ofProject(project)}`]);
   return text.split('\n').filter(Boolean).sort();
 }
 
 /** The networks that carry a compose project's label, by name. */
 export async function listNetworks(engine: Engine, project: string): Promise<string[]> {
-  const text = await docker(engine, ['network', 'ls', '--format', '{{.Name}}', '--filter', `label=${LABEL}.project=${project}`]);
+  const asked = await askEngine(engine, `/networks?${filterBy(ofProject(project)).slice(1)}`);
+  if (Array.isArray(asked)) return namesIn(asked, 'the engine\u2019s list of networks');
+  const text = await docker(engine, ['network', 'ls', '--format', '{{.Name}}', '--filter', `label=${ofProject(project)}`]);
   return text.split('\n').filter(Boolean).sort();
+}
+
+function namesIn(list: unknown, where: string): string[] {
+  return parseList(list, where, (value) => parseText(parseFields(value, where).Name, where)).sort();
 }
 
 /** A volume with all that is needed to make it again, or undefined when there is none of that name. */
@@ -102,10 +169,17 @@ export async function imageId(engine: Engine, reference: string): Promise<string
 export async function imageIds(engine: Engine, references: readonly string[]): Promise<Map<string, string>> {
   const wanted = [...new Set(references)];
   if (wanted.length === 0) return new Map();
+  const asked = await Promise.all(wanted.map((reference) => askEngine(engine, `/images/${reference}/json`)));
+  if (asked.every((each) => each !== undefined))
+    return new Map(asked.flatMap((each, at) => (each === null ? [] : [[wanted[at] ?? '', idIn(each)]])));
   const format = '{{.Id}}\t{{json .RepoTags}}\t{{json .RepoDigests}}';
   const text = await dockerForSome(engine, ['image', 'inspect', '--format', format, ...wanted]);
   const found = new Map(text.split('\n').filter(Boolean).flatMap(namesOf));
   return new Map(wanted.flatMap((reference) => (found.has(nameOf(reference)) ? [[reference, found.get(nameOf(reference)) ?? '']] : [])));
+}
+
+function idIn(image: unknown): string {
+  return parseText(parseFields(image, 'the engine\u2019s word on an image').Id, 'the engine\u2019s word on an image');
 }
 
 function namesOf(line: string): [string, string][] {

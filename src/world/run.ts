@@ -97,8 +97,8 @@ async function feed(child: ChildProcess, options: RunOptions): Promise<void> {
   const { stdin } = child;
   if (stdin === null) return;
   stdin.on('error', () => undefined);
-  if (typeof input !== 'object') {
-    stdin.end(input ?? '');
+  if (typeof input !== 'object' || input instanceof Promise) {
+    stdin.end((await input) ?? '');
     return;
   }
   const through = input.gunzip === true ? createGunzip() : new PassThrough();

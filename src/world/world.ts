@@ -1,7 +1,7 @@
 // The real seams of this process. Rule: made once, in main, and passed on; what a start does not need is loaded when it is used.
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Report } from '../model/event.ts';
-import type { Terminal, World } from '../model/seams.ts';
+import type { AskEngine, Run, Terminal, World } from '../model/seams.ts';
 
 export interface WorldParts {
   readonly terminal: Terminal;
@@ -11,12 +11,18 @@ export interface WorldParts {
 
 /** The world as it is: this process's clock, randomness, environment and programs. */
 export function realWorld(parts: WorldParts): World {
+  const run: Run = async (argv, options) => (await import('./run.ts')).runProgram(argv, options);
+  let engine: Promise<AskEngine> | undefined;
   return {
     ...parts,
     now: () => new Date(),
     random: (bytes) => Buffer.from(crypto.getRandomValues(new Uint8Array(bytes))),
     env: process.env,
-    run: async (argv, options) => (await import('./run.ts')).runProgram(argv, options),
+    run,
+    askEngine: async (path, env) => {
+      engine ??= import('./engine-socket.ts').then(({ openEngineSocket }) => openEngineSocket(run));
+      return (await engine)(path, env);
+    },
     sleep: (milliseconds) => sleep(milliseconds, parts.stop),
   };
 }

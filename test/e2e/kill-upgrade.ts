@@ -5,6 +5,15 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Installed } from './stage.ts';
 
+/** True for the whole campaign. */
+export const WHOLE = process.env.SLIPWAY_CAMPAIGN === '1';
+
+/** The lines to kill at: all, until the caller stops because an upgrade ended before, or the sample. */
+export function* boundaries(sample: readonly number[]): Generator<number> {
+  if (!WHOLE) yield* sample;
+  else for (let line = 1; ; line += 1) yield line;
+}
+
 /** Starts an upgrade and kills it once the journal has so many lines; false when it ended before. */
 export async function killAt(installed: Installed, lines: number): Promise<boolean> {
   const child = installed.spawnCtl('upgrade', '--yes');

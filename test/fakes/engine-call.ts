@@ -12,10 +12,18 @@ export interface Registry {
   readonly programs: Programs;
 }
 
+/** With the input at hand: a call is a moment. */
+export type ReadyOptions = Omit<RunOptions, 'input'> & { readonly input?: Exclude<RunOptions['input'], Promise<string> | undefined> };
+
+export async function readyOptions({ input, ...others }: RunOptions): Promise<ReadyOptions> {
+  const text = input instanceof Promise ? await input : input;
+  return text === undefined ? others : { ...others, input: text };
+}
+
 /** One call under way. */
 export interface Call extends Registry {
   readonly state: EngineState;
-  readonly options: RunOptions;
+  readonly options: ReadyOptions;
   readonly between: Between;
 }
 

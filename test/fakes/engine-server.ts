@@ -4,8 +4,9 @@ import { createReadStream, createWriteStream, mkdirSync, rmSync } from 'node:fs'
 import { createConnection, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import type { Run, RunOptions, RunResult } from '../../src/model/seams.ts';
+import type { Run, RunResult } from '../../src/model/seams.ts';
 import type { FakeEngine } from './engine.ts';
+import { type ReadyOptions, readyOptions } from './engine-call.ts';
 
 export interface EngineServer {
   /** Where it listens. */
@@ -17,7 +18,7 @@ export interface EngineServer {
 
 interface Asked {
   readonly argv?: readonly string[];
-  readonly options: RunOptions;
+  readonly options: ReadyOptions;
   /** Milliseconds that pass. */
   readonly wait?: number;
 }
@@ -61,7 +62,7 @@ export async function serveEngine(engine: FakeEngine, folder: string): Promise<E
 export function distantEngine(socket: string): { readonly run: Run; readonly wait: (milliseconds: number) => Promise<void> } {
   return {
     run: async (argv, options = {}) => {
-      const { onLine, stop: _, ...plain } = options;
+      const { onLine, stop: _, ...plain } = await readyOptions(options);
       const { result, written } = await ask(socket, { argv, options: plain });
       for (const line of `${result.stdout}${result.stderr}`.split('\n').filter(Boolean)) onLine?.(line);
       if (written !== undefined && options.output !== undefined)

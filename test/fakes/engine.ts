@@ -10,8 +10,10 @@ import {
   findContainer,
   imageOf,
   makeVolume,
+  type ReadyOptions,
   Refusal,
   type Registry,
+  readyOptions,
   said,
   splitArguments,
   stopContainer,
@@ -49,7 +51,8 @@ const TICK = 20;
 
 export function fakeEngine(registry: Registry): FakeEngine {
   let state = emptyEngine();
-  const run = async (argv: readonly string[], options: RunOptions, between: Between): Promise<RunResult> => {
+  const run = async (argv: readonly string[], given: RunOptions, between: Between): Promise<RunResult> => {
+    const options = given.input instanceof Promise ? await readyOptions(given) : (given as ReadyOptions);
     refuseForeignVariables(options);
     tick(state, registry.programs, registry.images, TICK);
     try {
@@ -146,24 +149,34 @@ function humanSize(bytes: number): string {
   return `${Number((bytes / 1000 ** power).toPrecision(4))}${['B', 'kB', 'MB', 'GB'][power]}`;
 }
 
-function listContainers(words: readonly string[], { state }: Call): RunResult {
+function listContainers(words: readonly string[], call: Call): RunResult {
+  const { state } = call;
   const { flags } = splitArguments(words, ['--filter', '--format'], ['--all', '--quiet', '--no-trunc']);
   const all = [...state.containers.values()].filter((each) => flags.has('--all') || each.state === 'running');
   const found = all.filter((each) => (flags.get('--filter') ?? []).every((filter) => matches(each, filter)));
   const [format] = flags.get('--format') ?? [];
-  if (format !== undefined) return said(found.map((each) => inFormat(each, format)).join('\n'));
+  if (format !== undefined) return said(found.map((each) => inFormat(each, format, call)).join('\n'));
   return said(found.map((each) => (flags.has('--no-trunc') ? each.id : each.id.slice(-12))).join('\n'));
 }
 
 /** The templates that `docker ps --format` is given. */
-function inFormat(container: FakeContainer, format: string): string {
+function inFormat(container: FakeContainer, format: string, call: Call): string {
   return format.replace(/\{\{(.*?)\}\}/g, (_, word: string) => {
     const label = /^\.Label "(.*)"$/.exec(word)?.[1];
     if (label !== undefined) return container.labels[label] ?? '';
     if (word === '.ID') return container.id;
     if (word === '.State') return container.state;
+    if (word === '.Status') return statusOf(container, call);
     throw new Error(`fake engine: unknown template ${word}`);
   });
+}
+
+/** As a person reads it. */
+function statusOf(container: FakeContainer, { programs, images }: Call): string {
+  if (container.state === 'exited') return `Exited (${container.exitCode}) 3 seconds ago`;
+  if (container.state !== 'running') return 'Created';
+  const health = healthOf(container, programOf(container, programs, images));
+  return `Up 3 seconds${health === undefined ? '' : ` (${health === 'starting' ? 'health: starting' : health})`}`;
 }
 
 function matches(container: FakeContainer, filter: string): boolean {

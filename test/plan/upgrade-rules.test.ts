@@ -245,7 +245,7 @@ describe('every upgrade', () => {
       }
       for (const service of stepsOf(plan, 'stop-services').flatMap(({ services }) => services)) {
         expect(present).toContain(service);
-        const since = containers.map((each) => (each.service === service ? { ...each, imageId: 'another' } : each));
+        const since = containers.map((each) => (each.service === service ? { ...each, id: 'another' } : each));
         expect(fingerprintInstall(install, since)).not.toBe(plan.basedOn);
       }
     },

@@ -6,7 +6,7 @@ import type { ContainerFact as Container } from '../../model/facts.ts';
 import { parseMap, parseText } from '../../model/parse.ts';
 import { fillPlaceholders } from '../../model/placeholder.ts';
 import type { Step } from '../../model/plan.ts';
-import { listContainers } from '../../world/containers.ts';
+import { type ListedContainer, listBriefly, listContainers } from '../../world/containers.ts';
 import { runCompose } from '../../world/docker.ts';
 import { probeHttp, probeTcp } from '../../world/probe.ts';
 import { type EnvironmentValues, readValues } from '../../world/values.ts';
@@ -23,8 +23,8 @@ type Expectation = Omit<Step<'check-health'>, 'kind' | 'why'>;
 const checkHealth: Handler<'check-health'> = {
   done: async () => false,
   run: async (step, site) => {
-    const well = await waitUntilWell(step, site);
-    await watch(step, site, well);
+    await waitUntilWell(step, site);
+    await watch(step, site);
   },
 };
 
@@ -57,12 +57,10 @@ const guardHealth: Handler<'guard-health'> = {
       step.project,
       services.filter((service) => !isUp(service)),
     );
-    const containers = await waitUntilWell(
-      { project: step.project, services, jobs: [], optional: [], probes, timeout: step.timeout, probation: 0 },
-      site,
-    );
+    await waitUntilWell({ project: step.project, services, jobs: [], optional: [], probes, timeout: step.timeout, probation: 0 }, site);
     const before = parseMap(saved.images, 'saved.images', parseText);
-    const other = services.find((service) => imagesOf(containers)[service] !== before[service]);
+    const now = imagesOf(await listContainers(site, step.project.name));
+    const other = services.find((service) => now[service] !== before[service]);
     if (other !== undefined)
       throw new ToolError('E_UNHEALTHY', `${other} does not run the image it ran before`, { hint: 'Run `recover` again.' });
   },
@@ -75,12 +73,12 @@ export const healthSteps = { 'check-health': checkHealth, 'guard-health': guardH
 >;
 
 /** Asks again and again until nothing is wrong; throws E_UNHEALTHY with the last trouble and the end of the log. */
-async function waitUntilWell(step: Expectation, site: Site): Promise<readonly Container[]> {
+async function waitUntilWell(step: Expectation, site: Site): Promise<void> {
   const begun = site.world.now().getTime();
   for (;;) {
-    const containers = await listContainers(site, step.project.name);
+    const containers = await listBriefly(site, step.project.name);
     const trouble = await findTrouble(step, site, containers);
-    if (trouble === undefined) return containers;
+    if (trouble === undefined) return;
     const waited = (site.world.now().getTime() - begun) / 1000;
     if (site.interrupted()) throw new ToolError('E_INTERRUPTED', 'interrupted');
     if (waited > step.timeout || trouble.final === true) throw await unhealthy(trouble, site, containers);
@@ -90,9 +88,10 @@ async function waitUntilWell(step: Expectation, site: Site): Promise<readonly Co
 }
 
 /** Probation: well for so many seconds, and no container started anew meanwhile. It does not end on a probe that failed last. */
-async function watch(step: Expectation, site: Site, well: readonly Container[]): Promise<void> {
+async function watch(step: Expectation, site: Site): Promise<void> {
+  if (step.probation === 0) return;
   const begun = site.world.now().getTime();
-  const births = new Map(well.map((container) => [container.id, container.startedAt]));
+  const births = new Map((await listContainers(site, step.project.name)).map((container) => [container.id, container.startedAt]));
   let failures = 0;
   for (let waited = 0; waited < step.probation || failures > 0; waited = (site.world.now().getTime() - begun) / 1000) {
     await site.world.sleep(POLL_EVERY);
@@ -113,7 +112,7 @@ interface Trouble {
   readonly probe?: boolean;
 }
 
-async function findTrouble(step: Expectation, site: Site, containers: readonly Container[]): Promise<Trouble | undefined> {
+async function findTrouble(step: Expectation, site: Site, containers: readonly ListedContainer[]): Promise<Trouble | undefined> {
   const optional = new Set(step.optional);
   for (const service of step.jobs) {
     const job = containers.find((container) => container.service === service && !container.oneOff);
@@ -172,7 +171,7 @@ function imagesOf(containers: readonly Container[]): Record<string, string> {
   return Object.fromEntries(containers.filter((container) => !container.oneOff).map((container) => [container.service, container.imageId]));
 }
 
-async function unhealthy(trouble: Trouble, site: Site, containers: readonly Container[]): Promise<ToolError> {
+async function unhealthy(trouble: Trouble, site: Site, containers: readonly ListedContainer[]): Promise<ToolError> {
   const log = trouble.service === undefined ? '' : await lastLog(site, trouble.service, containers);
   return new ToolError('E_UNHEALTHY', trouble.text, { hint: 'The log of the service says more.', details: { log } });
 }

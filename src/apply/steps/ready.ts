@@ -1,7 +1,6 @@
 // Waiting for services, by the engine's own word. Rule: a service with a health check must be healthy, one without must run; nothing waits for ever.
 import { ToolError } from '../../model/error.ts';
-import type { ContainerFact as Container } from '../../model/facts.ts';
-import { listContainers } from '../../world/containers.ts';
+import { type ListedContainer as Container, listBriefly } from '../../world/containers.ts';
 import { docker } from '../../world/docker.ts';
 import type { Site } from '../handler.ts';
 
@@ -15,7 +14,7 @@ export async function waitUntilReady(site: Site, project: string, services: read
   const begun = site.world.now().getTime();
   const deadline = begun + READY_WITHIN * 1000;
   for (;;) {
-    const containers = await listContainers(site, project);
+    const containers = await listBriefly(site, project);
     const waiting = services.filter((service) => troubleOf(service, containers) !== undefined);
     if (waiting.length === 0) return;
     const dead = waiting.find((service) => isDead(service, containers));

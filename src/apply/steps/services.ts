@@ -1,67 +1,26 @@
-// Services of a compose project: pull, stop, start, run once. Rule: what is taken away is found by the engine's labels, not by a compose file that
+// Services of a compose project: stop, start, run once. Rule: what is taken away is found by the engine's labels, not by a compose file that
 // may be half-way between two releases.
 import { ToolError } from '../../model/error.ts';
-import { parseFlag, parseMap } from '../../model/parse.ts';
-import type { ComposeProject, ImageToPull, Step } from '../../model/plan.ts';
+import type { ComposeProject, Step } from '../../model/plan.ts';
 import { readComposeConfig } from '../../world/compose-config.ts';
 import {
-  imageIds,
   type ListedContainer,
   listBriefly,
+  listContainerIds,
   listContainers,
   listNetworks,
   listVolumes,
   notSo,
   removeContainer,
 } from '../../world/containers.ts';
-import { compose, docker, dockerForSome, dockerIfThere, runCompose } from '../../world/docker.ts';
-import type { Handler, Handlers, Site } from '../handler.ts';
+import { compose, dockerForSome, dockerIfThere, runCompose } from '../../world/docker.ts';
+import { type Handler, type Handlers, lookingOnce, type Site } from '../handler.ts';
 import { nameOf, textsOf } from './files.ts';
 import { waitUntilReady } from './ready.ts';
 
-/** Images pulled at the same time: more than this slows most registries down. */
-const PULLS_AT_ONCE = 3;
-
-const pullImages: Handler<'pull-images'> = {
-  done: async (step, site) => (await lookAtImages(step, site)).every((image) => image.ready),
-  save: async (step, site) => {
-    const found = await lookAtImages(step, site);
-    return {
-      present: Object.fromEntries(
-        found.flatMap((image) => [
-          [image.pinned, image.here],
-          [image.local, image.tagged],
-        ]),
-      ),
-    };
-  },
-  run: async (step, site) => {
-    const missing = (await lookAtImages(step, site)).filter((image) => !image.ready);
-    let pulled = 0;
-    const next = async (): Promise<void> => {
-      for (let image = missing.shift(); image !== undefined; image = missing.shift()) {
-        await pullImage(image, site);
-        pulled += 1;
-        site.world.report({ type: 'progress', text: 'images', done: pulled, total: step.images.length, unit: 'items' });
-      }
-    };
-    await Promise.all(Array.from({ length: PULLS_AT_ONCE }, next));
-    const lacking = (await lookAtImages(step, site)).find((image) => !image.ready);
-    if (lacking !== undefined) throw notSo(`${lacking.name} is here`);
-  },
-  undo: async (step, saved, site) => {
-    const present = parseMap(saved.present, 'saved.present', parseFlag);
-    for (const image of step.images) {
-      if (present[image.local] === false) await removeImage(image.local, site);
-      if (present[image.pinned] === false) await removeImage(image.pinned, site);
-    }
-  },
-};
-
-const stopServices: Handler<'stop-services'> = {
-  done: async (step, site) => (await serviceContainers(site, step.project, step.services)).length === 0,
-  save: async (step, site) => {
-    const found = await serviceContainers(site, step.project, step.services);
+const stopServices = lookingOnce<'stop-services', readonly ListedContainer[]>(containersOf, {
+  done: (found) => found.length === 0,
+  save: (found) => {
     const running = new Set(
       found.filter((container) => container.state === 'running' || container.state === 'restarting').map((container) => container.service),
     );
@@ -70,27 +29,31 @@ const stopServices: Handler<'stop-services'> = {
       stopped: [...new Set(found.map((container) => container.service))].filter((service) => !running.has(service)).sort(),
     };
   },
-  run: async (step, site) => removeContainers(site, await serviceContainers(site, step.project, step.services)),
+  run: async (found, _step, site) => removeContainers(site, found),
   undo: async (step, saved, site) => {
     const stopped = textsOf(saved, 'stopped');
     if (stopped.length > 0)
       await compose(site, step.project, ['up', '--no-start', '--no-deps', '--no-build', '--pull', 'never', ...stopped]);
     await startNow(site, step.project, textsOf(saved, 'running'));
   },
-};
+});
 
-const startServices: Handler<'start-services'> = {
-  done: async (step, site) => {
+function containersOf({ project, services }: Step<'stop-services'>, site: Site): Promise<ListedContainer[]> {
+  return serviceContainers(site, project, services);
+}
+
+const startServices = lookingOnce<'start-services', Standing>(lookAround, {
+  done: async ({ containers }, step, site) => {
     if (step.recreate.length > 0 || step.services.length === 0) return step.services.length === 0;
-    const running = (await serviceContainers(site, step.project, step.services)).filter((each) => each.state === 'running');
+    const running = containers.filter((each) => each.state === 'running');
     const allRun = (wanted: (each: ListedContainer) => boolean): boolean =>
       step.services.every((service) => running.some((each) => each.service === service && wanted(each)));
     if (!allRun(() => true)) return false; // what Compose makes of the files need not be asked
     const { hashes } = await readComposeConfig(site, step.project);
     return allRun((each) => each.configHash === hashes[each.service]);
   },
-  save: (step, site) => listBelongings(step.project.name, site),
-  run: async (step, site) => {
+  save: ({ belongings }) => belongings,
+  run: async (_seen, step, site) => {
     const recreate = new Set(step.recreate);
     await startNow(
       site,
@@ -109,7 +72,17 @@ const startServices: Handler<'start-services'> = {
     await removeNewVolumes(site, step.project.name, textsOf(saved, 'volumes'));
     await removeNewNetworks(site, step.project.name, textsOf(saved, 'networks'));
   },
-};
+});
+
+interface Standing {
+  readonly containers: readonly ListedContainer[];
+  readonly belongings: Belongings;
+}
+
+async function lookAround({ project, services }: Step<'start-services'>, site: Site): Promise<Standing> {
+  const [containers, belongings] = await Promise.all([serviceContainers(site, project, services), listBelongings(project.name, site)]);
+  return { containers, belongings };
+}
 
 /** Runs once, never twice by itself: rule 5 restores what a half-done one touched. */
 const runJob: Handler<'run-job'> = {
@@ -165,22 +138,13 @@ const removeProject: Handler<'remove-project'> = {
   },
 };
 
-const removeImages: Handler<'remove-images'> = {
-  done: async (step, site) => (await imageIds(site, step.local)).size === 0,
-  run: async (step, site) => {
-    for (const local of step.local) await removeImage(local, site);
-  },
-};
-
-/** The handlers of everything that changes containers and images. */
+/** The handlers of everything that changes containers. */
 export const serviceSteps = {
-  'pull-images': pullImages,
   'stop-services': stopServices,
   'start-services': startServices,
   'run-job': runJob,
   'validate-files': validateFiles,
   'remove-project': removeProject,
-  'remove-images': removeImages,
 } satisfies Partial<Handlers>;
 
 /** The containers of these services, one-off ones left out. */
@@ -195,13 +159,15 @@ export async function removeContainers(site: Site, containers: readonly ListedCo
   if (ids.length === 0) return;
   await dockerForSome(site, ['stop', ...ids]);
   await dockerForSome(site, ['rm', '--force', ...ids]);
-  const left = new Set((await docker(site, ['ps', '--all', '--quiet', '--no-trunc'])).split('\n'));
+  const left = new Set(await listContainerIds(site));
   const still = ids.find((id) => left.has(id));
   if (still !== undefined) throw notSo(`the container ${still.slice(0, 12)} is gone`);
 }
 
 /** What a project has of volumes and networks now, to tell later which were made. */
-async function listBelongings(project: string, site: Site): Promise<{ volumes: string[]; networks: string[] }> {
+type Belongings = { volumes: string[]; networks: string[] };
+
+async function listBelongings(project: string, site: Site): Promise<Belongings> {
   const [volumes, networks] = await Promise.all([listVolumes(site, project), listNetworks(site, project)]);
   return { volumes, networks };
 }
@@ -215,43 +181,6 @@ export async function startNow(
 ): Promise<void> {
   if (services.length === 0) return;
   await compose(site, project, ['up', '--detach', '--no-deps', '--no-build', '--pull', 'never', ...extra, ...services]);
-}
-
-interface FoundImage extends ImageToPull {
-  /** Here by its digest. */
-  readonly here: boolean;
-  /** Its local tag names some image. */
-  readonly tagged: boolean;
-  /** Here, and its local tag names the same one. */
-  readonly ready: boolean;
-}
-
-async function lookAtImages(step: Step<'pull-images'>, site: Site): Promise<FoundImage[]> {
-  const ids = await imageIds(
-    site,
-    step.images.flatMap(({ pinned, local }) => [pinned, local]),
-  );
-  return step.images.map((image) => {
-    const [id, local] = [ids.get(image.pinned), ids.get(image.local)];
-    return { ...image, here: id !== undefined, tagged: local !== undefined, ready: id !== undefined && id === local };
-  });
-}
-
-async function pullImage(image: FoundImage, site: Site): Promise<void> {
-  site.world.report({ type: 'note', text: `pulling ${image.name}` });
-  if (!image.here) await docker(site, ['pull', '--quiet', image.pinned], { ...(site.stop && { stop: site.stop }) });
-  await docker(site, ['tag', image.pinned, image.local]);
-}
-
-/** An image that a container uses stays: somebody else may rely on it. */
-async function removeImage(reference: string, site: Site): Promise<void> {
-  try {
-    await dockerIfThere(site, ['image', 'rm', reference]);
-  } catch (error) {
-    if (!(error instanceof ToolError) || !/conflict|being used|in use/i.test(error.message)) throw error;
-    return;
-  }
-  if ((await imageIds(site, [reference])).size > 0) throw notSo(`the image ${reference} is gone`);
 }
 
 export async function removeNewVolumes(site: Site, project: string, before: readonly string[]): Promise<void> {

@@ -13,7 +13,7 @@ import { momentOf } from '../../model/parse.ts';
 import type { Content } from '../../model/plan.ts';
 import { homesOf, settingsValues, type Variables } from '../../model/settings.ts';
 import type { FetchedChannel } from '../../observe/channel.ts';
-import { observeContainers } from '../../observe/engine.ts';
+import { observeRunning } from '../../observe/engine.ts';
 import { type ExistingFolder, observePresent } from '../../observe/existing.ts';
 import { observeFiles, pathsOf, readRecord } from '../../observe/install.ts';
 import { type FetchedRelease, fetchRelease, readReleaseText } from '../../observe/release.ts';
@@ -241,7 +241,7 @@ function withoutUnits({ wish, contents, fields }: Launching): Launching {
 
 async function fingerprintFolder({ world }: Context, { folder, project }: Adoptable, manifest: Manifest): Promise<Digest> {
   const paths = new Set([...pathsOf(manifest), ...project.files, 'VERSION']);
-  return fingerprintSite(await observeFiles(folder.root, [...paths]), await observeContainers(world, folder.root, project.name));
+  return fingerprintSite(await observeFiles(folder.root, [...paths]), await observeRunning(world, folder.root, project.name));
 }
 
 /** What lies at the top of the folder, and is neither the release's, nor a file that every install has of its own. */

@@ -14,7 +14,7 @@ import { parseRecipients } from '../../model/recipient.ts';
 import { refuseMistyped } from '../../observe/age-keys.ts';
 import { checkBackups } from '../../observe/backup-check.ts';
 import { observeDataSizes } from '../../observe/data-size.ts';
-import { observeContainers, observeEngine } from '../../observe/engine.ts';
+import { observeEngine, observeRunning } from '../../observe/engine.ts';
 import { observeInstall } from '../../observe/install.ts';
 import { type KeptBackup, observeBackupChecks, observeBackups } from '../../observe/kept.ts';
 import { observeOwnContent } from '../../observe/own-content.ts';
@@ -119,7 +119,7 @@ async function make(context: Context, root: string): Promise<CommandResult> {
   const sizes = await observeDataSizes(world, root, places);
   const plan = planBackup({ id, basedOn, backup: path, encryptTo, own, reason, prune, sizes }, install, engine);
   const recheck = async (): Promise<Digest> =>
-    fingerprintInstall(await observeInstall(root), await observeContainers(world, root, record.project));
+    fingerprintInstall(await observeInstall(root), await observeRunning(world, root, record.project));
   const carrying = { root, recheck, operator: await observeSelf(context.file), program: context.file, project: record.project };
   const carried = await carryOut({ plan, contents: new Map() }, context, carrying);
   if (isPlanOnly(context)) return { fields: { plan: planToJson(plan) }, text: planToText(plan) };

@@ -19,9 +19,9 @@ import { COMPOSE_FILE, type SiteRelease } from '../../model/site-registry.ts';
 import type { Trust } from '../../model/trust.ts';
 import type { FetchedChannel } from '../../observe/channel.ts';
 import { observeMajors } from '../../observe/data-major.ts';
-import { observeCandidate, observeContainers, observeEngine } from '../../observe/engine.ts';
+import { observeCandidate, observeEngine, observeRunning } from '../../observe/engine.ts';
 import { observeInstall, readShippedCompose } from '../../observe/install.ts';
-import { fetchRelease, readReleaseText } from '../../observe/release.ts';
+import { readReleaseText } from '../../observe/release.ts';
 import { observeSelf } from '../../observe/self.ts';
 import { chooseImages, type ImagesChoice } from '../../plan/choose-images.ts';
 import { planImages } from '../../plan/images-only.ts';
@@ -35,6 +35,7 @@ import { watchDowntime } from './downtime.ts';
 import { refuseUnfinished } from './finished.ts';
 import { keptContents } from './hop.ts';
 import { candidateTexts, mergeFiles } from './hop-files.ts';
+import { fetchBundle } from './hop-release.ts';
 import { refuseUnfit } from './preflight.ts';
 import { ensureLogin, type WithLogin } from './registry-login.ts';
 
@@ -127,7 +128,7 @@ async function prepare(asked: Context, install: InstallFacts, request: ImagesReq
   const recordContent = [digestOf(recordText), { text: recordText }] as const;
   const contents = new Map<Digest, Content>([...theirs, ...merging.contents, ...settingsContents(settings), recordContent]);
   const recheck = async (): Promise<Digest> =>
-    fingerprintInstall(await observeInstall(root), start ? await observeContainers(world, root, record.project) : []);
+    fingerprintInstall(await observeInstall(root), start ? await observeRunning(world, root, record.project) : []);
   return { planned: { plan, contents }, changed: choice.changed, recheck, context };
 }
 
@@ -169,10 +170,9 @@ interface Choosing extends ImagesRequest {
 
 async function choose({ world, flags }: Context, install: InstallFacts, request: Choosing): Promise<ImagesChoice> {
   const { root, record, manifest } = install;
-  const { fetched, release, engine, named } = request;
+  const { engine, named } = request;
   const cache = cacheFolder(root);
-  const onBytes = (done: number, total: number): void => world.report({ type: 'progress', text: 'bundle', done, total, unit: 'bytes' });
-  const bundle = await fetchRelease({ source: fetched.source, release, product: record.product, trust: fetched.trust, cache, onBytes });
+  const bundle = await fetchBundle(world, request, { product: record.product, cache });
   return chooseImages({
     ...{ named, record, isSaid: textFlag(flags, 'to') !== undefined },
     installed: { manifest: install.shipped ?? manifest, images: serviceImages(request.shipped) },

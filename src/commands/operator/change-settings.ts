@@ -12,7 +12,7 @@ import type { Content } from '../../model/plan.ts';
 import { type Settings, settingsContents, settingsFiles, settingsValues } from '../../model/settings.ts';
 import type { SiteNetwork } from '../../model/site-network.ts';
 import { COMPOSE_FILE, type SiteRelease } from '../../model/site-registry.ts';
-import { observeCandidate, observeContainers, observeEngine } from '../../observe/engine.ts';
+import { observeCandidate, observeEngine, observeRunning } from '../../observe/engine.ts';
 import { observeInstall } from '../../observe/install.ts';
 import { observeSelf } from '../../observe/self.ts';
 import type { UpgradeWish } from '../../plan/course.ts';
@@ -111,7 +111,7 @@ export async function changeSettings(context: Context, change: SettingsChange): 
     [wish.record, { text: recordText }],
   ]);
   const recheck = async (): Promise<Digest> =>
-    fingerprintInstall(await observeInstall(root), start ? await observeContainers(world, root, record.project) : []);
+    fingerprintInstall(await observeInstall(root), start ? await observeRunning(world, root, record.project) : []);
   const carried = await carryOut({ plan, contents }, context, {
     ...{ root, recheck, operator: await observeSelf(context.file), program: context.file },
     preface: change.preface ?? '',

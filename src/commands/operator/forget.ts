@@ -3,7 +3,7 @@ import { type Digest, digestOf } from '../../model/digest.ts';
 import { fingerprintInstall } from '../../model/fingerprint.ts';
 import { printInstall, withOperation } from '../../model/install.ts';
 import { momentOf } from '../../model/parse.ts';
-import { observeContainers } from '../../observe/engine.ts';
+import { observeContainers, observeRunning } from '../../observe/engine.ts';
 import { observeInstall } from '../../observe/install.ts';
 import { observeSelf } from '../../observe/self.ts';
 import { planForget } from '../../plan/forget.ts';
@@ -26,7 +26,7 @@ export async function forgetVolume(context: Context, root: string, volume: strin
   const basedOn = fingerprintInstall(install, containers);
   const plan = planForget({ id, basedOn, volume, record: digestOf(text) }, record, containers);
   const recheck = async (): Promise<Digest> =>
-    fingerprintInstall(await observeInstall(root), await observeContainers(world, root, record.project));
+    fingerprintInstall(await observeInstall(root), await observeRunning(world, root, record.project));
   const carrying = { root, recheck, operator: await observeSelf(context.file), program: context.file, project: record.project };
   const carried = await carryOut({ plan, contents: new Map([[digestOf(text), { text }]]) }, context, carrying);
   if (carried.outcome === 'planned') return { fields: { plan: planToJson(plan) }, text: planToText(plan) };

@@ -1,6 +1,6 @@
 // The release of a hop: fetched, verified, and fit for this machine. Rule: what stands in the way is said here, before a file is merged or a setting is asked.
 import type { ChannelRelease } from '../../model/channel.ts';
-import type { EngineFacts, InstallFacts } from '../../model/facts.ts';
+import type { ContainerFact, EngineFacts, InstallFacts } from '../../model/facts.ts';
 import { cacheFolder } from '../../model/layout.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import type { RegistryLogin } from '../../model/registry-login.ts';
@@ -8,8 +8,9 @@ import type { World } from '../../model/seams.ts';
 import { settingsValues } from '../../model/settings.ts';
 import { COMPOSE_FILE, rehomeRelease, type SiteRelease } from '../../model/site-registry.ts';
 import type { FetchedChannel } from '../../observe/channel.ts';
-import { observeEngine } from '../../observe/engine.ts';
+import { observeContainers, observeEngine } from '../../observe/engine.ts';
 import { observeInstall, observeInstallAsIs, pathsOf } from '../../observe/install.ts';
+import { type EngineVersion, observeEngineVersion } from '../../observe/machine.ts';
 import { type FetchedRelease, fetchRelease, readReleaseText } from '../../observe/release.ts';
 import { observeUnsharedImages } from '../../observe/removal.ts';
 import type { Foreseen } from '../../plan/foresee.ts';
@@ -86,7 +87,7 @@ export async function takeRelease(asked: Context, request: HopRequest): Promise<
   const before = await lookAt(request);
   const start = !isSet(asked.flags, 'no-start');
   const isLooked = start && foreseen === undefined;
-  const standing = isLooked ? observeStanding(asked.world, root, before) : undefined;
+  const looking = isLooked ? lookAround(asked.world, root, before) : undefined;
   const bundle = await fetchBundle(asked.world, request, { product: before.record.product, cache });
   const found = await lookAt(request, pathsOf(bundle.manifest));
   const source = foreseen === undefined ? await prepareSource(asked, found, bundle.manifest) : undefined;
@@ -95,11 +96,11 @@ export async function takeRelease(asked: Context, request: HopRequest): Promise<
   const used = rehomeRelease(bundle.manifest, await readReleaseText(bundle, cache, COMPOSE_FILE), registry);
   const later = (part?.later ?? []).map((each) => rehomeRelease(each, '', registry).manifest);
   const fit = isLooked
-    ? await checkFit(context, { root, before, manifests: [used.manifest, ...later], registry, source })
+    ? await checkFit(context, { root, before, manifests: [used.manifest, ...later], registry, source, looking })
     : { context, login: undefined, sizes: foreseen?.sizes };
   if (isLooked && !isPlanOnly(asked)) await refuseUnfinished(asked, before, (part?.number ?? 1) > 1);
   refuseOtherSecrets(before.record, settingsValues(before.settings, before.manifest.env));
-  return { ...request, start, cache, before, install, bundle, used, later, registry, source, standing, ...fit };
+  return { ...request, start, cache, before, install, bundle, used, later, registry, source, standing: looking?.standing, ...fit };
 }
 
 /** The install as it is, or as it will be when the hop begins, with these files beside its own. */
@@ -107,9 +108,10 @@ export function lookAt({ root, foreseen }: Pick<HopRequest, 'root' | 'foreseen'>
   return foreseen === undefined ? observeInstall(root, also) : observeInstallAsIs(foreseen.place, also);
 }
 
-function fetchBundle(
+/** Takes the release from where its channel was found, with its progress in bytes. */
+export function fetchBundle(
   world: World,
-  { fetched, release }: HopRequest,
+  { fetched, release }: Pick<HopRequest, 'fetched' | 'release'>,
   { product, cache }: { readonly product: string; readonly cache: string },
 ): Promise<FetchedRelease> {
   const onBytes = (done: number, total: number): void => world.report({ type: 'progress', text: 'bundle', done, total, unit: 'bytes' });
@@ -119,25 +121,43 @@ function fetchBundle(
 interface FitRequest extends Pick<HopRelease, 'root' | 'before' | 'registry' | 'source'> {
   /** Of all hops that are ahead. */
   readonly manifests: readonly [Manifest, ...Manifest[]];
+  readonly looking: Looking | undefined;
 }
 
 /** Can the registry be read, and does this machine have what all hops need? */
 async function checkFit(
   asked: Context,
-  { root, before, manifests, registry, source }: FitRequest,
+  { root, before, manifests, registry, source, looking }: FitRequest,
 ): Promise<Pick<HopRelease, 'context' | 'login' | 'sizes'>> {
   const manifest = withoutImages(wholeOf(manifests), source);
   const { context, login } = await ensureLogin(asked, { manifest, root });
   const { project, hosts } = before.record;
   const place = { root, project, ports: [], hosts, backup: backupPlaces(before) };
-  const sizes = await refuseUnfit(context, { ...place, manifest, hops: manifests.length, registry, login });
+  const sizes = await refuseUnfit(context, {
+    ...place,
+    manifest,
+    hops: manifests.length,
+    registry,
+    login,
+    engine: looking?.engine,
+    containers: looking?.containers,
+  });
   return { context, login, sizes };
 }
 
-/** What runs now, looked at while the release is fetched; what goes wrong is told to whoever waits for it. */
-function observeStanding(world: World, root: string, { project, record }: InstallFacts): Promise<Standing> {
-  const both = Promise.all([observeEngine(world, root, project), observeUnsharedImages(world, root, record)]);
-  const standing = both.then(([engine, localImages]) => ({ engine, localImages }));
-  standing.catch(() => undefined); // preflight, which comes first, says it better
-  return standing;
+/** What is looked at while the release is fetched. */
+interface Looking {
+  readonly engine: Promise<EngineVersion>;
+  readonly containers: Promise<readonly ContainerFact[]>;
+  readonly standing: Promise<Standing>;
+}
+
+/** What goes wrong is told to whoever waits for it. */
+function lookAround(world: World, root: string, { project, record }: InstallFacts): Looking {
+  const engine = observeEngineVersion(world);
+  const containers = observeContainers(world, root, project.name);
+  const both = Promise.all([observeEngine(world, root, project, containers), observeUnsharedImages(world, root, record)]);
+  const standing = both.then(([facts, localImages]) => ({ engine: facts, localImages }));
+  for (const each of [engine, containers, standing]) each.catch(() => undefined); // preflight, which comes first, says it better
+  return { engine, containers, standing };
 }

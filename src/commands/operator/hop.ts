@@ -10,7 +10,7 @@ import type { Content, Planned } from '../../model/plan.ts';
 import type { World } from '../../model/seams.ts';
 import { settingsContents, settingsFiles, type Variables } from '../../model/settings.ts';
 import { shippedComposeOf } from '../../model/site-registry.ts';
-import { observeContainers } from '../../observe/engine.ts';
+import { observeRunning } from '../../observe/engine.ts';
 import { observeInstall, pathsOf } from '../../observe/install.ts';
 import { observeBackups, observeOperators, observeReleases } from '../../observe/kept.ts';
 import { observeOwnServiceOf } from '../../observe/own-service.ts';
@@ -164,7 +164,7 @@ function contentsOf({ install, bundle }: HopRelease, { env, contents }: HopDraft
 
 /** What the plan was based on, as it is now. */
 async function observeBasis(asked: Context, { root, start, used, install, source }: HopRelease): Promise<Digest> {
-  const containers = start ? await observeContainers(asked.world, root, install.record.project) : [];
+  const containers = start ? await observeRunning(asked.world, root, install.record.project) : [];
   const found = await observeInstall(root, pathsOf(used.manifest));
   return withCheckout(asked, root, fingerprintInstall(found, containers), source);
 }

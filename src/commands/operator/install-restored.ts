@@ -19,7 +19,7 @@ import { COMPOSE_FILE, shippedComposeOf } from '../../model/site-registry.ts';
 import { checkBackup } from '../../observe/backup-check.ts';
 import { unpackBackupFiles } from '../../observe/backup-files.ts';
 import type { FetchedChannel } from '../../observe/channel.ts';
-import { observeCandidate, observeContainers } from '../../observe/engine.ts';
+import { observeCandidate, observeRunning } from '../../observe/engine.ts';
 import { observeForeignBackup } from '../../observe/foreign-backup.ts';
 import { isThere, observeFiles, observeProject, readText } from '../../observe/install.ts';
 import type { KeptBackup } from '../../observe/kept.ts';
@@ -137,8 +137,7 @@ async function bringUp(asked: Context, site: Elsewhere, { planId, rootExists, ba
   const extras = releaseExtras(bundle);
   const places = [...own, ...extras.files, ...settingsFiles(settings)].map(({ path }) => path);
   const found = await observeFiles(root, places);
-  const look = async (): Promise<Digest> =>
-    fingerprintSite(await observeFiles(root, places), await observeContainers(world, root, project));
+  const look = async (): Promise<Digest> => fingerprintSite(await observeFiles(root, places), await observeRunning(world, root, project));
   const at = momentOf(world.now());
   const launching = await prepareLaunching(context, { root, manifest, project, fetched, record: undefined });
   const recordText = printInstall(

@@ -15,7 +15,7 @@ import { firstSettings } from '../../model/settings-merge.ts';
 import type { SiteNetwork } from '../../model/site-network.ts';
 import { COMPOSE_FILE, rehomeRelease, type SiteRelease, shippedComposeOf } from '../../model/site-registry.ts';
 import type { FetchedChannel } from '../../observe/channel.ts';
-import { observeCandidate, observeContainers } from '../../observe/engine.ts';
+import { observeCandidate, observeContainers, observeRunning } from '../../observe/engine.ts';
 import { isThere, observeFiles, observeProject, pathsOf, readRecord } from '../../observe/install.ts';
 import { type FetchedRelease, fetchRelease, readReleaseText } from '../../observe/release.ts';
 import { observeChannel } from '../../observe/remote.ts';
@@ -222,7 +222,7 @@ async function installRelease(site: Site): Promise<CommandResult> {
     [wish.record, { text: recordText }],
   ]);
   const recheck = async (): Promise<Digest> =>
-    fingerprintSite(await observeFiles(root, pathsOf(manifest)), start ? await observeContainers(world, root, project) : []);
+    fingerprintSite(await observeFiles(root, pathsOf(manifest)), start ? await observeRunning(world, root, project) : []);
   const carried = await carryOut({ plan, contents }, context, {
     root,
     recheck,

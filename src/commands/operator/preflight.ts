@@ -8,7 +8,7 @@ import type { Manifest } from '../../model/manifest.ts';
 import { fillPlaceholders } from '../../model/placeholder.ts';
 import type { RegistryLogin } from '../../model/registry-login.ts';
 import type { DataPlaces } from '../../observe/data-size.ts';
-import { observeMachine } from '../../observe/machine.ts';
+import { type EngineVersion, observeMachine } from '../../observe/machine.ts';
 import { copiesFolder } from '../../plan/data.ts';
 import { type PreflightFinding, preflight } from '../../plan/preflight.ts';
 import type { Context } from '../command.ts';
@@ -28,6 +28,9 @@ export interface FitWish {
   readonly login?: RegistryLogin | undefined;
   /** How many upgrades follow each other, each with a backup of its own. */
   readonly hops?: number;
+  /** Where these are looked at already: what the engine is, and the project's containers. */
+  readonly engine?: Promise<EngineVersion> | undefined;
+  readonly containers?: Promise<readonly ContainerFact[]> | undefined;
 }
 
 export interface BackupPlaces {
@@ -77,6 +80,8 @@ async function examineFit(context: Context, wish: FitWish): Promise<Fit> {
     data,
     backups,
     login: wish.login,
+    engine: wish.engine,
+    containers: wish.containers,
     ...(hosts === undefined ? {} : { hosts }),
   });
   return {

@@ -9,7 +9,7 @@ import { type InstallRecord, printInstall, withOperation } from '../../model/ins
 import { launcherFolder, renderLauncher } from '../../model/launcher.ts';
 import { momentOf } from '../../model/parse.ts';
 import type { Content } from '../../model/plan.ts';
-import { observeContainers } from '../../observe/engine.ts';
+import { observeContainers, observeRunning } from '../../observe/engine.ts';
 import { observeInstallAsIs, readRecord } from '../../observe/install.ts';
 import { readLauncher } from '../../observe/launcher.ts';
 import { observeOwnContainer } from '../../observe/own-service.ts';
@@ -59,7 +59,7 @@ async function run(context: Context): Promise<CommandResult> {
     { install, ...servicesOf(containers), stale: staleNames(install) },
   );
   const recheck = async (): Promise<Digest> =>
-    fingerprintInstall(await observeInstallAsIs(root), await observeContainers(world, root, record.project));
+    fingerprintInstall(await observeInstallAsIs(root), await observeRunning(world, root, record.project));
   const contents = new Map<Digest, Content>([...launching.contents, [digestOf(recordText), { text: recordText }]]);
   const carried = await carryOut({ plan, contents }, context, {
     root,

@@ -16,7 +16,7 @@ import type { Content, DataToCopy, FileToWrite } from '../../model/plan.ts';
 import { homesOf, settingsValues } from '../../model/settings.ts';
 import { COMPOSE_FILE, siteRegistry } from '../../model/site-registry.ts';
 import { unpackBackupFiles } from '../../observe/backup-files.ts';
-import { observeCandidate, observeContainers, observeEngine } from '../../observe/engine.ts';
+import { observeCandidate, observeEngine, observeRunning } from '../../observe/engine.ts';
 import { observeInstall, readText } from '../../observe/install.ts';
 import type { KeptBackup } from '../../observe/kept.ts';
 import { observeBackups } from '../../observe/kept.ts';
@@ -119,7 +119,7 @@ async function restoreFrom(
     [record.file.content, { text: record.text }],
   ]);
   const recheck = async (): Promise<Digest> =>
-    fingerprintInstall(await observeInstall(root, replaced), await observeContainers(world, root, install.record.project));
+    fingerprintInstall(await observeInstall(root, replaced), await observeRunning(world, root, install.record.project));
   const carried = await carryOut({ plan, contents }, context, {
     root,
     recheck,

@@ -10,7 +10,7 @@ import type { Content } from '../../model/plan.ts';
 import { documentOf, homesOf, MAIN_ENV } from '../../model/settings.ts';
 import { COMPOSE_FILE } from '../../model/site-registry.ts';
 import { unpackBackupFiles } from '../../observe/backup-files.ts';
-import { observeCandidate, observeContainers } from '../../observe/engine.ts';
+import { observeCandidate, observeContainers, observeRunning } from '../../observe/engine.ts';
 import { observeInstall, observeProject, readText } from '../../observe/install.ts';
 import type { KeptBackup } from '../../observe/kept.ts';
 import { makeScratch } from '../../observe/scratch.ts';
@@ -65,7 +65,7 @@ async function tryOpened(context: Context, install: InstallFacts, { id, opened, 
     ...{ files: files.filter(({ path }) => !path.startsWith('.slipway/')), project, next, isInstalled: opened.version === record.version },
   });
   const recheck = async (): Promise<Digest> =>
-    fingerprintInstall(await observeInstall(root), await observeContainers(world, root, record.project));
+    fingerprintInstall(await observeInstall(root), await observeRunning(world, root, record.project));
   const contents = new Map(files.map((file): [Digest, Content] => [file.content, { file: join(folder, file.path) }]));
   const carrying = { root, recheck, operator: await observeSelf(context.file), program: context.file };
   const carried = await carryOut({ plan, contents }, context, carrying);

@@ -10,7 +10,7 @@ import { fingerprintInstall } from '../../model/fingerprint.ts';
 import { type InstallRecord, printInstall, withOperation } from '../../model/install.ts';
 import { operatorsFolder } from '../../model/layout.ts';
 import { momentOf } from '../../model/parse.ts';
-import { observeContainers, observeVolumes } from '../../observe/engine.ts';
+import { observeContainers, observeRunning, observeVolumes } from '../../observe/engine.ts';
 import { observeInstallAsIs, refuseMoved } from '../../observe/install.ts';
 import { observeBackups, observeLocalImages } from '../../observe/kept.ts';
 import { observeOwnContainer } from '../../observe/own-service.ts';
@@ -72,7 +72,7 @@ async function run(context: Context): Promise<CommandResult> {
   if (purge && !isPlanOnly(context)) await confirmPurge(context, install, decided);
   const touched = !isSet(flags, 'no-start');
   const recheck = async (): Promise<Digest> =>
-    fingerprintInstall(await observeInstallAsIs(root), touched ? await observeContainers(world, root, record.project) : []);
+    fingerprintInstall(await observeInstallAsIs(root), touched ? await observeRunning(world, root, record.project) : []);
   const contents = new Map(purge ? [] : [[digestOf(recordText), { text: recordText }] as const]);
   const carrying = { root, recheck, operator: self, program: context.file, ...(touched ? { project: record.project } : {}) };
   const carried = await carryOut({ plan: decided.plan, contents }, context, carrying);
