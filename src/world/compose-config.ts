@@ -9,10 +9,8 @@ import { type Engine, runCompose } from './docker.ts';
 /** Reads a project through `docker compose config`, with the profiles that its `.env` chooses. Throws E_CONFIG with Compose's own words. */
 export async function readComposeConfig(engine: Engine, project: ComposeProject): Promise<ComposeFact> {
   const reading = runCompose(engine, project, ['config', '--format', 'json']);
-  const hashing = hashesOf(engine, project, textOf(reading));
-  hashing.catch(() => undefined); // what Compose says of the files themselves comes first
-  const result = expectRead(await reading);
-  const hashes = expectRead(await hashing);
+  const [read, hashed] = await Promise.all([reading, hashesOf(engine, project, textOf(reading))]);
+  const [result, hashes] = [expectRead(read), expectRead(hashed)]; // in this order: what Compose says of the files themselves comes first
   const f = parseFields(parseJson(result.stdout, 'docker compose config'), 'docker compose config');
   return {
     name: parseText(f.name, 'name'),

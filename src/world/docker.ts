@@ -105,10 +105,10 @@ function expectSuccess(result: RunResult, argv: readonly string[]): string {
   });
 }
 
-/** The verb and its object; never whole command lines, which may be long. */
+/** The verb and its object; never whole command lines, which may be long, nor filters, which tell a person nothing. */
 function describe(argv: readonly string[]): string {
   return argv
-    .filter((word) => !word.startsWith('-'))
+    .filter((word) => !word.startsWith('-') && !word.includes('='))
     .slice(0, 4)
     .join(' ');
 }

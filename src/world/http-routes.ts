@@ -26,7 +26,7 @@ export interface Routes {
 type Env = World['env'];
 
 const IDLE_CONNECTION = 30_000;
-/** More than one command has questions and transfers at a time. */
+/** A mirror's layers, questions and manifests at a time; no other command has as many. */
 const CONNECTIONS_PER_HOST = 48;
 const IDLE = 60_000;
 

@@ -83,6 +83,16 @@ describe('a new release', () => {
     expect((stage.engine.state().clock - begun) / 1000).toBeLessThan(30 + 30);
   });
 
+  test('that is unhealthy for ever is taken back, too, by an engine whose list of containers tells no health', async () => {
+    await prepare({ healthyAfter: Number.POSITIVE_INFINITY }, { timeout: 30 });
+    const client = stage.engine.client();
+    const run: Run = async (argv, options) => {
+      const result = await client(argv, options);
+      return argv[1] === 'ps' ? { ...result, stdout: result.stdout.replace(/ \((health: \w+|healthy|unhealthy)\)/g, '') } : result;
+    };
+    await expectBack(hop({ run }), /api is (starting|unhealthy)/);
+  });
+
   test('that is healthy, and crashes during its probation, is taken back', async () => {
     await prepare({ healthyAfter: 2, tick: crashAt(30) }, { timeout: 30, probation: 60 });
     await expectBack(hop(), /api is exited/);

@@ -108,9 +108,14 @@ describe('attach', () => {
   });
 
   test('says so when a command was cut off before it had changed anything', async () => {
-    const held = heldAt('info');
-    void stage.run(kept, { yes: true }, { run: held.run }).catch(() => undefined);
-    await held.reached;
+    const asked = new Promise<void>((reached) => {
+      const ask = (): Promise<never> => {
+        reached();
+        return new Promise(() => undefined); // killed while it waits for the person, when nothing else is under way
+      };
+      void stage.run(kept, {}, { terminal: { ...scriptedTerminal([]), ask } });
+    });
+    await asked;
     await becomeAnotherProcess();
     expect(await failure(stage.run(attach))).toMatchObject({ code: 'E_INTERRUPTED' });
   });
@@ -199,8 +204,15 @@ describe('what is written down', () => {
 
 const { upgrade: UPGRADE = { from: '>=1.0.0', stop: false, entry: [], timeout: 2, probation: 0, migrate: [], health: [] } } = PRODUCT;
 
+/** What was reported until now is written down a moment later. */
+async function quietFile(path: string): Promise<void> {
+  for (let [before, now] = ['', await readFile(path, 'utf8')]; before !== now; [before, now] = [now, await readFile(path, 'utf8')])
+    await pause(50);
+}
+
 /** What is left of a process that was killed: its lock and its file name a process that is no more. */
 async function becomeAnotherProcess(): Promise<void> {
+  await quietFile(progressPath(stage.root));
   for (const path of [lockPath(stage.root), progressPath(stage.root)]) {
     const text = await readFile(path, 'utf8').catch(() => '');
     await writeFile(path, text.replaceAll(/"started": ?"\d+"/g, '"started":"1"'));

@@ -23,8 +23,8 @@ type Expectation = Omit<Step<'check-health'>, 'kind' | 'why'>;
 const checkHealth: Handler<'check-health'> = {
   done: async () => false,
   run: async (step, site) => {
-    await waitUntilWell(step, site);
-    await watch(step, site);
+    const well = await waitUntilWell(step, site);
+    await watch(step, site, well);
   },
 };
 
@@ -57,9 +57,9 @@ const guardHealth: Handler<'guard-health'> = {
       step.project,
       services.filter((service) => !isUp(service)),
     );
-    await waitUntilWell({ project: step.project, services, jobs: [], optional: [], probes, timeout: step.timeout, probation: 0 }, site);
+    const expected = { project: step.project, services, jobs: [], optional: [], probes, timeout: step.timeout, probation: 0 };
+    const now = imagesOf(await waitUntilWell(expected, site));
     const before = parseMap(saved.images, 'saved.images', parseText);
-    const now = imagesOf(await listContainers(site, step.project.name));
     const other = services.find((service) => now[service] !== before[service]);
     if (other !== undefined)
       throw new ToolError('E_UNHEALTHY', `${other} does not run the image it ran before`, { hint: 'Run `recover` again.' });
@@ -72,26 +72,32 @@ export const healthSteps = { 'check-health': checkHealth, 'guard-health': guardH
   'check-health' | 'guard-health'
 >;
 
-/** Asks again and again until nothing is wrong; throws E_UNHEALTHY with the last trouble and the end of the log. */
-async function waitUntilWell(step: Expectation, site: Site): Promise<void> {
+/**
+ * Asks again and again until nothing is wrong; throws E_UNHEALTHY with the last trouble and the end of the log. A list says what is wrong, and a look at each
+ * container that nothing is: the lists of some engines tell no health.
+ */
+async function waitUntilWell(step: Expectation, site: Site): Promise<readonly Container[]> {
   const begun = site.world.now().getTime();
   for (;;) {
-    const containers = await listBriefly(site, step.project.name);
-    const trouble = await findTrouble(step, site, containers);
-    if (trouble === undefined) return;
+    const listed = await listBriefly(site, step.project.name);
+    let trouble = findIll(step, listed);
+    if (trouble === undefined) {
+      const containers = await listContainers(site, step.project.name);
+      trouble = await findTrouble(step, site, containers);
+      if (trouble === undefined) return containers;
+    }
     const waited = (site.world.now().getTime() - begun) / 1000;
     if (site.interrupted()) throw new ToolError('E_INTERRUPTED', 'interrupted');
-    if (waited > step.timeout || trouble.final === true) throw await unhealthy(trouble, site, containers);
+    if (waited > step.timeout || trouble.final === true) throw await unhealthy(trouble, site, listed);
     site.world.report({ type: 'progress', text: `waiting: ${trouble.text}`, done: waited, total: step.timeout, unit: 'seconds' });
     await pause(site, begun);
   }
 }
 
 /** Probation: well for so many seconds, and no container started anew meanwhile. It does not end on a probe that failed last. */
-async function watch(step: Expectation, site: Site): Promise<void> {
-  if (step.probation === 0) return;
+async function watch(step: Expectation, site: Site, well: readonly Container[]): Promise<void> {
   const begun = site.world.now().getTime();
-  const births = new Map((await listContainers(site, step.project.name)).map((container) => [container.id, container.startedAt]));
+  const births = new Map(well.map((container) => [container.id, container.startedAt]));
   let failures = 0;
   for (let waited = 0; waited < step.probation || failures > 0; waited = (site.world.now().getTime() - begun) / 1000) {
     await site.world.sleep(POLL_EVERY);
@@ -113,6 +119,17 @@ interface Trouble {
 }
 
 async function findTrouble(step: Expectation, site: Site, containers: readonly ListedContainer[]): Promise<Trouble | undefined> {
+  const ill = findIll(step, containers);
+  if (ill !== undefined) return ill;
+  for (const probe of step.probes) {
+    const text = await probeTrouble(probe, step, site);
+    if (text !== undefined) return { text, probe: true, ...(probe.service === undefined ? {} : { service: probe.service }) };
+  }
+  return undefined;
+}
+
+/** What the containers themselves tell: a job that failed or still runs, a service that is down or ill. */
+function findIll(step: Expectation, containers: readonly ListedContainer[]): Trouble | undefined {
   const optional = new Set(step.optional);
   for (const service of step.jobs) {
     const job = containers.find((container) => container.service === service && !container.oneOff);
@@ -122,10 +139,6 @@ async function findTrouble(step: Expectation, site: Site, containers: readonly L
   for (const service of step.services) {
     const text = optional.has(service) ? undefined : troubleOf(service, containers);
     if (text !== undefined) return { text, service };
-  }
-  for (const probe of step.probes) {
-    const text = await probeTrouble(probe, step, site);
-    if (text !== undefined) return { text, probe: true, ...(probe.service === undefined ? {} : { service: probe.service }) };
   }
   return undefined;
 }

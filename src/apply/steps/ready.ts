@@ -1,6 +1,6 @@
 // Waiting for services, by the engine's own word. Rule: a service with a health check must be healthy, one without must run; nothing waits for ever.
 import { ToolError } from '../../model/error.ts';
-import { type ListedContainer as Container, listBriefly } from '../../world/containers.ts';
+import { type ListedContainer as Container, listBriefly, listContainers } from '../../world/containers.ts';
 import { docker } from '../../world/docker.ts';
 import type { Site } from '../handler.ts';
 
@@ -14,8 +14,10 @@ export async function waitUntilReady(site: Site, project: string, services: read
   const begun = site.world.now().getTime();
   const deadline = begun + READY_WITHIN * 1000;
   for (;;) {
-    const containers = await listBriefly(site, project);
-    const waiting = services.filter((service) => troubleOf(service, containers) !== undefined);
+    const listed = await listBriefly(site, project);
+    // The lists of some engines tell no health: that all are ready is only believed of a look at each container.
+    const containers = troubled(services, listed).length > 0 ? listed : await listContainers(site, project);
+    const waiting = troubled(services, containers);
     if (waiting.length === 0) return;
     const dead = waiting.find((service) => isDead(service, containers));
     if (dead !== undefined || site.world.now().getTime() > deadline) throw await notReady(site, dead ?? waiting[0] ?? '', containers);
@@ -49,6 +51,10 @@ export async function lastLog(site: Site, service: string, containers: readonly 
   const lines: string[] = [];
   await docker(site, ['logs', '--tail', '20', container.id], { onLine: (line) => lines.push(line) });
   return lines.join('\n');
+}
+
+function troubled(services: readonly string[], containers: readonly Container[]): string[] {
+  return services.filter((service) => troubleOf(service, containers) !== undefined);
 }
 
 function isDead(service: string, containers: readonly Container[]): boolean {

@@ -42,7 +42,7 @@ function containersOf({ project, services }: Step<'stop-services'>, site: Site):
   return serviceContainers(site, project, services);
 }
 
-const startServices = lookingOnce<'start-services', Standing>(lookAround, {
+const startServices = lookingOnce<'start-services', Around>(lookAround, {
   done: async ({ containers }, step, site) => {
     if (step.recreate.length > 0 || step.services.length === 0) return step.services.length === 0;
     const running = containers.filter((each) => each.state === 'running');
@@ -74,12 +74,13 @@ const startServices = lookingOnce<'start-services', Standing>(lookAround, {
   },
 });
 
-interface Standing {
+/** What stands where services are to be started. */
+interface Around {
   readonly containers: readonly ListedContainer[];
   readonly belongings: Belongings;
 }
 
-async function lookAround({ project, services }: Step<'start-services'>, site: Site): Promise<Standing> {
+async function lookAround({ project, services }: Step<'start-services'>, site: Site): Promise<Around> {
   const [containers, belongings] = await Promise.all([serviceContainers(site, project, services), listBelongings(project.name, site)]);
   return { containers, belongings };
 }

@@ -12,7 +12,6 @@ import type { Manifest } from '../../model/manifest.ts';
 import type { FetchedChannel } from '../../observe/channel.ts';
 import { layOutInstall } from '../../observe/foreseen.ts';
 import { observeInstall } from '../../observe/install.ts';
-import { fetchRelease } from '../../observe/release.ts';
 import { inScratch } from '../../observe/scratch.ts';
 import { foresee, isSameCourse } from '../../plan/foresee.ts';
 import { type HopView, hopsToJson, hopsToText } from '../../show/plan.ts';
@@ -21,7 +20,7 @@ import { type CommandResult, type Context, isPlanOnly, isSet, textFlags } from '
 import { watchDowntime } from './downtime.ts';
 import { holdVersion } from './hold.ts';
 import { type Hop, prepareHop } from './hop.ts';
-import type { ForeseenInstall, HopPart } from './hop-release.ts';
+import { type ForeseenInstall, fetchBundle, type HopPart } from './hop-release.ts';
 import { revealSecrets } from './reveal.ts';
 
 export interface HopsWish {
@@ -82,9 +81,8 @@ async function fetchAll({ world }: Context, { root, fetched, path }: Omit<HopsWi
   const manifests: Manifest[] = [];
   for (const [index, release] of path.entries()) {
     world.report({ type: 'phase', text: `Fetching ${release.version} (${index + 1} of ${path.length})` });
-    const onBytes = (done: number, total: number): void => world.report({ type: 'progress', text: 'bundle', done, total, unit: 'bytes' });
-    const request = { source: fetched.source, release, product: record.product, trust: fetched.trust, cache: cacheFolder(root), onBytes };
-    manifests.push((await fetchRelease(request)).manifest);
+    const { manifest } = await fetchBundle(world, { fetched, release }, { product: record.product, cache: cacheFolder(root) });
+    manifests.push(manifest);
   }
   return manifests;
 }
