@@ -149,6 +149,7 @@ export interface DiskFact {
 export interface MachineFacts {
   readonly docker: string | undefined;
   readonly engineTrouble: string | undefined;
+  /** Version of Docker's Compose plugin; empty where it did not matter, undefined where there is none. */
   readonly compose: string | undefined;
   /** Such as `linux/amd64`. */
   readonly platform: string | undefined;

@@ -13,8 +13,11 @@ import type { ComposeProject } from '../model/plan.ts';
 import { documentOf, homesOf, MAIN_ENV, settingsValues } from '../model/settings.ts';
 import { siteRegistry } from '../model/site-registry.ts';
 import { factOfFile, readTextIfThere, statIfThere } from '../world/disk.ts';
+import { limitTo } from '../world/limit.ts';
 import { readLock, readOpenOperation } from '../world/state.ts';
 import { observeSettings } from './settings.ts';
+
+const FILES_AT_ONCE = 8;
 
 /**
  * Reads the install at `root`: its record, the manifest of its release, its `.env` and the files of that release and of `also`.
@@ -98,14 +101,17 @@ export async function observeProject(root: string, name: string, env: EnvFile): 
   return { name, folder: '.', files: ['docker-compose.yml', ...files] };
 }
 
+/** The same install with these files, too. */
+export async function observeAlso(install: InstallFacts, paths: readonly string[]): Promise<InstallFacts> {
+  const others = paths.filter((path) => !install.files.has(path));
+  return { ...install, files: new Map([...install.files, ...(await observeFiles(install.root, others))]) };
+}
+
 /** Digest and mode of each of these files that exists. */
 export async function observeFiles(root: string, paths: readonly string[]): Promise<Map<string, FileFact>> {
-  const found = new Map<string, FileFact>();
-  for (const path of paths) {
-    const fact = await factOfFile(join(root, path));
-    if (fact !== undefined) found.set(path, fact);
-  }
-  return found;
+  const limit = limitTo(FILES_AT_ONCE);
+  const facts = await Promise.all(paths.map((path) => limit(() => factOfFile(join(root, path)))));
+  return new Map(paths.flatMap((path, index) => (facts[index] === undefined ? [] : [[path, facts[index]]])));
 }
 
 /** All paths a release puts into the install, its manifest, signature and env files included. */

@@ -31,9 +31,11 @@ export interface MachineWish {
   /** Tried for its registry instead of docker's own. */
   readonly login?: RegistryLogin | undefined;
   /** The project's containers, where they are looked at already. */
-  readonly containers?: Promise<readonly ContainerFact[]> | undefined;
+  readonly containers?: Promise<readonly ContainerFact[]>;
   /** Where the engine was asked already who it is. */
-  readonly engine?: Promise<EngineVersion> | undefined;
+  readonly engine?: Promise<EngineVersion>;
+  /** Where Compose's version does not matter: fulfilled when Compose has read something, so that it is there. */
+  readonly composeReads?: Promise<unknown>;
 }
 
 /** Looks at the machine. An engine that does not answer is a fact (`engineTrouble`), not an error. */
@@ -43,7 +45,7 @@ export async function observeMachine(world: World, wish: MachineWish): Promise<M
   for (const each of [inside, clock]) each?.catch(() => undefined); // asked while the engine says who it is; counts only when that answers
   const engine = await (wish.engine ?? observeEngineVersion(world));
   const answers = engine.trouble === undefined;
-  const compose = engine.compose ?? (await versionOf(world, COMPOSE_VERSION));
+  const compose = engine.compose ?? (await composeOf(world, wish));
   const { containers, missing, dataSizes } = answers ? await inside : NOTHING_INSIDE;
   return {
     docker: engine.version,
@@ -66,6 +68,15 @@ export async function observeMachine(world: World, wish: MachineWish): Promise<M
     ...lowestPortOf(await readTextIfThere('/proc/sys/net/ipv4/ip_unprivileged_port_start')),
     ...(clock === undefined ? {} : await observeOutside(world, { clock, login: wish.login }, missing)),
   };
+}
+
+/** Compose's version; empty where it does not matter, undefined where there is no Compose. */
+async function composeOf(world: World, { composeReads }: MachineWish): Promise<string | undefined> {
+  const isThere = await composeReads?.then(
+    () => true,
+    () => false,
+  );
+  return isThere === true ? '' : versionOf(world, COMPOSE_VERSION);
 }
 
 interface Inside {
@@ -121,9 +132,9 @@ export interface EngineVersion {
 }
 
 /** Who the engine is; one that does not answer is a fact. Throws E_INTERRUPTED alone. */
-export async function observeEngineVersion(world: World): Promise<EngineVersion> {
+export async function observeEngineVersion(world: World, { asksCompose = true } = {}): Promise<EngineVersion> {
   try {
-    const { info: f, compose, trouble } = await readInfo(world);
+    const { info: f, compose, trouble } = await readInfo(world, asksCompose);
     if (trouble !== undefined) return { trouble };
     const architecture = parseOptional(f.Architecture, 'Architecture', parseText) ?? '';
     return {
@@ -145,21 +156,21 @@ interface Info {
   readonly trouble?: string;
 }
 
-/** What the engine says of itself, and Compose's version; docker itself asks all its plugins first, which takes long. */
-async function readInfo(world: World): Promise<Info> {
+/** What the engine says of itself, and Compose's version if asked; docker itself asks all its plugins first, which takes long. */
+async function readInfo(world: World, asksCompose: boolean): Promise<Info> {
   const env = dockerEnvironment(world.env);
   const [asked, compose] = await Promise.all([
     world.askEngine?.('/info', env),
-    world.askEngine === undefined ? undefined : versionOf(world, COMPOSE_VERSION),
+    world.askEngine === undefined || !asksCompose ? undefined : versionOf(world, COMPOSE_VERSION),
   ]);
-  if (asked !== undefined && asked !== null && compose !== undefined)
+  if (asked !== undefined && asked !== null && (compose !== undefined || !asksCompose))
     return { info: parseFields(asked, 'the engine\u2019s word on itself'), compose };
   const result = await world.run(['docker', 'info', '--format', '{{json .}}'], { env, timeout: 30 });
   const info = parseFields(parseJson(result.stdout, 'docker info'), 'docker info');
   const errors = Array.isArray(info.ServerErrors) ? info.ServerErrors.map(String) : [];
   return errors.length > 0 || result.code !== 0
     ? { info, trouble: errors.join('; ') || result.stderr.trim() }
-    : { info, compose: composeOf(info) };
+    : { info, compose: pluginOf(info) };
 }
 
 const COMPOSE_VERSION = ['docker', 'compose', 'version', '--short'];
@@ -179,7 +190,7 @@ function traitsOf(info: Fields, { env }: World): EngineTraits {
 }
 
 /** Docker has asked its plugins already. */
-function composeOf(info: Fields): string | undefined {
+function pluginOf(info: Fields): string | undefined {
   const client = parseOptional(info.ClientInfo, 'ClientInfo', parseFields);
   const plugins = parseList(client?.Plugins ?? [], 'ClientInfo.Plugins', parseFields);
   const version = plugins.find((plugin) => plugin.Name === 'compose')?.Version;

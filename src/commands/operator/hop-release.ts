@@ -1,6 +1,6 @@
 // The release of a hop: fetched, verified, and fit for this machine. Rule: what stands in the way is said here, before a file is merged or a setting is asked.
 import type { ChannelRelease } from '../../model/channel.ts';
-import type { ContainerFact, EngineFacts, InstallFacts } from '../../model/facts.ts';
+import type { InstallFacts } from '../../model/facts.ts';
 import { cacheFolder } from '../../model/layout.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import type { RegistryLogin } from '../../model/registry-login.ts';
@@ -8,16 +8,14 @@ import type { World } from '../../model/seams.ts';
 import { settingsValues } from '../../model/settings.ts';
 import { COMPOSE_FILE, rehomeRelease, type SiteRelease } from '../../model/site-registry.ts';
 import type { FetchedChannel } from '../../observe/channel.ts';
-import { observeContainers, observeEngine } from '../../observe/engine.ts';
-import { observeInstall, observeInstallAsIs, pathsOf } from '../../observe/install.ts';
-import { type EngineVersion, observeEngineVersion } from '../../observe/machine.ts';
+import { observeAlso, observeInstall, observeInstallAsIs, pathsOf } from '../../observe/install.ts';
 import { type FetchedRelease, fetchRelease, readReleaseText } from '../../observe/release.ts';
-import { observeUnsharedImages } from '../../observe/removal.ts';
 import type { Foreseen } from '../../plan/foresee.ts';
 import { wholeOf } from '../../plan/whole-path.ts';
 import { type Context, isPlanOnly, isSet } from '../command.ts';
 import { registryFor } from './choose-registry.ts';
 import { refuseUnfinished } from './finished.ts';
+import { type Looking, lookAround, type Standing } from './looking.ts';
 import { backupPlaces, refuseUnfit } from './preflight.ts';
 import { refuseOtherSecrets } from './record.ts';
 import { ensureLogin } from './registry-login.ts';
@@ -29,6 +27,8 @@ export interface HopRequest {
   readonly release: ChannelRelease;
   readonly part?: HopPart;
   readonly foreseen?: ForeseenInstall;
+  /** What was begun to be looked at before; by default that begins now. */
+  readonly looking?: Looking | undefined;
 }
 
 /** Where a hop stands among those of one upgrade. */
@@ -75,21 +75,16 @@ export interface HopRelease extends HopRequest {
   readonly sizes: ReadonlyMap<string, number> | undefined;
 }
 
-export interface Standing {
-  readonly engine: EngineFacts;
-  readonly localImages: readonly string[];
-}
-
 /** Fetches and verifies it. Throws when this machine, the install or its registry does not allow it. */
 export async function takeRelease(asked: Context, request: HopRequest): Promise<HopRelease> {
   const { root, part, foreseen } = request;
   const cache = cacheFolder(root);
-  const before = await lookAt(request);
+  const before = request.looking?.install ?? (await lookAt(request));
   const start = !isSet(asked.flags, 'no-start');
   const isLooked = start && foreseen === undefined;
-  const looking = isLooked ? lookAround(asked.world, root, before) : undefined;
+  const looking = isLooked ? (request.looking ?? lookAround(asked.world, before)) : undefined;
   const bundle = await fetchBundle(asked.world, request, { product: before.record.product, cache });
-  const found = await lookAt(request, pathsOf(bundle.manifest));
+  const found = await observeAlso(before, pathsOf(bundle.manifest));
   const source = foreseen === undefined ? await prepareSource(asked, found, bundle.manifest) : undefined;
   const install = { ...found, manifest: besideCheckout(found.manifest, source) };
   const { context, registry } = await registryFor(asked, install, bundle.manifest);
@@ -103,9 +98,9 @@ export async function takeRelease(asked: Context, request: HopRequest): Promise<
   return { ...request, start, cache, before, install, bundle, used, later, registry, source, standing: looking?.standing, ...fit };
 }
 
-/** The install as it is, or as it will be when the hop begins, with these files beside its own. */
-export function lookAt({ root, foreseen }: Pick<HopRequest, 'root' | 'foreseen'>, also?: readonly string[]): Promise<InstallFacts> {
-  return foreseen === undefined ? observeInstall(root, also) : observeInstallAsIs(foreseen.place, also);
+/** The install as it is, or as it will be when the hop begins. */
+function lookAt({ root, foreseen }: HopRequest): Promise<InstallFacts> {
+  return foreseen === undefined ? observeInstall(root) : observeInstallAsIs(foreseen.place);
 }
 
 /** Takes the release from where its channel was found, with its progress in bytes. */
@@ -139,25 +134,7 @@ async function checkFit(
     hops: manifests.length,
     registry,
     login,
-    engine: looking?.engine,
-    containers: looking?.containers,
+    ...(looking && { engine: looking.engine, containers: looking.containers, composeReads: looking.standing }),
   });
   return { context, login, sizes };
-}
-
-/** What is looked at while the release is fetched. */
-interface Looking {
-  readonly engine: Promise<EngineVersion>;
-  readonly containers: Promise<readonly ContainerFact[]>;
-  readonly standing: Promise<Standing>;
-}
-
-/** What goes wrong is told to whoever waits for it. */
-function lookAround(world: World, root: string, { project, record }: InstallFacts): Looking {
-  const engine = observeEngineVersion(world);
-  const containers = observeContainers(world, root, project.name);
-  const both = Promise.all([observeEngine(world, root, project, containers), observeUnsharedImages(world, root, record)]);
-  const standing = both.then(([facts, localImages]) => ({ engine: facts, localImages }));
-  for (const each of [engine, containers, standing]) each.catch(() => undefined); // preflight, which comes first, says it better
-  return { engine, containers, standing };
 }

@@ -21,6 +21,7 @@ import { watchDowntime } from './downtime.ts';
 import { holdVersion } from './hold.ts';
 import { type Hop, prepareHop } from './hop.ts';
 import { type ForeseenInstall, fetchBundle, type HopPart } from './hop-release.ts';
+import type { Looking } from './looking.ts';
 import { revealSecrets } from './reveal.ts';
 
 export interface HopsWish {
@@ -30,6 +31,8 @@ export interface HopsWish {
   readonly path: readonly ChannelRelease[];
   /** Undefined where the plan is only shown. */
   readonly lock: Lock | undefined;
+  /** What stands before the first hop. */
+  readonly looking: Looking | undefined;
 }
 
 /** Shows all hops, asks once, and takes them one after the other. Throws what a single hop throws before anything has changed, else with what was done. */
@@ -56,14 +59,20 @@ interface Way {
   readonly said: ReadonlyMap<string, string>;
 }
 
-async function seeWay(context: Context, { root, fetched, path }: HopsWish, scratch: string): Promise<Way> {
+async function seeWay(context: Context, { root, fetched, path, looking }: HopsWish, scratch: string): Promise<Way> {
   const parts = partsOf(context, await fetchAll(context, { root, fetched, path }));
   const said = new Map<string, string>();
   const hops: Hop[] = [];
   let foreseen: ForeseenInstall | undefined;
   for (const [index, release] of path.entries()) {
     const asking = answering(context, said, index === path.length - 1);
-    const hop = await prepareHop(asking, { root, fetched, release, part: partAt(parts, index), ...(foreseen && { foreseen }) });
+    const hop = await prepareHop(asking, {
+      root,
+      fetched,
+      release,
+      part: partAt(parts, index),
+      ...(foreseen ? { foreseen } : { looking }),
+    });
     hops.push(hop);
     for (const [name, value] of hop.said) said.set(name, value);
     const place = join(scratch, hop.to);
@@ -76,7 +85,10 @@ async function seeWay(context: Context, { root, fetched, path }: HopsWish, scrat
 }
 
 /** Every release of the path, verified and in the cache: no hop needs a host. */
-async function fetchAll({ world }: Context, { root, fetched, path }: Omit<HopsWish, 'lock'>): Promise<readonly Manifest[]> {
+async function fetchAll(
+  { world }: Context,
+  { root, fetched, path }: Pick<HopsWish, 'root' | 'fetched' | 'path'>,
+): Promise<readonly Manifest[]> {
   const { record } = await observeInstall(root);
   const manifests: Manifest[] = [];
   for (const [index, release] of path.entries()) {
@@ -160,7 +172,7 @@ async function prepareNext(context: Context, standing: Standing, { shown, part }
   try {
     const release = standing.path[part.number - 1];
     if (release === undefined) throw new Error(`there is no hop ${part.number}`);
-    const hop = await prepareHop(context, { ...standing, release, part });
+    const hop = await prepareHop(context, { ...standing, release, part, looking: undefined });
     if (isSameCourse(shown.planned.plan, hop.planned.plan)) return hop;
     throw new ToolError('E_PLAN_STALE', 'it would do something else than was shown', {
       hint: 'Run `upgrade` again and look at the new plan.',

@@ -1,5 +1,6 @@
 // Preflight before anything is asked or changed. Rule: what blocks is told all at once; warnings are told and the work goes on.
 
+import { keep } from '../../model/description.ts';
 import { envValues } from '../../model/env-file.ts';
 import { ToolError } from '../../model/error.ts';
 import type { ContainerFact, InstallFacts } from '../../model/facts.ts';
@@ -29,8 +30,10 @@ export interface FitWish {
   /** How many upgrades follow each other, each with a backup of its own. */
   readonly hops?: number;
   /** Where these are looked at already: what the engine is, and the project's containers. */
-  readonly engine?: Promise<EngineVersion> | undefined;
-  readonly containers?: Promise<readonly ContainerFact[]> | undefined;
+  readonly engine?: Promise<EngineVersion>;
+  readonly containers?: Promise<readonly ContainerFact[]>;
+  /** Fulfilled when Compose has read the project: then its version is only asked for where the release requires one. */
+  readonly composeReads?: Promise<unknown>;
 }
 
 export interface BackupPlaces {
@@ -69,7 +72,7 @@ interface Fit {
 }
 
 async function examineFit(context: Context, wish: FitWish): Promise<Fit> {
-  const { manifest, root, project, ports, backup, hosts } = wish;
+  const { manifest, root, project, ports, backup, hosts, engine, containers, composeReads } = wish;
   const images = manifest.images.map(({ reference, digest }) => ({ pinned: `${reference}@${digest}`, digest }));
   const { data = { paths: [], volumes: [] }, folder: backups = '.' } = backup ?? {};
   const machine = await observeMachine(context.world, {
@@ -80,8 +83,8 @@ async function examineFit(context: Context, wish: FitWish): Promise<Fit> {
     data,
     backups,
     login: wish.login,
-    engine: wish.engine,
-    containers: wish.containers,
+    ...keep({ engine, containers }),
+    ...(manifest.requires.compose === undefined ? keep({ composeReads }) : {}),
     ...(hosts === undefined ? {} : { hosts }),
   });
   return {

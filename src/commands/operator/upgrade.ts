@@ -4,6 +4,7 @@ import type { Applied } from '../../apply/apply.ts';
 import type { Lock } from '../../apply/lock.ts';
 import type { ChannelRelease } from '../../model/channel.ts';
 import { ToolError } from '../../model/error.ts';
+import type { InstallRecord } from '../../model/install.ts';
 import { cacheFolder } from '../../model/layout.ts';
 import { parseVersion } from '../../model/version.ts';
 import type { FetchedChannel } from '../../observe/channel.ts';
@@ -24,6 +25,7 @@ import { holdVersion } from './hold.ts';
 import { type Hop, prepareHop } from './hop.ts';
 import { takeHops } from './hops.ts';
 import { changeRuntime } from './launching.ts';
+import { type Looking, lookAround } from './looking.ts';
 import { LOGIN_FLAGS } from './registry-login.ts';
 import { revealSecrets } from './reveal.ts';
 import { refuseImagesOnly, refuseStops } from './source-install.ts';
@@ -75,20 +77,36 @@ interface Wish {
   readonly lock: Lock | undefined;
 }
 
-async function upgradeUnderLock(context: Context, { root, services, lock }: Wish): Promise<CommandResult> {
+async function upgradeUnderLock(context: Context, wish: Wish): Promise<CommandResult> {
   const { world, flags } = context;
-  const { record } = await observeInstall(root);
+  const { root, services } = wish;
+  const install = await observeInstall(root);
+  const { record } = install;
   if (services !== undefined) await refuseImagesOnly(root, record);
-  const channel = textFlag(flags, 'channel') ?? record.channel;
   world.report({ type: 'phase', text: `Looking for a newer release of ${record.product} (${record.version} is installed)` });
-  const fetched = await observeChannel(world, {
+  const fetching = observeChannel(world, {
     locations: record.hosts,
     product: record.product,
-    channel,
+    channel: textFlag(flags, 'channel') ?? record.channel,
     trust: record.trust,
     acceptExpired: isSet(flags, 'accept-expired'),
   });
-  const to = textFlag(flags, 'to');
+  const looking = services === undefined && !isSet(flags, 'no-start') ? lookAround(world, install) : undefined;
+  try {
+    return await takeNewest(context, { ...wish, record, fetched: await fetching, looking });
+  } finally {
+    looking?.end();
+  }
+}
+
+interface NewestWish extends Wish {
+  readonly record: InstallRecord;
+  readonly fetched: FetchedChannel;
+  readonly looking: Looking | undefined;
+}
+
+async function takeNewest(context: Context, { root, services, lock, record, fetched, looking }: NewestWish): Promise<CommandResult> {
+  const to = textFlag(context.flags, 'to');
   const wish = { from: parseVersion(record.version), held: record.held, ...(to === undefined ? {} : { to }) };
   const path = services === undefined ? findPath(fetched.channel, wish) : findImagesPath(fetched.channel, record, to);
   await refuseStops(root, record, path);
@@ -105,19 +123,16 @@ async function upgradeUnderLock(context: Context, { root, services, lock }: Wish
   });
   if (handed !== undefined) return handed;
   if (services !== undefined) return changeImages(context, { root, fetched, release, named: services, lock });
-  if (path.length > 1) return takeHops(context, { root, fetched, path, lock });
-  return takeHop(context, { root, fetched, release, lock });
+  if (path.length > 1) return takeHops(context, { root, fetched, path, lock, looking });
+  return takeHop(context, { root, fetched, release, lock, looking });
 }
 
-interface HopWish {
-  readonly root: string;
-  readonly fetched: FetchedChannel;
+interface HopWish extends Pick<NewestWish, 'root' | 'fetched' | 'lock' | 'looking'> {
   readonly release: ChannelRelease;
-  readonly lock: Lock | undefined;
 }
 
-async function takeHop(context: Context, { root, fetched, release, lock }: HopWish): Promise<CommandResult> {
-  const hop = await prepareHop(context, { root, fetched, release });
+async function takeHop(context: Context, { root, fetched, release, lock, looking }: HopWish): Promise<CommandResult> {
+  const hop = await prepareHop(context, { root, fetched, release, looking });
   const downtime = watchDowntime(hop.planned.plan, hop.world);
   const carried = await carryOut(
     hop.planned,
