@@ -38,8 +38,7 @@ async function readFirst({ sources, product, trust: known }: ChannelRequest, pat
   let unreachable: ToolError | undefined;
   for (const source of sources) {
     try {
-      const trust = await followKeys(source, { product, trust: known });
-      const bytes = await source.read(path, CHANNEL_MAX_BYTES);
+      const [trust, bytes] = await Promise.all([followKeys(source, { product, trust: known }), source.read(path, CHANNEL_MAX_BYTES)]);
       if (bytes === undefined) throw absent(source, path);
       return { source, text: bytes.toString(), where: `${path} of ${source.label}`, trust };
     } catch (error) {

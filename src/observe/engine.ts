@@ -8,28 +8,57 @@ import type { ComposeFact, ContainerFact, EngineFacts } from '../model/facts.ts'
 import type { ComposeProject } from '../model/plan.ts';
 import type { World } from '../model/seams.ts';
 import { MAIN_ENV, type Settings, settingsTexts } from '../model/settings.ts';
-import { hashesByDependencies, readComposeConfig } from '../world/compose-config.ts';
+import { hashesByDependencies, readComposeConfig, readComposeProject } from '../world/compose-config.ts';
 import { inspectVolume, type ListedContainer, listBriefly, listContainers, listVolumes } from '../world/containers.ts';
 import { readTextIfThere } from '../world/disk.ts';
 import type { Engine } from '../world/docker.ts';
 import { inScratch } from '../world/scratch.ts';
 import { observeOwnService } from './own-service.ts';
 
-/** Reads containers, unless that is done already, volumes and the present compose project. */
-export async function observeEngine(
+/** Reads containers, volumes and the present compose project. */
+export async function observeEngine(world: World, root: string, project: ComposeProject): Promise<EngineFacts> {
+  const engine = { world, root };
+  const listed = observeContainers(world, root, project.name);
+  const facts = await observeParts(engine, { project, listed, config: readComposeConfig(engine, project) });
+  return { ...facts, containers: await settleHashes(engine, project, facts) };
+}
+
+/** The same without what Compose's hashes of the present files tell, see `settleContainers`. */
+export async function observeStanding(
   world: World,
   root: string,
-  project: ComposeProject,
-  listed = observeContainers(world, root, project.name),
+  { project, listed }: { readonly project: ComposeProject; readonly listed: Promise<readonly ContainerFact[]> },
 ): Promise<EngineFacts> {
   const engine = { world, root };
-  const [containers, labelled, config] = await Promise.all([listed, listVolumes(engine, project.name), readComposeConfig(engine, project)]);
-  const [named, settled] = await Promise.all([
-    namedVolumes(engine, labelled, config),
-    settleHashes(engine, project, { containers, config }),
-  ]);
-  const own = await observeOwnService(world, root, containers);
-  return { containers: settled, volumes: [...labelled, ...named], config, ...keep({ own }) };
+  return observeParts(engine, { project, listed, config: readComposeProject(engine, project) });
+}
+
+/** The containers with the hashes that the present files give, where that may decide whether one of them stays as it is. */
+export async function settleContainers(
+  world: World,
+  root: string,
+  { project, containers, next }: { readonly project: ComposeProject; readonly next: ComposeFact } & Pick<EngineFacts, 'containers'>,
+): Promise<readonly ContainerFact[]> {
+  const mayStay = ({ oneOff, service, image, configHash }: ContainerFact): boolean => {
+    const wanted = next.services[service]?.image;
+    return !oneOff && (wanted === '' || wanted === image) && configHash !== next.hashes[service];
+  };
+  if (!containers.some(mayStay)) return containers;
+  const engine = { world, root };
+  return settleHashes(engine, project, { containers, config: await readComposeConfig(engine, project) });
+}
+
+interface Parts {
+  readonly project: ComposeProject;
+  readonly listed: Promise<readonly ContainerFact[]>;
+  readonly config: Promise<ComposeFact>;
+}
+
+async function observeParts(engine: Engine, { project, listed, config: reading }: Parts): Promise<EngineFacts> {
+  const [containers, labelled, config] = await Promise.all([listed, listVolumes(engine, project.name), reading]);
+  const named = await namedVolumes(engine, labelled, config);
+  const own = await observeOwnService(engine.world, engine.root, containers);
+  return { containers, volumes: [...labelled, ...named], config, ...keep({ own }) };
 }
 
 /** Volumes that the files name and somebody else made: Compose puts no label on those. */

@@ -34,8 +34,8 @@ export interface MachineWish {
   readonly containers?: Promise<readonly ContainerFact[]>;
   /** Where the engine was asked already who it is. */
   readonly engine?: Promise<EngineVersion>;
-  /** Where Compose's version does not matter: fulfilled when Compose has read something, so that it is there. */
-  readonly composeReads?: Promise<unknown>;
+  /** Where Compose's version does not matter unless this is so: it is at work. */
+  readonly hasComposeFailed?: () => boolean;
 }
 
 /** Looks at the machine. An engine that does not answer is a fact (`engineTrouble`), not an error. */
@@ -45,7 +45,7 @@ export async function observeMachine(world: World, wish: MachineWish): Promise<M
   for (const each of [inside, clock]) each?.catch(() => undefined); // asked while the engine says who it is; counts only when that answers
   const engine = await (wish.engine ?? observeEngineVersion(world));
   const answers = engine.trouble === undefined;
-  const compose = engine.compose ?? (await composeOf(world, wish));
+  const compose = engine.compose ?? (wish.hasComposeFailed?.() === false ? '' : await versionOf(world, COMPOSE_VERSION));
   const { containers, missing, dataSizes } = answers ? await inside : NOTHING_INSIDE;
   return {
     docker: engine.version,
@@ -68,15 +68,6 @@ export async function observeMachine(world: World, wish: MachineWish): Promise<M
     ...lowestPortOf(await readTextIfThere('/proc/sys/net/ipv4/ip_unprivileged_port_start')),
     ...(clock === undefined ? {} : await observeOutside(world, { clock, login: wish.login }, missing)),
   };
-}
-
-/** Compose's version; empty where it does not matter, undefined where there is no Compose. */
-async function composeOf(world: World, { composeReads }: MachineWish): Promise<string | undefined> {
-  const isThere = await composeReads?.then(
-    () => true,
-    () => false,
-  );
-  return isThere === true ? '' : versionOf(world, COMPOSE_VERSION);
 }
 
 interface Inside {

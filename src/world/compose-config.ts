@@ -8,16 +8,29 @@ import { type Engine, runCompose } from './docker.ts';
 
 /** Reads a project through `docker compose config`, with the profiles that its `.env` chooses. Throws E_CONFIG with Compose's own words. */
 export async function readComposeConfig(engine: Engine, project: ComposeProject): Promise<ComposeFact> {
-  const reading = runCompose(engine, project, ['config', '--format', 'json']);
+  const reading = resolve(engine, project);
   const [read, hashed] = await Promise.all([reading, hashesOf(engine, project, textOf(reading))]);
-  const [result, hashes] = [expectRead(read), expectRead(hashed)]; // in this order: what Compose says of the files themselves comes first
-  const f = parseFields(parseJson(result.stdout, 'docker compose config'), 'docker compose config');
+  const fact = parseProject(read); // first what Compose says of the files themselves
+  return { ...fact, hashes: Object.fromEntries(expectRead(hashed).stdout.split('\n').filter(Boolean).map(splitHash)) };
+}
+
+/** The same without hashes, which take Compose as long again. */
+export async function readComposeProject(engine: Engine, project: ComposeProject): Promise<ComposeFact> {
+  return parseProject(await resolve(engine, project));
+}
+
+function resolve(engine: Engine, project: ComposeProject): Promise<RunResult> {
+  return runCompose(engine, project, ['config', '--format', 'json']);
+}
+
+function parseProject(result: RunResult): ComposeFact {
+  const f = parseFields(parseJson(expectRead(result).stdout, 'docker compose config'), 'docker compose config');
   return {
     name: parseText(f.name, 'name'),
     services: parseMap(f.services ?? {}, 'services', parseService),
     volumes: parseMap(f.volumes ?? {}, 'volumes', (value, where) => parseText(parseFields(value ?? {}, where).name, `${where}.name`)),
     unset: unsetVariables(result.stderr),
-    hashes: Object.fromEntries(hashes.stdout.split('\n').filter(Boolean).map(splitHash)),
+    hashes: {},
   };
 }
 
@@ -43,7 +56,7 @@ export async function hashesByDependencies(
   project: ComposeProject,
   services: ReadonlySet<string>,
 ): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
-  const result = expectRead(await runCompose(engine, project, ['config', '--format', 'json']));
+  const result = expectRead(await resolve(engine, project));
   const resolved = parseFields(parseJson(result.stdout, 'docker compose config'), 'docker compose config');
   const all = parseMap(resolved.services ?? {}, 'services', parseFields);
   const wanted = Object.entries(all).filter(([name, { depends_on: needs }]) => services.has(name) && Object.keys(needs ?? {}).length > 0);

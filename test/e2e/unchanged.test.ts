@@ -4,7 +4,7 @@ import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { observeEngine } from '../../src/observe/engine.ts';
+import { observeCandidate, observeContainers, observeEngine, observeStanding, settleContainers } from '../../src/observe/engine.ts';
 import { runProgram } from '../../src/world/run.ts';
 import { quietWorld } from '../fakes/release-builder.ts';
 
@@ -50,5 +50,24 @@ test.each([
   const changed = await observeEngine(world, root, PROJECT);
   const isSame = changed.containers.map(({ service, configHash }) => [service, configHash === changed.config.hashes[service]]);
   expect(Object.fromEntries(isSame)).toEqual({ api: false, cache: true, db: true });
+  docker('compose', 'down');
+});
+
+test('before an upgrade that is so of the files as they will be, and what those change is not', async () => {
+  await writeFile(join(root, 'docker-compose.yml'), COMPOSE);
+  for (const service of ['db', 'cache', 'api'])
+    docker('compose', 'up', '--no-start', '--no-deps', '--no-build', '--pull', 'never', service);
+  const { containers } = await observeStanding(world, root, { project: PROJECT, listed: observeContainers(world, root, PROJECT.name) });
+  for (const [compose, changed] of [
+    [COMPOSE, []],
+    [COMPOSE.replace('cache: { ', 'cache: { user: "7", '), ['cache']],
+    [COMPOSE.replaceAll('unchanged:1', 'unchanged:2'), ['api', 'cache', 'db']],
+  ] as const) {
+    const texts = new Map([['docker-compose.yml', compose]]);
+    const next = await observeCandidate(world, root, { project: PROJECT, texts, settings: new Map() });
+    const settled = await settleContainers(world, root, { project: PROJECT, containers, next });
+    const differs = settled.filter(({ service, configHash }) => configHash !== next.hashes[service]);
+    expect(differs.map(({ service }) => service).sort()).toEqual(changed);
+  }
   docker('compose', 'down');
 });

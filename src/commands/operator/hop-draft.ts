@@ -7,7 +7,7 @@ import type { Manifest } from '../../model/manifest.ts';
 import type { Content } from '../../model/plan.ts';
 import { settingsValues } from '../../model/settings.ts';
 import { observeMajors } from '../../observe/data-major.ts';
-import { observeCandidate } from '../../observe/engine.ts';
+import { observeCandidate, settleContainers } from '../../observe/engine.ts';
 import type { SourceWish } from '../../plan/source-upgrade.ts';
 import { candidateTexts, type MergedFiles, mergeFiles } from './hop-files.ts';
 import type { HopRelease } from './hop-release.ts';
@@ -67,8 +67,16 @@ async function observeBoth(taken: HopRelease, { env, merging, theirs }: Merged):
   const candidate = { project: install.project, texts, settings: env.settings };
   const [next, standing] = await Promise.all([observeCandidate(context.world, root, candidate), taken.standing]);
   refuseUnset(next.unset);
-  const engine = foreseen?.engine ?? { containers: [], volumes: Object.values(install.record.volumes), config: next };
-  return { next, standing: standing ?? { engine, localImages: foreseen?.localImages ?? [] } };
+  if (standing === undefined) {
+    const engine = foreseen?.engine ?? { containers: [], volumes: Object.values(install.record.volumes), config: next };
+    return { next, standing: { engine, localImages: foreseen?.localImages ?? [] } };
+  }
+  const containers = await settleContainers(context.world, root, {
+    project: install.project,
+    containers: standing.engine.containers,
+    next,
+  });
+  return { next, standing: { ...standing, engine: { ...standing.engine, containers } } };
 }
 
 /** Which majors the data has, and what of it moves to other volumes. */

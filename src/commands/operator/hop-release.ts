@@ -134,7 +134,7 @@ async function checkFit(
     hops: manifests.length,
     registry,
     login,
-    ...(looking && { engine: looking.engine, containers: looking.containers, composeReads: looking.standing }),
+    ...(looking && { engine: looking.engine, containers: looking.containers, hasComposeFailed: looking.hasFailed }),
   });
   return { context, login, sizes };
 }

@@ -1,11 +1,12 @@
 // What stands before an upgrade, looked at while its channel and its release are on their way. Rule: reads only; what goes wrong is told to whoever waits for it.
 import type { ContainerFact, EngineFacts, InstallFacts } from '../../model/facts.ts';
 import type { Run, World } from '../../model/seams.ts';
-import { observeContainers, observeEngine } from '../../observe/engine.ts';
+import { observeContainers, observeStanding } from '../../observe/engine.ts';
 import { type EngineVersion, observeEngineVersion } from '../../observe/machine.ts';
 import { observeUnsharedImages } from '../../observe/removal.ts';
 
 export interface Standing {
+  /** Containers have the hashes that they were started with. */
   readonly engine: EngineFacts;
   readonly localImages: readonly string[];
 }
@@ -18,6 +19,8 @@ export interface Looking {
   readonly engine: Promise<EngineVersion>;
   readonly containers: Promise<readonly ContainerFact[]>;
   readonly standing: Promise<Standing>;
+  /** True once that has come to nothing: a Compose that is missing says so at once. */
+  readonly hasFailed: () => boolean;
   /** Ends what still reads; nobody waits for it any more. */
   readonly end: () => void;
 }
@@ -29,8 +32,12 @@ export function lookAround(world: World, install: InstallFacts): Looking {
   const reading = { ...world, run };
   const engine = observeEngineVersion(reading, { asksCompose: false });
   const containers = observeContainers(reading, root, project.name);
-  const both = Promise.all([observeEngine(reading, root, project, containers), observeUnsharedImages(reading, root, record)]);
+  const both = Promise.all([observeStanding(reading, root, { project, listed: containers }), observeUnsharedImages(reading, root, record)]);
   const standing = both.then(([facts, localImages]) => ({ engine: facts, localImages }));
-  for (const each of [engine, containers, standing]) each.catch(() => undefined); // preflight, which comes first, says it better
-  return { install, engine, containers, standing, end: () => ending.abort() };
+  let failed = false;
+  for (const each of [engine, containers]) each.catch(() => undefined); // preflight, which comes first, says it better
+  standing.catch(() => {
+    failed = true;
+  });
+  return { install, engine, containers, standing, hasFailed: () => failed, end: () => ending.abort() };
 }

@@ -32,8 +32,8 @@ export interface FitWish {
   /** Where these are looked at already: what the engine is, and the project's containers. */
   readonly engine?: Promise<EngineVersion>;
   readonly containers?: Promise<readonly ContainerFact[]>;
-  /** Fulfilled when Compose has read the project: then its version is only asked for where the release requires one. */
-  readonly composeReads?: Promise<unknown>;
+  /** Where Compose reads the project meanwhile: its version is only asked for when that has failed, or the release requires one. */
+  readonly hasComposeFailed?: () => boolean;
 }
 
 export interface BackupPlaces {
@@ -72,7 +72,7 @@ interface Fit {
 }
 
 async function examineFit(context: Context, wish: FitWish): Promise<Fit> {
-  const { manifest, root, project, ports, backup, hosts, engine, containers, composeReads } = wish;
+  const { manifest, root, project, ports, backup, hosts, engine, containers, hasComposeFailed } = wish;
   const images = manifest.images.map(({ reference, digest }) => ({ pinned: `${reference}@${digest}`, digest }));
   const { data = { paths: [], volumes: [] }, folder: backups = '.' } = backup ?? {};
   const machine = await observeMachine(context.world, {
@@ -84,7 +84,7 @@ async function examineFit(context: Context, wish: FitWish): Promise<Fit> {
     backups,
     login: wish.login,
     ...keep({ engine, containers }),
-    ...(manifest.requires.compose === undefined ? keep({ composeReads }) : {}),
+    ...(manifest.requires.compose === undefined ? keep({ hasComposeFailed }) : {}),
     ...(hosts === undefined ? {} : { hosts }),
   });
   return {
