@@ -19,13 +19,17 @@ export async function readBytesIfThere(path: string, maxBytes: number): Promise<
   const stats = await statIfThere(path);
   if (stats === undefined) return undefined;
   if (stats.size > maxBytes) throw new ToolError('E_TOO_LARGE', `${path} is larger than ${maxBytes} bytes`);
-  return readFile(path);
+  return unlessGone(() => readFile(path)); // a lock may be given back between the two calls
 }
 
 /** What is at a path without following a link, or undefined. */
 export async function statIfThere(path: string): Promise<Stats | undefined> {
+  return unlessGone(() => lstat(path));
+}
+
+async function unlessGone<T>(look: () => Promise<T>): Promise<T | undefined> {
   try {
-    return await lstat(path);
+    return await look();
   } catch (error) {
     const code = systemCode(error);
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
@@ -40,9 +44,11 @@ const SMALL = 1024 * 1024;
 export async function factOfFile(path: string): Promise<FileFact | undefined> {
   const stats = await statIfThere(path);
   if (stats === undefined || stats.isDirectory()) return undefined;
-  if (stats.isSymbolicLink()) return { digest: digestOf(`link:${await readlink(path)}`), mode: 0, size: 0 };
-  const digest = stats.size <= SMALL ? digestOf(await readFile(path)) : await digestOfFile(path);
-  return { digest, mode: stats.mode & 0o777, size: stats.size };
+  return unlessGone(async () => {
+    if (stats.isSymbolicLink()) return { digest: digestOf(`link:${await readlink(path)}`), mode: 0, size: 0 };
+    const digest = stats.size <= SMALL ? digestOf(await readFile(path)) : await digestOfFile(path);
+    return { digest, mode: stats.mode & 0o777, size: stats.size };
+  });
 }
 
 /** The sha256 of a file's bytes. */

@@ -285,7 +285,7 @@ describe('other commands from a container of the product', () => {
     expect(containers().updater?.major).toBe('2');
     await run(restore);
     expect(containers()).toMatchObject({ db: { major: '1' }, api: { major: '1' }, updater: { major: '2' } });
-    await inside.helpers();
+    expect(await inside.helpers()).toMatchObject([{ status: 'fulfilled' }, { status: 'fulfilled' }]);
     expect(containers().updater).toMatchObject({ major: '1', state: 'running' });
     expect(inside.killed).toEqual([]);
   });
