@@ -53,13 +53,22 @@ export async function isInUse(github: Github, tag: string): Promise<boolean> {
  * did not show a fresh one; the order lets all of them go on with the same.
  */
 export async function draftsOf(github: Github, draft: Draft): Promise<readonly GithubRelease[]> {
-  await github.repository();
-  const all = await github.forge.list(`${github.path}/releases?per_page=100`);
-  const releases = all.map((item) => parseRelease(item, `${github.name}: releases`));
-  const ours = releases.filter((release) => release.draft && release.tag === draft.tag && release.body.includes(markOf(draft)));
+  const ours = (await listReleases(github)).filter((release) => isDraftOf(release, draft));
   if (ours.length < 2) return ours;
   const counted = await Promise.all(ours.map(async (release) => ({ release, files: await countFiles(github, release) })));
   return counted.sort((a, b) => b.files - a.files || a.release.id - b.release.id).map(({ release }) => release);
+}
+
+/** Everybody's releases and drafts, the newest first, as far as the pages show them: what others remove meanwhile moves the rest to the page before. */
+export async function listReleases(github: Github): Promise<readonly GithubRelease[]> {
+  await github.repository();
+  const all = await github.forge.list(`${github.path}/releases?per_page=100`);
+  return all.map((item) => parseRelease(item, `${github.name}: releases`));
+}
+
+/** True for a draft with these contents. */
+export function isDraftOf(release: GithubRelease, draft: Draft): boolean {
+  return release.draft && release.tag === draft.tag && release.body.includes(markOf(draft));
 }
 
 async function countFiles(github: Github, release: GithubRelease): Promise<number> {
