@@ -4,11 +4,12 @@ import { createReadStream, createWriteStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { PassThrough, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { createGunzip, createGzip } from 'node:zlib';
+import { createGunzip } from 'node:zlib';
 import { diskTrouble } from '../model/disk-trouble.ts';
 import { systemCode, ToolError } from '../model/error.ts';
 import type { RunOptions, RunResult } from '../model/seams.ts';
 import { seal } from './age.ts';
+import { gzip } from './gzip.ts';
 
 /** No more than this of a child's output is kept; the rest is read and dropped. Characters. */
 const MAX_KEPT = 64 * 1024 * 1024;
@@ -117,7 +118,7 @@ async function store(child: ChildProcess, options: RunOptions): Promise<void> {
   const { output } = options;
   if (output === undefined || child.stdout === null) return;
   const { encryptTo = [] } = output;
-  const through = output.gzip === true ? createGzip({ level: 1 }) : new PassThrough();
+  const through = output.gzip === true ? (source: AsyncIterable<Buffer>) => gzip(source, 1) : new PassThrough();
   try {
     const file = createWriteStream(output.file, { mode: 0o600, flush: true });
     if (encryptTo.length === 0) await pipeline(child.stdout, through, file);
