@@ -146,6 +146,28 @@ describe('before an upgrade', () => {
     expect(await readFile(join(stage.root, '.slipway/install.json'), 'utf8')).toBe(before);
   });
 
+  test.each<[string, Partial<World>]>([
+    ['docker', {}],
+    ['the engine’s own socket', { askEngine: async (path) => (path === '/info' ? INFO : undefined) }],
+  ])('a Compose that is gone, or older than the release needs, is what is told where %s tells of the engine', async (_, asked) => {
+    await stage.publish('1.0.0');
+    await stage.install();
+    await stage.publish('1.1.0');
+    const client = stage.engine.client();
+    const gone: Run = async (argv, options) =>
+      argv[1] === 'compose' ? { code: 125, stdout: '', stderr: 'unknown flag: --project-name\n' } : client(argv, options);
+    expect(await failure(stage.run(upgrade, { yes: true }, { ...parts(withInfo(gone, { ClientInfo: {} })), ...asked }))).toMatchObject({
+      code: 'E_PREFLIGHT',
+      message: expect.stringContaining('Compose plugin (v2) is missing'),
+    });
+    await stage.publish('1.2.0', requiring({ compose: '>=2.20' }));
+    const old: Run = async (argv, options) => (argv[2] === 'version' ? { code: 0, stdout: '2.10.2\n', stderr: '' } : client(argv, options));
+    expect(await failure(stage.run(upgrade, { yes: true }, { ...parts(withInfo(old, { ClientInfo: {} })), ...asked }))).toMatchObject({
+      code: 'E_PREFLIGHT',
+      message: expect.stringContaining('Docker Compose 2.10.2 is not >=2.20'),
+    });
+  });
+
   test('a data volume that is gone, or another project name in the way, is refused', async () => {
     await stage.publish('1.0.0');
     await stage.install();
