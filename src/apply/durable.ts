@@ -43,8 +43,8 @@ export async function copyDurably(from: string, path: string, mode: number): Pro
 }
 
 /** Creates `path` with this content, or returns false when it exists already. `link()` decides, so two writers never both succeed. */
-export async function createDurably(path: string, content: string, nonce: string): Promise<boolean> {
-  const temporary = `${path}.${nonce}`;
+export async function createDurably(path: string, content: string, tag: string): Promise<boolean> {
+  const temporary = `${path}.${tag}`;
   return naming(path, async () => {
     try {
       const file = await open(temporary, 'w', 0o600);

@@ -5,7 +5,7 @@ import type { LockRecord } from '../model/lock.ts';
 import type { World } from '../model/seams.ts';
 import type { Engine } from '../world/docker.ts';
 import { inspectIfPossible } from '../world/own-container.ts';
-import { bootId, pidNamespace, processStart, sightProcess } from '../world/processes.ts';
+import { bootId, processStart, sightProcess } from '../world/processes.ts';
 import { readLock } from '../world/state.ts';
 
 /** What tells a process from all others. */
@@ -37,7 +37,6 @@ export async function judgeHolder(holder: Holder, engine: Engine): Promise<Stand
   const boot = await bootId();
   if (boot !== '' && holder.boot !== boot) return 'gone';
   const { pid, started, pidNamespace: namespace } = holder;
-  if (namespace === undefined || namespace === (await pidNamespace())) return (await processStart(pid)) === started ? 'works' : 'gone';
   const seen = await sightProcess({ pid, started, namespace });
   if (seen !== 'hidden') return seen === 'alive' ? 'works' : 'gone';
   return (await isContainerOver(holder, engine)) ? 'gone' : 'unseen';

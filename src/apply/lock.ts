@@ -1,7 +1,7 @@
 // One changing command at a time, per install and per compose project of an engine. Rule: `link()` decides who wins, and only a lock whose holder is gone is taken away.
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { keep } from '../model/description.ts';
 import { digestOf, hexOf } from '../model/digest.ts';
 import { diskTrouble } from '../model/disk-trouble.ts';
@@ -11,6 +11,7 @@ import { momentOf } from '../model/parse.ts';
 import type { World } from '../model/seams.ts';
 import { RUN_MARK } from '../world/docker.ts';
 import { isThere } from '../world/folder-files.ts';
+import { ownMark, sweepDead } from '../world/made-by.ts';
 import { findOwnContainer } from '../world/own-container.ts';
 import { bootId, endProcessesWith, pidNamespace, processStart } from '../world/processes.ts';
 import { readLock } from '../world/state.ts';
@@ -38,15 +39,16 @@ export async function takeLock(wish: LockWish, world: World): Promise<Lock> {
   await mkdir(dirname(wish.path), { recursive: true, mode: 0o700 });
   if (wish.takeOver !== undefined) return takeOver(wish, wish.takeOver, record);
   for (let attempt = 0; attempt < 5; attempt += 1) {
-    if (await createDurably(wish.path, printLock(record), record.nonce)) {
+    if (await createDurably(wish.path, printLock(record), await tagOf(record))) {
       await endProcessesWith(RUN_MARK, wish.path);
+      await sweepDead(dirname(wish.path), `${basename(wish.path)}.`);
       return lockOf(wish.path, record);
     }
     const holder = await readLock(wish.path);
     if (holder === undefined) continue; // released between the two calls
     const standing = await judgeHolder(holder, engineOf(wish.path, world));
     if (standing !== 'gone') throw locked(holder, standing, wish.path);
-    await removeStale(wish.path, holder, record.nonce);
+    await removeStale(wish.path, holder, await tagOf(record));
   }
   throw new ToolError('E_LOCKED', `the lock ${wish.path} changes hands too quickly`, { hint: 'Try again in a moment.' });
 }
@@ -58,9 +60,14 @@ export async function projectLockPath(project: string, env: World['env']): Promi
   return join(folder, `slipway-${hexOf(digestOf(`${engine}\n${project}`)).slice(0, 24)}.lock`);
 }
 
+/** What files beside the lock are named after while they are made: by whom, so that they can be swept. */
+async function tagOf({ nonce }: LockRecord): Promise<string> {
+  return `${await ownMark()}-${nonce}`;
+}
+
 /** Two processes may find the same stale lock: the rename moves whatever is there, so what was moved is looked at, and put back when it was alive. */
-async function removeStale(path: string, stale: LockRecord, nonce: string): Promise<void> {
-  const aside = `${path}.stale-${nonce}`;
+async function removeStale(path: string, stale: LockRecord, tag: string): Promise<void> {
+  const aside = `${path}.${tag}.stale`;
   try {
     await rename(path, aside);
   } catch (error) {
@@ -68,7 +75,7 @@ async function removeStale(path: string, stale: LockRecord, nonce: string): Prom
     throw error;
   }
   const moved = await readLock(aside);
-  if (moved !== undefined && moved.nonce !== stale.nonce) await createDurably(path, printLock(moved), nonce);
+  if (moved !== undefined && moved.nonce !== stale.nonce) await createDurably(path, printLock(moved), tag);
   await rm(aside, { force: true });
 }
 

@@ -1,5 +1,5 @@
 // The file that tells whoever looks on what is being done. Rule: it never makes what it tells of: no folder, no install; a new run begins a new file.
-import { open, rename, rm } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { journalPath, progressPath, recordPath, resultPath } from '../model/layout.ts';
 import { isThere } from '../world/folder-files.ts';
 import { writeDurably } from './durable.ts';
@@ -14,10 +14,8 @@ export async function openProgressFile(root: string, continued: boolean): Promis
   if (!(await isInUse(root))) return undefined;
   const path = progressPath(root);
   const goesOn = continued && (await isThere(path));
-  const made = goesOn ? path : `${path}.slipway-new`;
-  if (!goesOn) await rm(made, { force: true });
-  const file = await open(made, goesOn ? 'a' : 'ax', 0o600);
-  if (!goesOn) await rename(made, path); // who reads the former file reads it to its end
+  if (!goesOn) await rm(path, { force: true }); // who reads the former file reads it to its end
+  const file = await open(path, goesOn ? 'a' : 'ax', 0o600);
   return { append: async (line) => void (await file.write(line)), close: () => file.close() };
 }
 

@@ -4,8 +4,9 @@ import { basename, dirname, join } from 'node:path';
 import { hexOf } from '../model/digest.ts';
 import { systemCode } from '../model/error.ts';
 import type { JournalEnd } from '../model/journal.ts';
-import { journalPath, openedFolder, stateFolder } from '../model/layout.ts';
+import { cacheFolder, INCOMING, journalPath, openedFolder, stateFolder } from '../model/layout.ts';
 import type { Content, Plan, Planned } from '../model/plan.ts';
+import { sweepDead } from '../world/made-by.ts';
 import { syncFolder, syncFoldersUpTo, writeDurably } from './durable.ts';
 import { contentsFolder, workFolder } from './site.ts';
 
@@ -28,12 +29,13 @@ async function syncAbove(root: string): Promise<void> {
   }
 }
 
+const UNBEGUN = ['staged', 'journal.reserve', 'journal.reserve.slipway-new', 'journal.ndjson.slipway-new', 'result.json.slipway-new'];
+
 /** Removes what a plan left that was cut off before its journal began. The caller holds the lock, and no journal is open. */
 export async function clearUnbegun(root: string): Promise<void> {
   const state = stateFolder(root);
-  for (const name of ['staged', 'journal.reserve', 'journal.reserve.slipway-new', 'journal.ndjson.slipway-new']) {
-    await rm(join(state, name), { recursive: true, force: true });
-  }
+  for (const name of UNBEGUN) await rm(join(state, name), { recursive: true, force: true });
+  await sweepDead(cacheFolder(root), INCOMING);
   await removeIfEmpty(state);
 }
 

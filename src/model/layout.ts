@@ -43,6 +43,9 @@ export function cacheFolder(root: string): string {
   return join(stateFolder(root), 'cache');
 }
 
+/** What folders of the cache begin with in which a download arrives; the mark of the process that made it follows. */
+export const INCOMING = 'incoming-';
+
 /** An encrypted or packed backup, opened for one plan; relative to the install. It goes when the plan has ended. */
 export function openedFolder(planId: string): string {
   return `.slipway/cache/opened/${planId}`;

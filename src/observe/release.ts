@@ -1,6 +1,6 @@
 // Fetches a release into the content-addressed cache. Rule: signature, digests and sizes are verified before anything is unpacked, and cached bytes are
 // hashed again before they are believed.
-import { mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ChannelAsset, ChannelRelease } from '../model/channel.ts';
 import { type Digest, digestOf, hexOf } from '../model/digest.ts';
@@ -12,13 +12,12 @@ import { measureFile, readBounded, syncFolder } from '../world/folder-files.ts';
 import { DEFAULT_LIMITS, type TarMode } from '../world/tarball.ts';
 import { type ExpectedFile, readEntries, unpackTarball } from '../world/tarball-read.ts';
 import { openImported } from './imported-release.ts';
+import { inIncoming } from './incoming.ts';
 
 const MANIFEST = 'bundle.json';
 const SIGNATURE = 'bundle.json.minisig';
 const MOST_MANIFEST_BYTES = 16 * 1024 * 1024;
 const MOST_SIGNATURE_BYTES = 4096;
-const INCOMING = 'incoming-';
-const INCOMING_LIFE_MS = 24 * 60 * 60 * 1000;
 
 export interface ReleaseRequest {
   readonly source: ReleaseSource;
@@ -51,13 +50,7 @@ export async function fetchRelease(request: ReleaseRequest): Promise<FetchedRele
   const cached = await readCached(request);
   if (cached !== undefined) return cached;
   await mkdir(join(request.cache, 'sha256'), { recursive: true, mode: 0o700 });
-  const incoming = await mkdtemp(join(request.cache, INCOMING));
-  try {
-    await removeAbandoned(request.cache, (await stat(incoming)).mtimeMs);
-    return await fetchInto(incoming, request);
-  } finally {
-    await rm(incoming, { recursive: true, force: true });
-  }
+  return inIncoming(request.cache, (incoming) => fetchInto(incoming, request));
 }
 
 /** The text of one file of a fetched release; empty when the release has no such file. */
@@ -69,17 +62,22 @@ export async function readReleaseText(bundle: FetchedRelease, cache: string, pat
 export interface OperatorRequest {
   readonly source: ReleaseSource;
   readonly release: ChannelRelease;
-  /** The file to write, mode 0600. */
+  readonly cache: string;
+  /** The file to write, mode 0600, on the cache's file system. */
   readonly to: string;
 }
 
 /** The operator program of a release alone, checked against the channel file. */
-export async function fetchOperator({ source, release, to }: OperatorRequest): Promise<void> {
+export async function fetchOperator({ source, release, cache, to }: OperatorRequest): Promise<void> {
   const asset = release.assets.find(({ name }) => name === OPERATOR_ASSET);
   if (asset === undefined)
     throw new ToolError('E_FORMAT', `${release.tag}: the channel file names no ${OPERATOR_ASSET}`, { hint: 'Tell the vendor.' });
   if (asset.sha256 !== release.operator) throw otherBytes(`${OPERATOR_ASSET} of ${release.tag}`);
-  await source.download(release.tag, asset.name, { to, maxBytes: asset.size, sha256: release.operator });
+  await inIncoming(cache, async (incoming) => {
+    const file = join(incoming, OPERATOR_ASSET);
+    await source.download(release.tag, asset.name, { to: file, maxBytes: asset.size, sha256: release.operator });
+    await store(file, to);
+  });
 }
 
 async function readCached(request: ReleaseRequest): Promise<FetchedRelease | undefined> {
@@ -164,7 +162,7 @@ function expectedOf({ size, sha256, mode }: Manifest['files'][number]): Expected
   return { size, sha256, mode: (mode === '0755' ? 0o755 : 0o644) satisfies TarMode };
 }
 
-/** Moves an unpacked file into the cache, private and synced. */
+/** Moves a file that arrived to its place, private and synced. */
 async function store(from: string, to: string): Promise<void> {
   const file = await open(from, 'r');
   try {
@@ -185,15 +183,6 @@ async function storeText(incoming: string, content: string | Uint8Array, to: str
 function fetchedOf(manifest: Manifest, content: Buffer, signature: string | null): FetchedRelease {
   const files = new Map(manifest.files.map(({ path, sha256 }) => [path, sha256]));
   return { manifest, manifestText: content.toString(), signature, files };
-}
-
-/** Downloads of processes that are dead: nobody works on one for a day. */
-async function removeAbandoned(cache: string, now: number): Promise<void> {
-  for (const name of await readdir(cache)) {
-    const path = join(cache, name);
-    const abandoned = name.startsWith(INCOMING) && now - (await stat(path)).mtimeMs > INCOMING_LIFE_MS;
-    if (abandoned) await rm(path, { recursive: true, force: true });
-  }
 }
 
 function signaturePath(cache: string, manifest: Digest): string {

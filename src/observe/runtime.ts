@@ -1,5 +1,5 @@
 // The Node.js that this program runs on, and another one from a channel. Rule: known by its digest; what is fetched is checked before it is unpacked, and again after.
-import { chmod, mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { chmod, mkdir, open, rename, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Digest, hexOf } from '../model/digest.ts';
 import { ToolError } from '../model/error.ts';
@@ -8,6 +8,7 @@ import type { Running, Runtime } from '../model/runtime.ts';
 import type { World } from '../model/seams.ts';
 import { digestOfFile, statIfThere } from '../world/disk.ts';
 import { openGunzip } from '../world/gunzip.ts';
+import { inIncoming } from './incoming.ts';
 
 const CHUNK = 1024 * 1024;
 
@@ -47,14 +48,15 @@ export async function fetchRuntime({ source, runtime, store, cache }: RuntimeReq
   const path = keptProgram(join(cache, 'runtime'), program.sha256);
   if (await isKept(join(cache, 'runtime'), program.sha256)) return path;
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const packed = `${path}.gz`;
   const onBytes = (done: number): void => world.report({ type: 'progress', text: `Node.js ${node}`, done, total: size, unit: 'bytes' });
-  await source.download(tag, name, { to: packed, maxBytes: size, sha256, onBytes });
-  await unpack(packed, `${path}.new`, program.size);
-  await rm(packed, { force: true });
-  if ((await digestOfFile(`${path}.new`)) !== program.sha256) throw otherProgram(runtime);
-  await chmod(`${path}.new`, 0o700);
-  await rename(`${path}.new`, path);
+  await inIncoming(cache, async (incoming) => {
+    const [packed, unpacked] = [join(incoming, 'node.gz'), join(incoming, 'node')];
+    await source.download(tag, name, { to: packed, maxBytes: size, sha256, onBytes });
+    await unpack(packed, unpacked, program.size);
+    if ((await digestOfFile(unpacked)) !== program.sha256) throw otherProgram(runtime);
+    await chmod(unpacked, 0o700);
+    await rename(unpacked, path);
+  });
   return path;
 }
 

@@ -24,16 +24,21 @@ export async function pidNamespace(): Promise<string | undefined> {
 /** The machine's own pid namespace (PROC_PID_INIT_INO in the kernel's proc_ns.h): who is in it sees every process. */
 const FIRST_NAMESPACE = 'pid:[4026531836]';
 
-/** A process as its own namespace counts it. */
-export interface DistantProcess {
+/** A process as its own pid namespace counts it. */
+export interface ProcessIdentity {
   readonly pid: number;
+  /** As `processStart` tells it. */
   readonly started: string;
-  readonly namespace: string;
+  /** Undefined = this one. */
+  readonly namespace: string | undefined;
 }
 
-/** Looks for a process of another pid namespace: from the machine those of containers can be seen, the other way round none (`hidden`). */
-export async function sightProcess(wanted: DistantProcess): Promise<'alive' | 'gone' | 'hidden'> {
-  let reaches = (await pidNamespace()) === FIRST_NAMESPACE;
+/** Looks for a process, also of another pid namespace: from the machine those of containers can be seen, the other way round none (`hidden`). */
+export async function sightProcess(wanted: ProcessIdentity): Promise<'alive' | 'gone' | 'hidden'> {
+  const own = await pidNamespace();
+  if (wanted.namespace === undefined || wanted.namespace === own)
+    return (await processStart(wanted.pid)) === wanted.started ? 'alive' : 'gone';
+  let reaches = own === FIRST_NAMESPACE;
   for (const pid of await listPids()) {
     const namespace = await readNamespace(pid);
     if (namespace === wanted.namespace) reaches = true;

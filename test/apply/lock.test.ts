@@ -1,6 +1,6 @@
 // Who may change an install: one living process, and nobody for a dead one.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { liveHolder, refuseHolder } from '../../src/apply/holder.ts';
 import { projectLockPath, takeLock } from '../../src/apply/lock.ts';
 import { lockPath } from '../../src/model/layout.ts';
+import { ownMark } from '../../src/world/made-by.ts';
 import { quietWorld } from '../fakes/release-builder.ts';
 
 let root: string;
@@ -43,7 +44,8 @@ async function takerProgram(): Promise<string> {
   const program = join(root, 'taker.mjs');
   const contents = `
     import { takeLock } from ${JSON.stringify(join(import.meta.dirname, '../../src/apply/lock.ts'))};
-    import { quietWorld } from ${JSON.stringify(join(import.meta.dirname, '../fakes/release-builder.ts'))};
+    import { ownMark } from '../../src/world/made-by.ts';
+import { quietWorld } from ${JSON.stringify(join(import.meta.dirname, '../fakes/release-builder.ts'))};
     const [path, startAt] = process.argv.slice(2);
     await new Promise((resolve) => setTimeout(resolve, Math.max(0, Number(startAt) - Date.now())));
     try {
@@ -94,6 +96,17 @@ describe('a lock', () => {
     await refuseHolder(path, world);
     await (await takeLock({ path, command: 'recover' }, world)).release();
     await lock.release();
+  });
+
+  test('sweeps what a process left that was killed while it took the lock, and leaves that of one that is trying', async () => {
+    mkdirSync(dirname(path));
+    const dead = spawn(process.execPath, ['-e', '0']);
+    await new Promise((resolve) => dead.on('close', resolve));
+    const left = (await ownMark()).replace(/^\d+/, String(dead.pid));
+    const trying = `lock.${await ownMark()}-0123`;
+    for (const name of [`lock.${left}-4567`, `lock.${left}-4567.stale`, trying]) writeFileSync(join(dirname(path), name), 'half');
+    await (await takeLock({ path, command: 'upgrade' }, world)).release();
+    expect(readdirSync(dirname(path))).toEqual([trying]);
   });
 
   test('of a process whose number another one has by now is nobody’s', async () => {

@@ -222,5 +222,7 @@ function lostRows(engine: FakeEngine, end: 'old' | 'new'): string[] {
 
 /** What is between two names must not stay, wherever it lies. */
 function partsLeft(image: FolderImage): string[] {
-  return pathsWhere(image, (path) => /\.slipway-(new|aside)$|\.partial$|\.part$/.test(path)).map((path) => `left over: ${path}`);
+  return pathsWhere(image, (path) => /\.slipway-(new|aside)$|\.partial$|\.part-|\.slipway\/(cache\/incoming-|lock\.)/.test(path)).map(
+    (path) => `left over: ${path}`,
+  );
 }

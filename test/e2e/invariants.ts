@@ -54,7 +54,7 @@ export async function takePicture(installed: Installed): Promise<Picture> {
       ...containers.map((each) => `container ${each.Name} ${each.Config.Image} ${each.State.Status} ${settingsOf(each)}`),
       ...volumes.map((name) => `volume ${name}`),
       ...networks.map((name) => `network ${name}`),
-      `schema ${await sql(project, "select string_agg(table_name || '.' || column_name, ' ' order by 1) from information_schema.columns where table_schema = 'public'")}`,
+      `schema ${await sql(project, "select string_agg(table_name || '.' || column_name, ' ' order by table_name, column_name) from information_schema.columns where table_schema = 'public'")}`,
     ].sort(),
     running: Object.fromEntries(containers.map(({ Config }) => [Config.Labels[`${LABEL}.service`] ?? '', Config.Image])),
     values: new Map(env.split('\n').flatMap((line) => (/^[A-Z]/.test(line) ? [line.split(/=(.*)/s).slice(0, 2) as [string, string]] : []))),
@@ -88,7 +88,7 @@ export async function leftBehind({ root, project }: Installed): Promise<string[]
   const own = ['lock', 'journal.ndjson', 'journal.reserve'].filter((name) => existsSync(join(state, name)));
   const staged = existsSync(join(state, 'staged')) ? readdirSync(join(state, 'staged')) : [];
   const parts = (readdirSync(root, { recursive: true }) as string[]).filter((path) =>
-    /\.slipway-(new|aside)$|\.partial$|\.part-/.test(path),
+    /\.slipway-(new|aside)$|\.partial$|\.part-|^\.slipway\/(cache\/incoming-|lock\.)/.test(path),
   );
   const copiers = (await must(['docker', 'ps', '-a', '--format', '{{.Names}} {{.Mounts}}', '--no-trunc'])).stdout.split('\n');
   const foreign = copiers.filter((line) => /^slipway-copy/.test(line) && line.includes(`${project}_`));

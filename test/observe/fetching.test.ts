@@ -1,5 +1,7 @@
 // What is fetched is believed only after all checks, from a folder and over HTTP alike.
-import { copyFile, cp, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -14,6 +16,7 @@ import { type SignedRole, signStatement } from '../../src/model/trusted-comment.
 import { type FetchedChannel, fetchChannel } from '../../src/observe/channel.ts';
 import { cachedFile, type FetchedRelease, fetchOperator, fetchRelease } from '../../src/observe/release.ts';
 import { openSource } from '../../src/world/hosts.ts';
+import { ownMark } from '../../src/world/made-by.ts';
 import { endlessly, type FolderServer, serveFolder } from '../fakes/folder-server.ts';
 import { type BuiltRelease, buildRelease, makeKeys, publishRelease, quietWorld } from '../fakes/release-builder.ts';
 
@@ -109,14 +112,30 @@ describe.each(['a folder', 'http'] as const)('over %s', (transport) => {
     expect(digestOf(await readFile(cachedFile(cache(), digest)))).toBe(digest);
   });
 
+  test('what a killed download left in the cache goes with the next download, that of a process at work does not', async () => {
+    const dead = spawn(process.execPath, ['-e', '0']);
+    await once(dead, 'close');
+    const left = (await ownMark()).replace(/^\d+/, String(dead.pid));
+    const [abandoned, busy] = [`incoming-${left}-abcdef`, `incoming-${await ownMark()}-abcdef`];
+    for (const name of [abandoned, busy]) {
+      await mkdir(join(cache(), name), { recursive: true });
+      await writeFile(join(cache(), name, 'bundle.tar.gz.part-0123'), 'half');
+    }
+    await release(await newest());
+    expect((await readdir(cache())).sort()).toEqual([busy, 'sha256']);
+  });
+
   test('the operator program alone is checked against the channel file', async () => {
     const to = join(host, '..', 'operator.mjs');
-    await fetchOperator({ source: source(), release: await newest(), to });
+    await fetchOperator({ source: source(), release: await newest(), cache: cache(), to });
     expect(digestOf(await readFile(to))).toBe(built.two.manifest.operator);
     await writeFile(join(host, 'releases/v1.1.0/operator.js'), '#!/usr/bin/env node\n// 0perator of 1.1.0\n');
     await rm(to);
-    await expect(fetchOperator({ source: source(), release: await newest(), to })).rejects.toMatchObject({ code: 'E_DIGEST' });
+    await expect(fetchOperator({ source: source(), release: await newest(), cache: cache(), to })).rejects.toMatchObject({
+      code: 'E_DIGEST',
+    });
     expect(await readdir(join(host, '..'))).not.toContain('operator.mjs');
+    expect(await readdir(cache())).toEqual([]);
   });
 
   describe('is refused by name, before anything is unpacked:', () => {

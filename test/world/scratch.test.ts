@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { processStart } from '../../src/world/processes.ts';
+import { ownMark } from '../../src/world/made-by.ts';
 
 const PROGRAM = `
   import { writeFile } from 'node:fs/promises';
@@ -46,16 +46,14 @@ const age = (path: string, hours: number): Promise<void> => utimes(path, new Dat
 
 test('a process that ends takes its folders along, also when something was thrown', async () => {
   const folders = [await make('well'), await make('throw')];
-  for (const folder of folders) expect(folder).toMatch(/slipway-\d+-\d+-\w{6}$/);
+  for (const folder of folders) expect(folder).toMatch(/slipway-\d+-\d+-\d+-\w{6}$/);
   expect(folders.filter((folder) => existsSync(folder))).toEqual([]);
 });
 
 test('what a killed process left with secrets in it is private, and goes with a later process, but nothing else does', async () => {
   const [old, young] = [await make('kill'), await make('kill')];
   expect((await stat(old)).mode & 0o777).toBe(0o700);
-  const others = ['slipway-notes', 'slipway-1-2-of-mine', `slipway-${process.pid}-${await processStart(process.pid)}-abcdef`].map((name) =>
-    join(place, name),
-  );
+  const others = ['slipway-notes', 'slipway-1-2-of-mine', `slipway-${await ownMark()}-abcdef`].map((name) => join(place, name));
   for (const other of others) await mkdir(other);
   for (const path of [old, ...others]) await age(path, 2);
   await make('well');

@@ -6,7 +6,7 @@ import type { ChannelRelease } from '../../model/channel.ts';
 import { type Digest, hexOf } from '../../model/digest.ts';
 import { ToolError } from '../../model/error.ts';
 import type { ReleaseSource } from '../../model/host.ts';
-import { operatorsFolder } from '../../model/layout.ts';
+import { cacheFolder, operatorsFolder } from '../../model/layout.ts';
 import { fetchOperator } from '../../observe/release.ts';
 import { findOperator, observeSelf } from '../../observe/self.ts';
 import type { CommandResult, Context } from '../command.ts';
@@ -50,7 +50,7 @@ async function keepOperator({ root, source, release }: HandOver): Promise<string
   if (found !== undefined) return found;
   await mkdir(operatorsFolder(root), { recursive: true, mode: 0o700 });
   const path = join(operatorsFolder(root), hexOf(release.operator));
-  await fetchOperator({ source, release, to: path });
+  await fetchOperator({ source, release, cache: cacheFolder(root), to: path });
   return path;
 }
 
