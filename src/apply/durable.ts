@@ -105,6 +105,13 @@ async function naming<T>(path: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
+const HALF_WRITTEN = '.slipway-new';
+
 function temporaryOf(path: string): string {
-  return `${path}.slipway-new`;
+  return `${path}${HALF_WRITTEN}`;
+}
+
+/** True for the names of files whose own name has not appeared yet. */
+export function isHalfWritten(name: string): boolean {
+  return name.endsWith(HALF_WRITTEN);
 }

@@ -4,10 +4,10 @@ import { basename, dirname, join } from 'node:path';
 import { hexOf } from '../model/digest.ts';
 import { systemCode } from '../model/error.ts';
 import type { JournalEnd } from '../model/journal.ts';
-import { cacheFolder, INCOMING, journalPath, openedFolder, stateFolder } from '../model/layout.ts';
+import { cacheFolder, INCOMING, journalPath, openedFolder, operatorsFolder, stateFolder } from '../model/layout.ts';
 import type { Content, Plan, Planned } from '../model/plan.ts';
 import { sweepDead } from '../world/made-by.ts';
-import { syncFolder, syncFoldersUpTo, writeDurably } from './durable.ts';
+import { isHalfWritten, syncFolder, syncFoldersUpTo, writeDurably } from './durable.ts';
 import { contentsFolder, workFolder } from './site.ts';
 
 /** Puts the contents on disk, where whoever recovers finds them. Private: `.env` is among them. The caller holds the lock and has called `openJournal`. */
@@ -29,14 +29,18 @@ async function syncAbove(root: string): Promise<void> {
   }
 }
 
-const UNBEGUN = ['staged', 'journal.reserve', 'journal.reserve.slipway-new', 'journal.ndjson.slipway-new', 'result.json.slipway-new'];
-
 /** Removes what a plan left that was cut off before its journal began. The caller holds the lock, and no journal is open. */
 export async function clearUnbegun(root: string): Promise<void> {
   const state = stateFolder(root);
-  for (const name of UNBEGUN) await rm(join(state, name), { recursive: true, force: true });
+  for (const name of ['staged', 'journal.reserve']) await rm(join(state, name), { recursive: true, force: true });
+  for (const folder of [state, operatorsFolder(root)]) await removeHalfWritten(folder);
   await sweepDead(cacheFolder(root), INCOMING);
   await removeIfEmpty(state);
+}
+
+/** What `writeDurably` and `copyDurably` were killed over. */
+async function removeHalfWritten(folder: string): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) if (isHalfWritten(name)) await rm(join(folder, name), { force: true });
 }
 
 /** True when a plan that ended in this way leaves nothing of ours behind: a fresh install that was undone, or an uninstall that takes everything. */

@@ -16,6 +16,7 @@ import { lockPath, operatorsFolder, stateFolder } from '../model/layout.ts';
 import { momentOf } from '../model/parse.ts';
 import type { Plan, Planned } from '../model/plan.ts';
 import type { World } from '../model/seams.ts';
+import { findOperator } from '../observe/self.ts';
 import { planToText } from '../show/plan.ts';
 import { type Context, isPlanOnly, isSet } from './command.ts';
 import { lockInstall } from './lock-install.ts';
@@ -155,9 +156,9 @@ export async function applyUnderLock(planned: Planned, context: Context, carryin
 }
 
 async function keepProgram(root: string, program: string, digest: Digest): Promise<void> {
+  if ((await findOperator(root, digest)) !== undefined) return;
   await mkdir(operatorsFolder(root), { recursive: true, mode: 0o700 });
-  const path = join(operatorsFolder(root), hexOf(digest));
-  if (path !== program) await copyDurably(program, path, 0o600);
+  await copyDurably(program, join(operatorsFolder(root), hexOf(digest)), 0o600);
 }
 
 function hintOf(cause: unknown): { hint?: string } {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { beginJournal, openJournal, refuseOpenOperation } from '../../src/apply/journal.ts';
-import { journalPath, stateFolder } from '../../src/model/layout.ts';
+import { journalPath, operatorsFolder, stateFolder } from '../../src/model/layout.ts';
 import { headOf, planOf } from './tiny-handlers.ts';
 
 let root: string;
@@ -67,6 +67,16 @@ describe('a journal', () => {
     const stopped = { code: 'E_OPEN_OPERATION', hint: expect.stringContaining(`recover --dir ${root}`) };
     await expect(refuseOpenOperation(root)).rejects.toMatchObject(stopped);
     await expect(beginJournal(root, head)).rejects.toMatchObject(stopped);
+  });
+
+  test('that was never begun leaves nothing half-written beside it, and what is whole stays', async () => {
+    const operators = operatorsFolder(root);
+    mkdirSync(operators, { recursive: true });
+    const files = ['journal.ndjson.slipway-new', 'journal.reserve', 'result.json', 'result.json.slipway-new'];
+    for (const name of files) writeFileSync(join(stateFolder(root), name), 'text');
+    for (const name of ['0123', '4567.slipway-new']) writeFileSync(join(operators, name), 'program');
+    expect(await openJournal(root)).toBeUndefined();
+    expect([readdirSync(stateFolder(root)).sort(), readdirSync(operators)]).toEqual([['operators', 'result.json'], ['0123']]);
   });
 
   test('that ended moves to the history, even when the crash came right after its last line', async () => {
