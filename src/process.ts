@@ -32,5 +32,12 @@ export function openProcess(json: boolean): World {
       '\nstopping after this step, and going back unless the point of no return is passed (again Ctrl-C leaves it to `recover`)\n',
     );
   });
+  process.on('beforeExit', () => {
+    if (process.exitCode !== undefined) return; // the command has ended
+    terminal.err(
+      `\nstopped in the middle, for nothing is left to wait for: this is a bug, please report it.${applying ? ' Run `recover`.' : ''}\n`,
+    );
+    process.exit(applying ? 6 : 1);
+  });
   return realWorld({ terminal, report: watch, stop: stop.signal });
 }

@@ -2,8 +2,10 @@
 import { type ErrorCode, isToolError, ToolError } from '../model/error.ts';
 import type { RegistryFact } from '../model/facts.ts';
 import { parseImageRef } from '../model/image.ts';
+import type { Registry } from '../model/registry.ts';
 import type { RegistryLogin } from '../model/registry-login.ts';
 import type { World } from '../model/seams.ts';
+import { startDeadline } from '../world/deadline.ts';
 import { openHttp } from '../world/http.ts';
 import { registriesOf } from '../world/registries.ts';
 
@@ -21,8 +23,9 @@ export async function observeClock(world: World, locations: readonly string[]): 
 
 async function dateOf(world: World, url: string): Promise<number | undefined> {
   const http = openHttp(world);
+  const deadline = startDeadline(PATIENCE, world.stop);
   try {
-    const answer = await http.open({ url, signal: AbortSignal.timeout(PATIENCE * 1000) });
+    const answer = await http.open({ url, signal: deadline.signal });
     if ('error' in answer) return undefined;
     answer.body.on('error', () => undefined).destroy(); // what follows the headers is of no use
 
@@ -31,22 +34,27 @@ async function dateOf(world: World, url: string): Promise<number | undefined> {
     if (!(error instanceof ToolError) || world.stop.aborted) throw error;
     return undefined;
   } finally {
+    deadline.clear();
     await http.close();
   }
 }
 
 /** Images among these that their registries do not give to this user, with docker's own logins; `login` is tried for its registry instead. */
 export async function observeRegistries(world: World, images: readonly string[], login?: RegistryLogin): Promise<RegistryFact[]> {
-  const ended = AbortSignal.any([world.stop, AbortSignal.timeout(PATIENCE * 1000)]);
-  const registries = registriesOf({ ...world, stop: ended }, login);
-  const found = await Promise.all(
-    images.map(async (image): Promise<RegistryFact[]> => {
-      const { registry } = parseImageRef(image, 'image');
-      const trouble = await troubleOf(async () => (await registries.headManifest(parseImageRef(image, 'image'))) !== undefined, world.stop);
-      return trouble === undefined ? [] : [{ registry, image, trouble }];
-    }),
-  );
-  return found.flat();
+  const deadline = startDeadline(PATIENCE, world.stop);
+  const registries = registriesOf({ ...world, stop: deadline.signal }, login);
+  try {
+    const found = await Promise.all(images.map((image) => observeRegistry(image, registries, world.stop)));
+    return found.flat();
+  } finally {
+    deadline.clear();
+  }
+}
+
+async function observeRegistry(image: string, registries: Registry, stop: AbortSignal): Promise<RegistryFact[]> {
+  const ref = parseImageRef(image, 'image');
+  const trouble = await troubleOf(async () => (await registries.headManifest(ref)) !== undefined, stop);
+  return trouble === undefined ? [] : [{ registry: ref.registry, image, trouble }];
 }
 
 const UNREACHABLE: readonly ErrorCode[] = ['E_NETWORK', 'E_INTERRUPTED'];

@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import type { ChannelAsset } from '../model/channel.ts';
 import { systemCode, ToolError } from '../model/error.ts';
 import { checkedBytes } from './checked-stream.ts';
+import { startDeadline } from './deadline.ts';
 import type { HttpResponse, HttpWorld } from './http.ts';
 import { type ExchangeRequest, exchange, readBody } from './http-exchange.ts';
 import { failureOf } from './http-failure.ts';
@@ -31,20 +32,20 @@ const PATIENCE = 120;
 /** Connections that were closed on us while we sent. */
 const CLOSED = new Set(['EPIPE', 'ECONNRESET', 'UND_ERR_SOCKET']);
 /** How long a host that closed the connection is asked why. Milliseconds. */
-const WHY_PATIENCE = 3000;
+const WHY_PATIENCE = 3;
 
 /** Sends a file once. Every answer is returned as it is; throws E_DIGEST when the file is not the asset, E_NETWORK, E_TOO_LARGE or E_INTERRUPTED. */
 export async function uploadFile(world: HttpWorld, routes: Routes, upload: Upload): Promise<HttpResponse> {
   const { url, method, asset, prefix, suffix, maxBytes } = upload;
   const length = (prefix?.length ?? 0) + asset.size + (suffix?.length ?? 0);
   const seconds = PATIENCE + Math.ceil(length / SLOWEST);
-  const signal = AbortSignal.any([world.stop, AbortSignal.timeout(seconds * 1000)]);
+  const deadline = startDeadline(seconds, world.stop);
   const headers = { ...upload.headers, 'content-length': String(length) };
   const request = { url, method, headers, ...(upload.plainHttp ? { plainHttp: true } : {}) };
   const failed: { reason?: ToolError } = {};
   const body = Readable.from(bytesOf(upload, failed), { objectMode: false });
   try {
-    return await answerTo(routes, { ...request, body, signal }, maxBytes);
+    return await answerTo(routes, { ...request, body, signal: deadline.signal }, maxBytes);
   } catch (error) {
     if (failed.reason !== undefined) throw failed.reason;
     const failure = failureOf(error, url, world);
@@ -52,6 +53,7 @@ export async function uploadFile(world: HttpWorld, routes: Routes, upload: Uploa
     if (refusal !== undefined) return refusal;
     throw failure.error;
   } finally {
+    deadline.clear();
     body.destroy();
   }
 }
@@ -72,13 +74,14 @@ async function askWhy(
 ): Promise<HttpResponse | undefined> {
   const body = new Readable({ read: () => {} });
   body.push(Buffer.from('-'));
-  const signal = AbortSignal.any([world.stop, AbortSignal.timeout(WHY_PATIENCE)]);
+  const deadline = startDeadline(WHY_PATIENCE, world.stop);
   try {
-    const answer = await answerTo(routes, { ...request, body, signal }, maxBytes);
+    const answer = await answerTo(routes, { ...request, body, signal: deadline.signal }, maxBytes);
     return answer.status >= 400 ? answer : undefined;
   } catch {
     return undefined; // then the lost connection is all that is known
   } finally {
+    deadline.clear();
     body.destroy();
   }
 }

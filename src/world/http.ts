@@ -1,6 +1,7 @@
 // The one way to speak HTTP. Rule: every answer has a maximum size, every wait an end, and no credential leaves the host it was meant for.
 import { ToolError } from '../model/error.ts';
 import type { World } from '../model/seams.ts';
+import { startDeadline } from './deadline.ts';
 import { type Download, type Downloaded, downloadFile } from './http-download.ts';
 import { type Exchange, exchange, readBody } from './http-exchange.ts';
 import { type Failure, failureOf, LONGEST_PATIENCE, patiently, slowDown } from './http-failure.ts';
@@ -150,18 +151,4 @@ async function requestOnce(world: HttpWorld, routes: Routes, request: HttpReques
   } finally {
     deadline.clear();
   }
-}
-
-/** A signal that comes after so many seconds, or with `stop`. AbortSignal.any and AbortSignal.timeout do the same at several times the cost. */
-function startDeadline(seconds: number, stop: AbortSignal): { readonly signal: AbortSignal; readonly clear: () => void } {
-  const deadline = new AbortController();
-  const end = (): void => deadline.abort(stop.reason);
-  const timer = setTimeout(() => deadline.abort(new DOMException('no answer in time', 'TimeoutError')), seconds * 1000);
-  if (stop.aborted) end();
-  else stop.addEventListener('abort', end);
-  const clear = (): void => {
-    clearTimeout(timer);
-    stop.removeEventListener('abort', end);
-  };
-  return { signal: deadline.signal, clear };
 }

@@ -1,4 +1,6 @@
 // One question to a running product. Rule: the answer is undefined when all is well, else the trouble in words; nothing waits longer than five seconds.
+import { request as requestHttp } from 'node:http';
+import { request as requestHttps } from 'node:https';
 import { connect } from 'node:net';
 import type { Scalar } from '../model/description.ts';
 
@@ -15,9 +17,8 @@ export interface HttpQuestion {
 /** Asks over HTTP and compares status and JSON fields. */
 export async function probeHttp(question: HttpQuestion): Promise<string | undefined> {
   try {
-    const answer = await fetch(question.url, { redirect: 'manual', signal: AbortSignal.timeout(WITHIN) });
-    const body = await textOf(answer);
-    if (answer.status !== question.status) return `${question.url} answers ${answer.status}, not ${question.status}`;
+    const { status, body } = await ask(question.url);
+    if (status !== question.status) return `${question.url} answers ${status}, not ${question.status}`;
     return Object.keys(question.json).length === 0 ? undefined : compareJson(question, body);
   } catch (error) {
     return `${question.url} does not answer: ${innermost(error)}`;
@@ -40,14 +41,40 @@ export function probeTcp(address: string): Promise<string | undefined> {
   });
 }
 
-async function textOf(answer: Response): Promise<string> {
-  let text = '';
-  const decoder = new TextDecoder();
-  for await (const chunk of answer.body ?? []) {
-    text += decoder.decode(chunk, { stream: true });
-    if (text.length > MAX_BODY) return text;
-  }
-  return text;
+interface Answer {
+  readonly status: number | undefined;
+  /** No more than its beginning when it is too long. */
+  readonly body: string;
+}
+
+/**
+ * A connection for this question alone: one that was kept may lead to a door that was made anew since. The timer keeps the process waiting, whatever
+ * becomes of the connection: nothing that goes wrong with it may leave a question that nobody answers.
+ */
+function ask(url: string): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const request = url.startsWith('https:') ? requestHttps : requestHttp;
+    const asking = request(url, { agent: false, headers: { accept: '*/*', 'user-agent': 'slipway' } }, (answer) => {
+      let body = '';
+      const end = (): void => resolve({ status: answer.statusCode, body });
+      answer.setEncoding('utf8');
+      answer.on('data', (part: string) => {
+        body += part;
+        if (body.length <= MAX_BODY) return;
+        end();
+        asking.destroy();
+      });
+      answer.on('end', end);
+      answer.on('error', reject);
+    });
+    const timer = setTimeout(() => asking.destroy(new Error(`nothing came within ${WITHIN / 1000} seconds`)), WITHIN);
+    asking.on('error', reject);
+    asking.on('close', () => {
+      clearTimeout(timer);
+      reject(new Error('the connection was closed')); // unless there was an answer
+    });
+    asking.end();
+  });
 }
 
 function compareJson(question: HttpQuestion, body: string): string | undefined {
