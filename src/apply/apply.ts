@@ -32,7 +32,7 @@ interface Walk extends Application {
 
 /**
  * Carries a plan out. A step that fails before the point of no return makes everything go back; the result says so.
- * Throws E_WAY_BACK_FAILED, leaving the journal open, when the way back fails too.
+ * Throws, leaving the journal open, E_WAY_BACK_FAILED when the way back fails too and E_CUT_OFF when a disk refuses past the point of no return.
  */
 export async function applyPlan(application: Application): Promise<Applied> {
   return walkForward(walkOf(application));
@@ -60,6 +60,7 @@ async function walkForward(walk: Walk): Promise<Applied> {
     } catch (error) {
       const cause = interruptionOr(diskTrouble(error) ?? error, walk);
       if (!walk.door) return walkBack(walk, cause);
+      refuseToEnd(cause);
       await walk.journal.end('failed');
       return { outcome: 'failed', cause };
     }
@@ -105,11 +106,24 @@ async function carryOutStep(walk: Walk, index: number, step: Step): Promise<void
   site.world.report({ type: 'step-done', index, direction: 'forward' });
 }
 
-/** Rule 6: from this line on there is only forward. */
+/** Rule 6: from this line on there is only forward. A line that a disk refused may be there all the same, so going back ends before it is written. */
 async function passTheDoor(walk: Walk): Promise<void> {
   if (walk.door) return;
-  await walk.journal.append({ door: true });
   walk.door = true;
+  await walk.journal.append({ door: true });
+}
+
+/**
+ * Throws E_CUT_OFF for what a disk refused past the point of no return. An end that such a disk kept, though it said no, would leave the rest undone with
+ * nothing open for `recover` to finish.
+ */
+function refuseToEnd(cause: unknown): void {
+  const isCutOff = isToolError(cause, 'E_CUT_OFF');
+  const refused = isCutOff ? cause.cause : cause;
+  if (!isToolError(refused, 'E_DISK') && !isToolError(refused, 'E_DISK_FULL')) return;
+  if (isCutOff) throw cause;
+  const hint = `${refused.hint ?? ''} Then run \`recover\`: it finishes what was begun.`.trimStart();
+  throw new ToolError('E_CUT_OFF', `past the point of no return: ${refused.message}`, { cause, hint });
 }
 
 async function walkBack(walk: Walk, cause: unknown): Promise<Applied> {

@@ -6,6 +6,7 @@ import { systemCode } from '../model/error.ts';
 import type { JournalEnd } from '../model/journal.ts';
 import { cacheFolder, INCOMING, journalPath, openedFolder, operatorsFolder, stateFolder } from '../model/layout.ts';
 import type { Content, Plan, Planned } from '../model/plan.ts';
+import { listNames } from '../world/disk.ts';
 import { sweepDead } from '../world/made-by.ts';
 import { isHalfWritten, syncFolder, syncFoldersUpTo, writeDurably } from './durable.ts';
 import { contentsFolder, workFolder } from './site.ts';
@@ -40,7 +41,7 @@ export async function clearUnbegun(root: string): Promise<void> {
 
 /** What `writeDurably` and `copyDurably` were killed over. */
 async function removeHalfWritten(folder: string): Promise<void> {
-  for (const name of await readdir(folder).catch(() => [])) if (isHalfWritten(name)) await rm(join(folder, name), { force: true });
+  for (const name of await listNames(folder)) if (isHalfWritten(name)) await rm(join(folder, name), { force: true });
 }
 
 /** True when a plan that ended in this way leaves nothing of ours behind: a fresh install that was undone, or an uninstall that takes everything. */

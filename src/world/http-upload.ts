@@ -31,7 +31,7 @@ const SLOWEST = 16 * 1024;
 const PATIENCE = 120;
 /** Connections that were closed on us while we sent. */
 const CLOSED = new Set(['EPIPE', 'ECONNRESET', 'UND_ERR_SOCKET']);
-/** How long a host that closed the connection is asked why. Milliseconds. */
+/** How long a host that closed the connection is asked why. Seconds. */
 const WHY_PATIENCE = 3;
 
 /** Sends a file once. Every answer is returned as it is; throws E_DIGEST when the file is not the asset, E_NETWORK, E_TOO_LARGE or E_INTERRUPTED. */

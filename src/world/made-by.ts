@@ -21,7 +21,7 @@ async function makeMark(): Promise<string> {
 
 /**
  * Removes what is named `PREFIX MARK-…` in a folder when its maker is gone and it is older than `olderThan` milliseconds. What belongs neither to this
- * user nor to the folder's owner stays, and so does what cannot be removed.
+ * user nor to the folder's owner stays, and so does what cannot be looked at or removed: tidying up never fails the work.
  */
 export async function sweepDead(folder: string, prefix: string, olderThan = 0): Promise<void> {
   const owners = [process.getuid?.(), (await lstat(folder).catch(() => undefined))?.uid];

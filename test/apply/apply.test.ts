@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { applyPlan, recoverPlan, wasInterrupted } from '../../src/apply/apply.ts';
-import { openJournal } from '../../src/apply/journal.ts';
+import { type Journal, openJournal } from '../../src/apply/journal.ts';
+import { ToolError } from '../../src/model/error.ts';
 import { journalPath } from '../../src/model/layout.ts';
 import type { Plan } from '../../src/model/plan.ts';
 import { type Mood, makeTiny, planOf, type Tiny } from './tiny-handlers.ts';
@@ -139,6 +140,60 @@ describe('the point of no return', () => {
     const plan = planOf('a b c', { commitAfter: 0 });
     expect((await applyPlan(tiny.application(await tiny.begin(plan), { stop: stop.signal }))).outcome).toBe('done');
     expect(tiny.world()).toEqual(['a', 'b', 'c']);
+  });
+});
+
+describe('a disk that fails', () => {
+  const eio = (): never => {
+    throw Object.assign(new Error('EIO: i/o error, fsync'), { code: 'EIO' });
+  };
+
+  /** Lines are kept from the first match on, though the disk says that they are not. */
+  async function beginOnFailingDisk(plan: Plan, first: string): Promise<Journal> {
+    const journal = await tiny.begin(plan);
+    let isFailing = false;
+    const refusing = async (write: () => Promise<void>, line: unknown): Promise<void> => {
+      await write();
+      isFailing ||= JSON.stringify(line).includes(first);
+      if (isFailing)
+        throw new ToolError('E_CUT_OFF', 'the journal cannot be written', { cause: new ToolError('E_DISK', 'a disk fails (EIO)') });
+    };
+    return {
+      ...journal,
+      append: (line) => refusing(() => journal.append(line), line),
+      end: (end) => refusing(() => journal.append({ end }), { end }),
+    };
+  }
+
+  test.each([
+    ['at the point of no return', '"door"'],
+    ['at the next step', '"start":1'],
+    ['after it', '"done":1'],
+  ])('%s leaves the plan open, and a recovery finishes it', async (_, first) => {
+    const journal = await beginOnFailingDisk(planOf('a b c', { commitAfter: 0 }), first);
+    await expect(applyPlan(tiny.application(journal))).rejects.toMatchObject({ code: 'E_CUT_OFF' });
+    expect(lines().join()).not.toMatch(/"end"|"back"/);
+    expect(await recover('back')).toBe('done');
+    expect(tiny.world()).toEqual(['a', 'b', 'c']);
+    expect(await recover()).toBe('nothing open');
+  });
+
+  test('within a step past the point of no return leaves the plan open, and says what to do', async () => {
+    tiny.moods.set('b', { run: eio });
+    await expect(applyPlan(tiny.application(await tiny.begin(planOf('a b c', { commitAfter: 0 }))))).rejects.toMatchObject({
+      code: 'E_CUT_OFF',
+      message: expect.stringContaining('past the point of no return: a disk fails (EIO)'),
+      hint: expect.stringContaining('Then run `recover`'),
+    });
+    tiny.moods.clear();
+    expect(await recover()).toBe('done');
+    expect(tiny.world()).toEqual(['a', 'b', 'c']);
+  });
+
+  test('before the point of no return makes everything go back', async () => {
+    tiny.moods.set('b', { run: eio });
+    expect((await applyPlan(tiny.application(await tiny.begin(planOf('a b c'))))).outcome).toBe('undone');
+    expect(tiny.world()).toEqual([]);
   });
 });
 

@@ -44,8 +44,7 @@ async function takerProgram(): Promise<string> {
   const program = join(root, 'taker.mjs');
   const contents = `
     import { takeLock } from ${JSON.stringify(join(import.meta.dirname, '../../src/apply/lock.ts'))};
-    import { ownMark } from '../../src/world/made-by.ts';
-import { quietWorld } from ${JSON.stringify(join(import.meta.dirname, '../fakes/release-builder.ts'))};
+    import { quietWorld } from ${JSON.stringify(join(import.meta.dirname, '../fakes/release-builder.ts'))};
     const [path, startAt] = process.argv.slice(2);
     await new Promise((resolve) => setTimeout(resolve, Math.max(0, Number(startAt) - Date.now())));
     try {
