@@ -46,6 +46,8 @@ export interface Points {
   readonly written: readonly string[];
 }
 
+const NAMED_BY_CHANCE = /\/(incoming|slipway-\d+)-|\.part-|\/lock\.\d/;
+
 /** Traces an undisturbed upgrade. One thread does all calls that change files, so that every run makes them in the same order. */
 export async function countCalls(stage: DistantStage): Promise<Points> {
   const file = traceFile(stage);
@@ -55,7 +57,7 @@ export async function countCalls(stage: DistantStage): Promise<Points> {
   if (ended.code !== 0) throw new Error(`the traced upgrade ends with ${ended.code}: ${ended.stderr}`);
   const lines = (await readFile(file, 'utf8')).split('\n');
   const paths = lines.flatMap((line) => /^\d+ +write\(\d+<(\/[^>]*)>/.exec(line)?.[1] ?? []);
-  const lasting = paths.filter((path) => !/\/(incoming|slipway-\d+)-|\.part-/.test(path) && path.startsWith(stage.place));
+  const lasting = paths.filter((path) => !NAMED_BY_CHANCE.test(path) && path.startsWith(stage.place));
   const countOf = (call: Call): number => lines.filter((line) => new RegExp(`^\\d+ +${call}\\(`).test(line)).length;
   const counts = Object.fromEntries(CALLS.map((call) => [call, call === 'write' ? lasting.length : countOf(call)])) as Points['counts'];
   return { counts, written: [...new Set(lasting)] };
