@@ -19,17 +19,21 @@ export function errorToFields(error: unknown): Record<string, unknown> {
   return { ok: false, code: 'E_BUG', message: error instanceof Error ? error.message : String(error), hint: 'Please report this.', exit };
 }
 
+/** What was said already is not said again: an error often has its cause's message in its own, and who interrupted knows it. */
 function causesOf(error: ToolError): string {
   const lines: string[] = [];
   let said = error.message;
   for (let cause = error.cause; cause instanceof ToolError; cause = cause.cause) {
-    if (cause.message !== said && cause.code !== error.code) lines.push(`\n  because: ${cause.message}${logOf(cause)}`);
+    const isKnown = said.includes(cause.message) || (cause.code === 'E_INTERRUPTED' && error.code === 'E_INTERRUPTED');
+    if (!isKnown) lines.push(`\n  because: ${cause.message}${logOf(cause)}`);
     said = cause.message;
   }
   if (error.cause instanceof AggregateError) {
     for (const each of error.cause.errors) lines.push(`\n  because: ${each instanceof Error ? each.message : String(each)}`);
   }
-  return lines.join('');
+  if (lines.length > 0 || error.cause === undefined || error.cause instanceof ToolError) return lines.join('');
+  const { reason } = error.details; // nobody foresaw it, so it has no better words
+  return typeof reason === 'string' && !said.includes(reason) ? `\n  because: ${reason}` : '';
 }
 
 /** The end of a service's log, where one was kept. */
