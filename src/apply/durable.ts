@@ -88,11 +88,16 @@ export async function syncFoldersUpTo(path: string, top: string): Promise<void> 
 
 /** Syncs a folder, so that the names in it survive a power cut. */
 export async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r');
+  await syncFile(path);
+}
+
+/** Syncs what a file holds. */
+export async function syncFile(path: string): Promise<void> {
+  const file = await open(path, 'r');
   try {
-    await folder.sync();
+    await file.sync();
   } finally {
-    await folder.close();
+    await file.close();
   }
 }
 

@@ -8,7 +8,7 @@ import { cacheFolder, INCOMING, journalPath, openedFolder, operatorsFolder, stat
 import type { Content, Plan, Planned } from '../model/plan.ts';
 import { listNames } from '../world/disk.ts';
 import { sweepDead } from '../world/made-by.ts';
-import { isHalfWritten, syncFolder, syncFoldersUpTo, writeDurably } from './durable.ts';
+import { isHalfWritten, syncFile, syncFolder, syncFoldersUpTo, writeDurably } from './durable.ts';
 import { contentsFolder, workFolder } from './site.ts';
 
 /** Puts the contents on disk, where whoever recovers finds them. Private: `.env` is among them. The caller holds the lock and has called `openJournal`. */
@@ -75,12 +75,13 @@ export async function removeIfEmpty(folder: string): Promise<void> {
 
 const STAYS: readonly string[] = ['ENOTEMPTY', 'ENOENT', 'EEXIST', 'ENOTDIR', 'EBUSY', 'EACCES', 'EPERM', 'EROFS', 'EIO'];
 
+/** Linked or copied, it may be as new as a backup that was unpacked just now: the journal counts on it, so it is synced in any case. */
 async function placeContent(content: Content, path: string): Promise<void> {
   if ('text' in content) return writeDurably(path, content.text, 0o600);
   try {
     await link(content.file, path);
   } catch (error) {
-    if (systemCode(error) === 'EEXIST') return;
-    await copyFile(content.file, path); // another file system, or one without links
+    if (systemCode(error) !== 'EEXIST') await copyFile(content.file, path); // another file system, or one without links
   }
+  await syncFile(path);
 }

@@ -54,7 +54,7 @@ const stageFiles: Handler<'stage-files'> = {
     for (const file of step.files) {
       const path = join(site.root, step.to, file.path);
       await mkdir(dirname(path), { recursive: true });
-      if (!(await isWritten(path, file))) await copyDurably(site.content(file.content), path, file.mode);
+      if (!(await isWritten(path, file))) await stageOne(site, path, file);
       if (!(await isOwnedBy(path, owner))) await chown(path, owner.uid, owner.gid);
     }
     for (const name of step.links ?? []) await linkInto(join(site.root, step.to), site.root, name);
@@ -131,6 +131,15 @@ export const fileSteps = {
 /** A folder name for a step's undo data: the same step always gets the same name. */
 export function nameOf(step: Step<Kind>): string {
   return `${step.kind}-${hexOf(digestOf(JSON.stringify(step))).slice(0, 16)}`;
+}
+
+/** Nothing is swapped in that is not what the plan named: a person may write on into a file that was linked, and a disk may lose what it said it kept. */
+async function stageOne(site: Site, path: string, file: FileToWrite): Promise<void> {
+  await copyDurably(site.content(file.content), path, file.mode);
+  if ((await factOfFile(path))?.digest === file.content) return;
+  throw new ToolError('E_DIGEST', `${file.path} is not what it was when the plan was made`, {
+    hint: 'Run the command again, and look at the new plan.',
+  });
 }
 
 async function isWritten(path: string, file: FileToWrite): Promise<boolean> {
