@@ -13,7 +13,7 @@ usage() {
 Usage: scripts/campaign.sh [PART…]
 
 Without a name all parts run, one after the other: $PARTS.
-They take some hours: random moments that were tried on the same product are kept, and go on from there.
+They take some hours: random moments, and worlds, that were tried on the same product are kept, and go on from there.
 TEXT
 }
 
@@ -33,7 +33,8 @@ npm run --silent build
 export SLIPWAY_CAMPAIGN=1
 product=$(git rev-parse HEAD:src)
 SLIPWAY_KILL_LOG=.testbed/moments-$product.ndjson
-export SLIPWAY_KILL_LOG
+SLIPWAY_WORLDS_LOG=.testbed/worlds-$product.ndjson
+export SLIPWAY_KILL_LOG SLIPWAY_WORLDS_LOG
 failed=0
 
 core() { node_modules/.bin/vitest run --project core --testTimeout=14400000 --hookTimeout=600000 "$@"; }

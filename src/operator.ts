@@ -87,7 +87,7 @@ const entries: readonly CommandEntry[] = [
 
 const file = fileURLToPath(import.meta.url);
 const identity = readIdentity(file, process.argv);
-/** Every command works in the network that the install keeps, and can be looked at from another terminal. */
+/** Every command works in the network that the install keeps, can be looked at from another terminal, and tells who is in its way. */
 const wrapped = entries.map((entry) => ({ ...entry, load: () => load(entry) }));
 const program = { ...identity, version: SLIPWAY_VERSION, file, entries: wrapped };
 
@@ -95,7 +95,8 @@ process.exitCode = await runCli(program, process.argv.slice(2), openProcess);
 
 async function load(entry: CommandEntry): Promise<Command> {
   const { keepProgress } = await import('./commands/operator/keep-progress.ts');
-  return keepProgress(inKeptNetwork(await entry.load()));
+  const { toldWhoWorks } = await import('./commands/operator/who-works.ts');
+  return keepProgress(toldWhoWorks(inKeptNetwork(await entry.load())));
 }
 
 /** The product's name for this command: from the bundle around it, or from install.sh, which knows it before there is one. */
