@@ -9,7 +9,7 @@ import { beforeAll, expect, test } from 'vitest';
 const PROGRAM = `
   import { openProcess } from './src/process.ts';
   const world = openProcess(false);
-  if (process.argv[2] === 'applying') world.report({ type: 'step', index: 0, of: 1, step: { kind: 'mkdir', why: 'a folder' }, direction: 'forward' });
+  if (process.argv[2] === 'applying') world.report({ type: 'step', index: 0, of: 1, kind: 'make-folders', why: 'a folder', direction: 'forward' });
   process.exitCode = process.argv[2] === 'well' ? 0 : await new Promise(() => undefined);`;
 
 let program: string;

@@ -50,22 +50,16 @@ function sampleOf(all: readonly Strike[]): Strike[] {
   return Array.from({ length: SAMPLE }, () => all[chance(all.length)]).filter((one) => one !== undefined);
 }
 
-/** How often a blow is tried that falls after the last call: a run may be told of one thing less than the one in which the calls were counted. */
-const MOST_TRIES = 4;
-
 /** Each stage takes the next strike as soon as it is free. */
 async function strikeAll(strikes: readonly Strike[]): Promise<Struck[]> {
-  const waiting = strikes.map((one) => ({ one, tries: 1 })).reverse();
+  const waiting = [...strikes].reverse();
   const struck: Struck[] = [];
   await Promise.all(
     stages.map(async ({ stage, points }) => {
-      for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-        const { one, tries } = next;
+      for (let one = waiting.pop(); one !== undefined; one = waiting.pop()) {
         const found = await strike(stage, points, one);
-        if (!found.fell && found.wrongs.length === 0 && tries < MOST_TRIES) waiting.unshift({ one, tries: tries + 1 });
-        else struck.push(found);
-        if (!found.fell) console.log(`did not fall: ${JSON.stringify(one)}`);
-        if (found.wrongs.length > 0) console.log(`wrong: ${JSON.stringify(found)}`); // hours before the end of a campaign
+        struck.push(found);
+        if (found.wrongs.length > 0 || !found.fell) console.log(`wrong: ${JSON.stringify(found)}`); // hours before the end of a campaign
       }
     }),
   );

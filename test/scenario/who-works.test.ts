@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { CHANGING_FLAGS, type Command, type Context } from '../../src/commands/command.ts';
+import { CHANGING_FLAGS, type Command, type Context, type Flags } from '../../src/commands/command.ts';
 import { toldWhoWorks } from '../../src/commands/operator/who-works.ts';
 import { type ErrorCode, ToolError } from '../../src/model/error.ts';
 import { lockPath } from '../../src/model/layout.ts';
@@ -37,7 +37,7 @@ async function makeInstall({ isHeld }: { isHeld: boolean }): Promise<string> {
 }
 
 /** A changing command that fails, before or after it has begun. */
-function failing(code: ErrorCode, { begun = false } = {}): Command {
+function failing(code: ErrorCode, { begun = false, name = 'restore' } = {}): Command {
   const run = async ({ world, flags }: Context): Promise<never> => {
     if (begun)
       world.report({
@@ -51,11 +51,16 @@ function failing(code: ErrorCode, { begun = false } = {}): Command {
       });
     throw new ToolError(code, 'the compose file cannot be read');
   };
-  return toldWhoWorks({ name: 'restore', summary: '', usage: '', flags: CHANGING_FLAGS, run });
+  return toldWhoWorks({ name, summary: '', usage: '', flags: CHANGING_FLAGS, run });
 }
 
-async function codeOf(command: Command, root: string, env: Readonly<Record<string, string>> = {}): Promise<string> {
-  const context = { world: quietWorld({ env }), flags: { dir: root }, positionals: [], program: 'acmectl', file: join(root, 'acmectl') };
+async function codeOf(
+  command: Command,
+  root: string,
+  env: Readonly<Record<string, string>> = {},
+  flags: Flags = { dir: root },
+): Promise<string> {
+  const context = { world: quietWorld({ env }), flags, positionals: [], program: 'acmectl', file: join(root, 'acmectl') };
   return (await failure(command.run(context))).code;
 }
 
@@ -76,4 +81,12 @@ test('a command that had begun, or that the lock was handed to, tells its own fa
 test('a person who said no, or typed a wrong word, is told that', async () => {
   const root = await makeInstall({ isHeld: true });
   expect([await codeOf(failing('E_NOT_CONFIRMED'), root), await codeOf(failing('E_USAGE'), root)]).toEqual(['E_NOT_CONFIRMED', 'E_USAGE']);
+});
+
+test('where there is no install, a command tells what it found instead of one', async () => {
+  expect(await codeOf(failing('E_CONFIG'), await makeInstall({ isHeld: true }), {}, {})).toBe('E_CONFIG');
+});
+
+test('whoever makes an install tells its own failure, whatever is at work in the folder it is called from', async () => {
+  expect(await codeOf(failing('E_NETWORK', { name: 'install' }), await makeInstall({ isHeld: true }))).toBe('E_NETWORK');
 });

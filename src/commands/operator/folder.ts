@@ -12,12 +12,18 @@ export const FOLDER_FLAG = {
 
 /** The folder of an existing install. Throws E_NO_INSTALL. */
 export function findInstall(context: Context): string {
+  const folder = lookForInstall(context);
+  if (folder !== undefined) return folder;
+  throw new ToolError('E_NO_INSTALL', 'there is no install here', { hint: 'Name its folder with --dir, or install first.' });
+}
+
+/** The folder that was named, or that of the install around this program or the current folder; undefined when there is none. */
+export function lookForInstall(context: Context): string | undefined {
   const named = textFlag(context.flags, 'dir') ?? context.world.env.SLIPWAY_DIR;
   if (named !== undefined && named !== '') return resolve(named);
   const own = dirname(context.file);
   const folder = [own, join(own, '..', '..'), process.cwd()].find((each) => existsSync(recordPath(each)) || existsSync(journalPath(each)));
-  if (folder !== undefined) return resolve(folder);
-  throw new ToolError('E_NO_INSTALL', 'there is no install here', { hint: 'Name its folder with --dir, or install first.' });
+  return folder === undefined ? undefined : resolve(folder);
 }
 
 /** Where a product is installed when nobody says otherwise: /opt as root, the home folder otherwise. */
