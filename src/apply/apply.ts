@@ -56,7 +56,9 @@ async function walkForward(walk: Walk): Promise<Applied> {
     try {
       refuseWhenStopped(walk);
       if (index > walk.plan.commitAfter) await passTheDoor(walk);
-      if (!walk.done.has(index)) await carryOutAtLast(walk, index, step);
+      if (walk.done.has(index)) continue;
+      const carryOut = (): Promise<void> => carryOutStep(walk, index, step);
+      await (walk.door ? insist(walk, carryOut) : carryOut());
     } catch (error) {
       const cause = interruptionOr(diskTrouble(error) ?? error, walk);
       if (!walk.door) return walkBack(walk, cause);
@@ -69,18 +71,19 @@ async function walkForward(walk: Walk): Promise<Applied> {
   return { outcome: 'done' };
 }
 
-/** How often, and how many milliseconds apart, a step past the point of no return is tried: an engine may be restarting. */
+/** How often, and how many milliseconds apart, a step is tried that nobody may give up: an engine may be restarting, a service slow to be well. */
 const TRIES = 5;
 const PAUSE = 5000;
 
-/** Behind the point of no return a program that failed is tried again: giving up would leave the rest undone for good. */
-async function carryOutAtLast(walk: Walk, index: number, step: Step): Promise<void> {
+/** Past the point of no return, and on the way back, a program that failed is tried again: giving up would leave the product half-way, and down. */
+async function insist({ site }: Walk, work: () => Promise<void>): Promise<void> {
   for (let tries = 1; ; tries += 1) {
     try {
-      return await carryOutStep(walk, index, step);
+      return await work();
     } catch (cause) {
-      if (!walk.door || tries === TRIES || !isToolError(cause, 'E_COMMAND')) throw cause;
-      await walk.site.world.sleep(PAUSE);
+      if (tries === TRIES || !isToolError(cause, 'E_COMMAND')) throw cause;
+      site.world.report({ type: 'note', text: `${cause.message}; tried again in ${PAUSE / 1000} s` });
+      await site.world.sleep(PAUSE);
     }
   }
 }
@@ -149,7 +152,7 @@ async function walkBack(walk: Walk, cause: unknown): Promise<Applied> {
 /** On a full disk the space set aside is given back, and the step taken back once more: that is safe to repeat. */
 async function undoStep(walk: Walk, index: number): Promise<void> {
   try {
-    await takeBack(walk, index);
+    await insist(walk, () => takeBack(walk, index));
   } catch (error) {
     const full = isToolError(diskTrouble(error) ?? error, 'E_DISK_FULL');
     if (!full || !(await walk.journal.giveRoom())) throw error;
@@ -180,7 +183,7 @@ async function rewindUnrepeatable(walk: Walk): Promise<void> {
   if (restorers.length === 0) return;
   const lowest = Math.min(...restorers);
   const touched = [...walk.started.keys()].filter((index) => index >= lowest).sort((a, b) => b - a);
-  for (const index of touched) await takeBack(walk, index);
+  for (const index of touched) await insist(walk, () => takeBack(walk, index));
   // Lowest first: the half-done step stays open until all is restored, so that being cut off in here begins this anew.
   for (const index of touched.reverse()) await writeUndone(walk, index);
 }

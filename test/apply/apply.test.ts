@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { applyPlan, recoverPlan, wasInterrupted } from '../../src/apply/apply.ts';
 import { type Journal, openJournal } from '../../src/apply/journal.ts';
 import { ToolError } from '../../src/model/error.ts';
+import type { Event } from '../../src/model/event.ts';
 import { journalPath } from '../../src/model/layout.ts';
 import type { Plan } from '../../src/model/plan.ts';
 import { type Mood, makeTiny, planOf, type Tiny } from './tiny-handlers.ts';
@@ -260,4 +261,41 @@ describe('a way back that fails', () => {
     expect(tiny.calls).toEqual(['undo b', 'undo a']);
     expect(await recover()).toBe('nothing open');
   });
+
+  test('for a program that failed is tried again: a service may be slow to be well', async () => {
+    const slow = failing(4);
+    tiny.moods.set('c', fails).set('b', { undo: slow.undo });
+    const { outcome } = await applyPlan(tiny.application(await tiny.begin(planOf('a b c')), { sleep: slow.sleep, report: slow.report }));
+    expect([outcome, tiny.world(), slow.slept]).toEqual(['undone', [], [5000, 5000, 5000, 5000]]);
+    expect(slow.said[0]).toBe('docker compose up failed: api is unhealthy; tried again in 5 s');
+  });
+
+  test('for a program that never comes to its end is given up', async () => {
+    tiny.moods.set('c', fails).set('b', { undo: failing(5).undo });
+    const applied = applyPlan(tiny.application(await tiny.begin(planOf('a b c')), { sleep: async () => {} }));
+    await expect(applied).rejects.toMatchObject({ code: 'E_WAY_BACK_FAILED' });
+    expect(await recover()).toBe('undone');
+  });
 });
+
+/** A program that fails so many times before it ends well, and what was waited for and said meanwhile. */
+function failing(times: number) {
+  let left = times;
+  const slept: number[] = [];
+  const said: string[] = [];
+  return {
+    slept,
+    said,
+    undo: (take: () => void): void => {
+      left -= 1;
+      if (left >= 0) throw new ToolError('E_COMMAND', 'docker compose up failed: api is unhealthy');
+      take();
+    },
+    sleep: async (milliseconds: number): Promise<void> => {
+      slept.push(milliseconds);
+    },
+    report: (event: Event): void => {
+      if (event.type === 'note') said.push(event.text);
+    },
+  };
+}
