@@ -156,7 +156,7 @@ class Explorer {
     this.#judge({ trail, isPlain, direction }, run);
   }
 
-  /** Ends the run where another one went on; until then, a further crash may come. */
+  /** Ends the run where another one went on; until then, a further crash may come. What it passes again itself (two steps of a kind, both undone already) is no end. */
   #watcher(watched: Watched, run: Run, place: Place): (where: string, half: readonly Edit[]) => boolean {
     const { isLast } = watched;
     const isSample = this.#extent.sample !== undefined;
@@ -168,7 +168,7 @@ class Explorer {
       const { whole, seen } = this.#digest(watched.disk);
       const key = `${at} ${isLast ? seen : whole}`;
       const other = this.#passed.get(key);
-      if (other !== undefined) {
+      if (other !== undefined && other !== run) {
         run.into = other;
         return false;
       }
